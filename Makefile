@@ -1,0 +1,42 @@
+# Two commands do everything: `make run` and `make test`.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SCALE ?= 1
+
+.PHONY: help setup run test lint format bench clean
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(READY)  ## the environment, Delta's JARs, the class archive (once)
+
+$(READY): requirements.lock setup.cfg jobs/runtime/jars.lock
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	$(BIN)/python -m jobs.runtime.setup
+	@touch $(READY)
+
+run: $(READY)  ## write the demo's extracts, run three nights, show what came out (SCALE=1)
+	$(BIN)/portrait demo --scale $(SCALE)
+
+test: $(READY)  ## all tests
+	$(BIN)/python -m pytest
+
+lint: $(READY)  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)  ## let ruff lay out the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)  ## nights at scale 1 and 10 beside plain Spark and DuckDB (half an hour)
+	$(BIN)/python -m tests.bench.night
+
+clean:  ## remove the demo, keep the environment
+	rm -rf demo logs exports lakehouse

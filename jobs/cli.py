@@ -1,0 +1,244 @@
+"""The `portrait` command. Each command reads its arguments, calls one function, and shows what came of it."""
+
+import os
+import sys
+from collections.abc import Callable
+from datetime import date, timedelta
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from jobs.runtime.configuration import Configuration, load_configuration
+from jobs.runtime.console import Screen
+from transforms.errors import DefinitionError, PortraitError
+
+app = typer.Typer(
+    name="portrait",
+    help="From a night's extracts to one trusted profile per customer.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Conf = Annotated[Path, typer.Option("--conf", help="The folder that holds pipeline.yml.")]
+Env = Annotated[str | None, typer.Option("--env", help="Lay conf/env/NAME.yml over pipeline.yml.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+Day = Annotated[str, typer.Option("--date", help="The business date, YYYY-MM-DD.")]
+CONF = Path("conf")
+
+
+def _day(text: str, option: str = "--date") -> date:
+    try:
+        if len(text) != len("2026-01-31"):
+            raise ValueError
+        return date.fromisoformat(text)
+    except ValueError:
+        raise DefinitionError(f"{option} {text}: not a date; write it as 2026-01-31") from None
+
+
+def told(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn Portrait's errors into lines and an exit status."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        screen = Screen(as_json=bool(kwargs.get("as_json")))
+        try:
+            command(*args, **kwargs)
+        except PortraitError as error:
+            for line in str(error).splitlines():
+                screen.fail(line)
+            screen.result({"error": str(error).splitlines(), "exit_status": error.exit_status})
+            raise typer.Exit(error.exit_status) from None
+        except KeyboardInterrupt:
+            screen.fail("interrupted; run the same command again to go on")
+            raise typer.Exit(1) from None
+
+    return run
+
+
+def _load(conf: Path, env: str | None, screen: Screen) -> Configuration:
+    loaded = load_configuration(conf, env)
+    for line in loaded.warnings:
+        screen.warn(line)
+    return loaded
+
+
+@app.command()
+@told
+def validate(conf: Conf = CONF, env: Env = None, as_json: AsJson = False) -> None:
+    """Check every YAML file without reading data."""
+    screen = Screen(as_json=as_json)
+    loaded = _load(conf, env, screen)
+    counts = {
+        "sources": len(loaded.sources), "tags": len(loaded.tags),
+        "audiences": len(loaded.audiences), "exports": len(loaded.exports),
+    }  # fmt: skip
+    screen.say("valid: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+    screen.result({"valid": True, **counts, "configuration": loaded.hash, "warnings": list(loaded.warnings)})
+
+
+@app.command()
+@told
+def demo(
+    scale: Annotated[int, typer.Option(min=1, max=1000, help="Copies of the company: 1 is 2,469 households.")] = 1,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same extracts.")] = 7,
+    conf: Conf = CONF,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write one company's extracts, run three nights over them, and show what came out."""
+    from jobs.demo.tour import run_demo
+
+    run_demo(conf, env, scale=scale, seed=seed, screen=Screen(as_json=as_json))
+
+
+@app.command()
+@told
+def plan(
+    day: Annotated[str | None, typer.Option("--date", help="The business date, YYYY-MM-DD.")] = None,
+    conf: Conf = CONF,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a run would do: stages, what is new, definitions in order."""
+    from jobs.reading import show_plan
+
+    screen = Screen(as_json=as_json)
+    show_plan(_load(conf, env, screen), _day(day) if day else None, screen)
+
+
+@app.command()
+@told
+def run(
+    day: Day,
+    first: Annotated[str | None, typer.Option("--from", help="Begin at this stage.")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="End after this stage.")] = None,
+    only: Annotated[str | None, typer.Option("--only", help="This stage alone.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Run the newest night once more.")] = False,
+    full_refresh: Annotated[bool, typer.Option("--full-refresh", help="Silver onwards, from all of bronze.")] = False,
+    refit: Annotated[bool, typer.Option("--refit", help="Fit every model anew.")] = False,
+    run_id: Annotated[str | None, typer.Option("--run-id", help="Name the run: stages of one run share it.")] = None,
+    conf: Conf = CONF,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the night of a business date."""
+    from jobs.pipeline import chosen, run_night
+    from jobs.reading import show_night
+
+    screen = Screen(as_json=as_json)
+    stages = chosen(first, until, only)
+    night = run_night(
+        _load(conf, env, screen), _day(day), screen=screen, stages=stages, run_id=run_id, again=again,
+        full_refresh=full_refresh, refit=refit, local=_is_local(),
+    )  # fmt: skip
+    show_night(night, screen)
+
+
+@app.command()
+@told
+def backfill(
+    first: Annotated[str, typer.Option("--from", help="The first business date.")],
+    last: Annotated[str, typer.Option("--to", help="The last business date.")],
+    conf: Conf = CONF,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run nights in order."""
+    from jobs.pipeline import run_night
+
+    screen = Screen(as_json=as_json)
+    start, end = _day(first, "--from"), _day(last, "--to")
+    if start > end:
+        raise DefinitionError(f"--from {first} --to {last}: the first date is after the last")
+    loaded = _load(conf, env, screen)
+    session, done = None, []
+    for offset in range((end - start).days + 1):
+        day = start + timedelta(days=offset)
+        screen.progress(f"night of {day}")
+        night = run_night(loaded, day, screen=screen, local=_is_local(), session=session)
+        session = night.spark if night.has_session else None
+        done.append({"date": day, "run_id": night.run_id, "release": night.release.release if night.release else None})
+    screen.say(f"{len(done)} nights released, up to {end}")
+    screen.result({"nights": done})
+
+
+@app.command()
+@told
+def status(
+    nights: Annotated[int, typer.Option(min=1, help="How many runs to show.")] = 5,
+    conf: Conf = CONF,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how the last nights went."""
+    from jobs.reading import show_status
+
+    screen = Screen(as_json=as_json)
+    show_status(_load(conf, env, screen), nights, screen)
+
+
+@app.command()
+@told
+def show(
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="A customer id, or type:value (email:ann@x.org).")],
+    conf: Conf = CONF,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one customer: golden record, identifiers, tags, latest steps."""
+    from jobs.customer import show_customer
+
+    screen = Screen(as_json=as_json)
+    show_customer(_load(conf, env, screen), identifier, screen)
+
+
+@app.command()
+@told
+def report(day: Day, conf: Conf = CONF, env: Env = None, as_json: AsJson = False) -> None:
+    """Write a night's report as one HTML file."""
+    from jobs.report import write_report
+    from jobs.runtime.tables import Lakehouse
+
+    screen = Screen(as_json=as_json)
+    loaded = _load(conf, env, screen)
+    path = write_report(Lakehouse(loaded.lakehouse), _day(day))
+    screen.say(f"report: {path}")
+    screen.result({"report": path})
+
+
+@app.command()
+@told
+def restore(
+    to: Annotated[str, typer.Option("--to", help="The run whose release becomes the newest again.")],
+    conf: Conf = CONF,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an earlier release the newest."""
+    from jobs.restore import restore_release
+
+    screen = Screen(as_json=as_json)
+    released = restore_release(_load(conf, env, screen), to)
+    screen.say(f"release {released.release}: the state of {released.date} again; the next night builds on it")
+    screen.result({"release": released.release, "date": released.date})
+
+
+def _is_local() -> bool:
+    """Under spark-submit the master, its memory and its defaults come from there."""
+    return "PYSPARK_GATEWAY_PORT" not in os.environ
+
+
+def stage_main(stage: str) -> None:
+    """`spark-submit jobs/<stage>.py --date D …`: the same as `portrait run --only <stage>`."""
+    app(["run", "--only", stage, *sys.argv[1:]], standalone_mode=True)
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""Deliveries: files written beside their destination, checked, moved into place, and a manifest last.
+
+Whoever waits for manifest.json never sees half a delivery: it is the first thing to go and the last to come.
+Only files of our own names are ever removed. `verify` proves a delivery from its manifest.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, NoReturn
+
+from py4j.protocol import Py4JJavaError
+from pyarrow import fs
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
+
+from jobs.engines.delivered_files import Facts, facts, is_ours, problems_of
+from transforms.errors import PortraitError
+from transforms.exports import Destination
+
+MANIFEST = "manifest.json"
+FORMAT_OPTIONS: dict[str, dict[str, str]] = {
+    # RFC 4180: quotes doubled, blanks kept, NULL empty and an empty text ""; times to the microsecond with their zone
+    "csv": {
+        "header": "true",
+        "quote": '"',
+        "escape": '"',
+        "ignoreLeadingWhiteSpace": "false",
+        "ignoreTrailingWhiteSpace": "false",
+        "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX",
+        "encoding": "UTF-8",
+    },
+    "json": {"ignoreNullFields": "false", "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"},
+    "parquet": {},
+    "delta": {},
+}
+# a line a row: not .json, or *.json would take the manifest for rows
+_ENDINGS = {"csv": ".csv", "json": ".jsonl", "parquet": ".parquet"}
+_SUFFIX = {"none": "", "gzip": ".gz"}
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of any file system that Arrow reaches. `uri` is how Spark and the user name it."""
+
+    uri: str
+    system: fs.FileSystem
+    path: str
+
+    def __truediv__(self, name: str) -> str:
+        return f"{self.path}/{name}"
+
+    @property
+    def staging(self) -> "Folder":
+        """The folder beside it; its name begins with _, which readers of folders skip."""
+        parent, name = str(PurePosixPath(self.uri).parent), PurePosixPath(self.path).name
+        if "://" in self.uri:
+            parent = self.uri.rsplit("/", 1)[0]
+        return Folder(f"{parent}/_{name}.staging", self.system, f"{PurePosixPath(self.path).parent}/_{name}.staging")
+
+    def files(self) -> list[str]:
+        """Paths of all files in it, relative to it, sorted; none where there is no such folder."""
+        found = self.system.get_file_info(fs.FileSelector(self.path, recursive=True, allow_not_found=True))
+        return sorted(item.path[len(self.path) + 1 :] for item in found if item.type == fs.FileType.File)
+
+    def exists(self, name: str) -> bool:
+        return bool(self.system.get_file_info(self / name).type == fs.FileType.File)
+
+    def drop(self) -> None:
+        if self.system.get_file_info(self.path).type != fs.FileType.NotFound:
+            self.system.delete_dir(self.path)
+
+
+def open_folder(uri: str) -> Folder:
+    """The folder at a path or URI. Raises PortraitError where no file system here knows such a URI."""
+    uri = uri.rstrip("/") or "/"
+    try:
+        if "://" in uri:
+            # Arrow knows S3 by its own name alone, Hadoop by the name of its connector
+            system, path = fs.FileSystem.from_uri(uri.replace("s3a://", "s3://", 1))
+        else:
+            system, path = fs.LocalFileSystem(), str(Path(uri).absolute())
+    except (OSError, ValueError) as error:
+        raise PortraitError(f"{uri}: no such place can be reached: {error}") from None
+    return Folder(uri if "://" in uri else path, system, path.rstrip("/"))
+
+
+def read_manifest(uri: str) -> dict[str, Any] | None:
+    """The manifest of a complete delivery; None where there is none, or where it cannot be understood."""
+    folder = open_folder(uri)
+    try:
+        if not folder.exists(MANIFEST):
+            return None
+        with folder.system.open_input_stream(folder / MANIFEST) as stream:
+            manifest = json.loads(stream.read().decode())
+    except (OSError, ValueError):
+        return None
+    return manifest if isinstance(manifest, dict) and "files" in manifest else None
+
+
+def is_whole(uri: str, manifest: dict[str, Any]) -> bool:
+    """Are the manifest's files all there, of their sizes? Quick: contents are `verify`'s matter."""
+    folder = open_folder(uri)
+    found = folder.system.get_file_info([folder / file["name"] for file in manifest["files"]])
+    return [item.size for item in found] == [file["bytes"] for file in manifest["files"]]
+
+
+def publish(
+    df: DataFrame, *, uri: str, to: Destination, complete: Callable[[list[Facts]], dict[str, Any]]
+) -> dict[str, Any]:
+    """Deliver `df` to the folder `uri`, in place of what was delivered there before. Gives the manifest.
+
+    Each of the frame's partitions makes one file. `complete` makes the manifest of the files' facts; it may refuse
+    them by raising, and nothing is published.
+    Raises PortraitError naming the folder where it cannot be written.
+    """
+    folder = open_folder(uri)
+    staging = folder.staging
+    try:
+        staging.drop()  # of a delivery that died
+        staging.system.create_dir(staging.path, recursive=True)
+        folder.system.create_dir(folder.path, recursive=True)
+        _write(df, staging, to)
+        names = dict(_final_names(staging, to))
+        found = [facts(staging.system, staging / name, final, to.format) for name, final in names.items()]
+        manifest = complete(found)
+        _clear(folder)
+        for name, final in names.items():
+            folder.system.create_dir(str(PurePosixPath(folder / final).parent), recursive=True)
+            folder.system.move(staging / name, folder / final)
+        _put(staging, folder, manifest)
+        staging.drop()
+    except OSError as error:
+        told = re.search(r"\[errno \d+\] ([^.;]+)", str(error), re.IGNORECASE)
+        cause = told[1] if told else error.strerror or type(error).__name__
+        raise PortraitError(f"{folder.uri}: cannot be written: {cause}; mend the folder, or name another") from None
+    return manifest
+
+
+def _write(df: DataFrame, staging: Folder, to: Destination) -> None:
+    """Spark's files in `<staging>/export`."""
+    writer = df.write.format(to.format).mode("overwrite")
+    try:
+        writer.options(**FORMAT_OPTIONS[to.format], compression=to.codec).save(f"{staging.uri}/export")
+    except (PySparkException, Py4JJavaError) as error:
+        _failed(staging, error)
+
+
+def _failed(staging: Folder, error: Exception) -> NoReturn:
+    """Spark's messages can hold rows: of its errors only what the file system said is told on."""
+    cause = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
+    told = type(error).__name__
+    while cause is not None:
+        name = str(cause.getClass().getName())
+        told = name.rsplit(".", 1)[-1]
+        if name.startswith(("java.io.", "java.nio.", "org.apache.hadoop.fs.")):
+            told = f"{told}: {cause.getMessage()}"
+        cause = cause.getCause()
+    raise PortraitError(f"{staging.uri}: cannot be written: {told}") from None
+
+
+def _final_names(staging: Folder, to: Destination) -> Iterator[tuple[str, str]]:
+    """Staged file -> its name in the delivery, in the order in which they are moved."""
+    # Hadoop's checksums (.*.crc) and marker (_SUCCESS) are no part of the data; Delta's log is
+    staged = [name for name in staging.files() if not PurePosixPath(name).name.startswith((".", "_SUCCESS"))]
+    if to.format == "delta":
+        # a table is its log: it comes last
+        yield from sorted(((name, name) for name in staged), key=lambda pair: ("_delta_log" in pair[0], pair[0]))
+        return
+    ending = f"{_ENDINGS[to.format]}{_SUFFIX.get(to.codec, '') if to.format in ('csv', 'json') else ''}"
+    for number, name in enumerate(staged):
+        yield name, f"export-{number:05d}{ending}"
+
+
+def _clear(folder: Folder) -> None:
+    """Take away an earlier delivery, its manifest first."""
+    if folder.exists(MANIFEST):
+        folder.system.delete_file(folder / MANIFEST)
+    for name in folder.files():
+        if is_ours(name):
+            folder.system.delete_file(folder / name)
+
+
+def _put(staging: Folder, folder: Folder, manifest: dict[str, Any]) -> None:
+    with staging.system.open_output_stream(staging / MANIFEST) as stream:
+        stream.write(json.dumps(manifest, ensure_ascii=False, indent=2, default=str).encode() + b"\n")
+    folder.system.move(staging / MANIFEST, folder / MANIFEST)
+
+
+def verify(uri: str) -> list[str]:
+    """What is wrong with a delivery, a line each; empty where it is whole.
+
+    Looked for: no manifest, files missing or unknown, checksums, sizes, rows, columns and their types.
+    """
+    folder = open_folder(uri)
+    manifest = read_manifest(uri)
+    if manifest is None:
+        return [f"{folder.uri}: no {MANIFEST} that can be read: the delivery is not complete"]
+    named = {file["name"] for file in manifest["files"]}
+    strangers = [name for name in folder.files() if is_ours(name) and name not in named]
+    return [
+        *(f"{folder.uri}/{name}: not in the manifest" for name in strangers),
+        *problems_of(folder.system, folder.path, manifest),
+    ]

@@ -1,0 +1,124 @@
+"""What an export's receivers are owed at a release: everything, or what changed since their last delivery."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.runtime.configuration import Configuration
+from jobs.runtime.releases import Release
+from transforms.errors import PortraitError
+from transforms.export_rows import all_added, asks_customers, changes, comparable, pads_of, rows, shown_as, survivors
+from transforms.exports import KEY, MERGED_INTO, Export, purpose_of
+from transforms.profile import PROFILE
+from transforms.schemas import GOLD_AUDIENCE_MEMBER, GOLD_CUSTOMER, IDENTITY_CHANGE, Table
+
+
+class State(Protocol):
+    """What a delivery reads: tables as a release names them, and what was delivered before. A Night is one."""
+
+    conf: Configuration
+    run_id: str
+
+    @property
+    def spark(self) -> SparkSession: ...
+
+    def load_at(self, release: Release, table: str | Table) -> DataFrame: ...
+
+
+@dataclass(frozen=True)
+class Owed:
+    """What is to be delivered: the rows, what they are (full or changes), and since when or why everything."""
+
+    rows: DataFrame
+    mode: str
+    since: Release | None = None
+    reset: str | None = None
+
+
+def owed_at(
+    state: State,
+    export: Export,
+    release: Release,
+    columns: Sequence[str],
+    last: dict[str, Any] | None,
+    *,
+    definition: str,
+    path: str,
+    releases: Mapping[int, Release],
+) -> Owed:
+    """What to deliver of a release to receivers who hold the delivery `last` (a row of ops/export, None: nothing).
+
+    Everything is owed where nobody can tell what changed for them; `reset` says why.
+    """
+    new = _rows_at(state, export, release, columns)
+    if export.mode == "full":
+        return Owed(new, "full")
+
+    def everything(why: str) -> Owed:
+        return Owed(all_added(new), "full", reset=why)
+
+    if last is None:
+        return everything("first delivery")
+    if last["definition"] != definition:
+        return everything("the export's definition changed")
+    if last["path"] == path:
+        # nobody can tell whether what lay here was taken in
+        return everything(f"it takes the place of the delivery of release {last['release']} in this folder")
+    since = releases.get(last["release"])
+    try:
+        old = _rows_at(state, export, since, columns) if since else None
+    except (PortraitError, AnalysisException):
+        old = None
+    if since is None or old is None:
+        return everything(f"release {last['release']} can no longer be read")
+    if not comparable(old, new):
+        return everything("columns or their types changed")
+    return Owed(changes(old, new, _merged(state, export, since, release)), "changes", since=since)
+
+
+def _rows_at(state: State, export: Export, release: Release, columns: Sequence[str]) -> DataFrame:
+    conf = state.conf
+    name = purpose_of(export, conf.audiences)
+    purpose = (name, conf.privacy.purposes[name]) if name else None
+    return rows(
+        state.load_at(release, PROFILE),
+        state.load_at(release, GOLD_CUSTOMER) if asks_customers(export, purpose) else None,
+        state.load_at(release, GOLD_AUDIENCE_MEMBER) if export.audience else None,
+        export=export,
+        columns=columns,
+        purpose=purpose,
+        pads=_pads(state.spark, export),
+    )
+
+
+def _pads(spark: SparkSession, export: Export) -> DataFrame | None:
+    if export.key is None:
+        return None
+    inner, outer = pads_of(export.key.get_secret_value())
+    return spark.createDataFrame(pa.table({"_inner_pad": [inner], "_outer_pad": [outer]}))
+
+
+def _merged(state: State, export: Export, since: Release, release: Release) -> DataFrame | None:
+    """What became of the ids that ended since the last delivery, as the receivers know ids."""
+    if IDENTITY_CHANGE.name not in release.versions:
+        return None
+    merges = (
+        state.load_at(release, IDENTITY_CHANGE)
+        .where((F.col("kind") == "merge") & (F.col("date") > F.lit(since.date)))
+        .select("date", "customer_id", "from_ids")
+        .orderBy("date", "customer_id")
+        .collect()
+    )
+    into = survivors((row["customer_id"], row["from_ids"] or []) for row in merges)
+    if not into:
+        return None
+    pairs = state.spark.createDataFrame(pa.table({KEY: list(into), MERGED_INTO: list(into.values())}))
+    form = export.form_of_key
+    return pairs.transform(shown_as, forms={KEY: form, MERGED_INTO: form}, pads=_pads(state.spark, export)).select(
+        KEY, MERGED_INTO
+    )

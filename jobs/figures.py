@@ -1,0 +1,66 @@
+"""What the stages counted, as tables that both the terminal and the report show."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Figures = Mapping[str, Mapping[str, Any]]  # stage -> what it counted
+_FATES = ("accepted", "unchanged", "superseded", "duplicate", "filtered", "quarantined")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table for people."""
+
+    title: str
+    header: list[str]
+    rows: list[list[Any]]
+
+
+def tables(figures: Figures) -> list[Shown]:
+    """Every table that has something to show, in the night's order."""
+    all_tables = [_sources(figures), _reasons(figures), _identity(figures), *_segments(figures), _reached(figures)]
+    return [table for table in all_tables if table.rows]
+
+
+def _sources(figures: Figures) -> Shown:
+    bronze, fates = figures.get("bronze", {}), figures.get("silver", {}).get("fates", {})
+    files = bronze.get("files", {})
+    rows = [
+        [source, files.get(source, 0), landed, *(fates.get(source, {}).get(fate, 0) for fate in _FATES)]
+        for source, landed in bronze.get("landed", {}).items()
+    ]
+    return Shown("What came in", ["source", "files", "landed", *_FATES], rows)
+
+
+def _reasons(figures: Figures) -> Shown:
+    told = figures.get("silver", {}).get("reasons", {})
+    rows = [[source, reason, count] for source, counts in told.items() for reason, count in _ranked(counts)]
+    return Shown("What was refused, and why", ["source", "reason", "rows"], rows)
+
+
+def _identity(figures: Figures) -> Shown:
+    told = figures.get("identity", {})
+    rows = [[name.replace("_", " "), value] for name, value in told.items() if isinstance(value, int | float)]
+    return Shown("Who is who", ["figure", "count"], rows)
+
+
+def _segments(figures: Figures) -> Iterator[Shown]:
+    for name, sizes in figures.get("tags", {}).items():
+        if isinstance(sizes, dict) and name.endswith("segment"):
+            yield Shown(f"Segments by {name}", ["segment", "customers"], [list(item) for item in _ranked(sizes)])
+
+
+def _reached(figures: Figures) -> Shown:
+    rows = [
+        [stage.removesuffix("s"), name, ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in told.items())]
+        for stage in ("audiences", "exports")
+        for name, told in figures.get(stage, {}).items()
+        if isinstance(told, dict)
+    ]
+    return Shown("Audiences and exports", ["kind", "name", "figures"], rows)
+
+
+def _ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """The largest first; equal ones by name."""
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))

@@ -1,0 +1,229 @@
+"""The whole night on one screen: every stage with what it reads and writes, and how a run goes through them."""
+
+import json
+import os
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from jobs import audiences, bronze, exports, identity, profile, report, silver, tags
+from jobs.runtime import releases
+from jobs.runtime.configuration import Configuration
+from jobs.runtime.console import Screen, scrubbed
+from jobs.runtime.lease import Lease
+from jobs.runtime.night import Ledger, Night
+from jobs.runtime.recovery import OVER, Begin, begin
+from jobs.runtime.tables import Lakehouse
+from transforms.errors import DefinitionError, PortraitError
+from transforms.schemas import OPS_LINEAGE, OPS_RUN, OPS_STAGE
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of the night. It reads tables of the stages before it and writes only its own."""
+
+    name: str
+    run: Callable[[Night], None]
+    reads: str
+    writes: str
+
+
+def release(night: Night) -> None:
+    """Make what the stages wrote the state that readers see: one row, so all of it or nothing."""
+    night.release = releases.publish(
+        night.lakehouse, run_id=night.run_id, day=night.day, cause="night",
+        versions=night.versions, configuration=night.conf.hash,
+    )  # fmt: skip
+    night.figure("release", night.release.release)
+
+
+NIGHT = (
+    Stage("bronze", bronze.run, reads="extracts", writes="bronze/<source>, ops/file"),
+    Stage("silver", silver.run, reads="bronze", writes="silver/<entity>, silver/quarantine"),
+    Stage("identity", identity.run, reads="silver, identity", writes="identity/*, gold/customer"),
+    Stage("tags", tags.run, reads="silver, identity, gold/customer, gold/model", writes="tag/*, gold/model"),
+    Stage("profile", profile.run, reads="gold/customer, tag", writes="gold/customer_profile"),
+    Stage("audiences", audiences.run, reads="gold", writes="gold/audience, gold/audience_member"),
+    Stage("release", release, reads="every table's version", writes="ops/release"),
+    Stage("exports", exports.run, reads="the release", writes="files, ops/export"),
+    Stage("report", report.run, reads="ops", writes="report.html"),
+)
+STAGES = tuple(stage.name for stage in NIGHT)
+
+
+def code_version() -> str:
+    return version("portrait")
+
+
+def chosen(first: str | None, until: str | None, only: str | None) -> tuple[str, ...]:
+    """The stages of --from, --until and --only. Raises DefinitionError for an unknown one or an empty choice."""
+    for option, name in (("--from", first), ("--until", until), ("--only", only)):
+        if name is not None and name not in STAGES:
+            raise DefinitionError(f"{option} {name}: no such stage (one of {', '.join(STAGES)})")
+    if only:
+        return (only,)
+    start = STAGES.index(first) if first else 0
+    end = STAGES.index(until) if until else len(STAGES) - 1
+    if start > end:
+        raise DefinitionError(f"--from {first} --until {until}: nothing lies between them")
+    return STAGES[start : end + 1]
+
+
+def run_night(
+    conf: Configuration,
+    day: date,
+    *,
+    screen: Screen,
+    stages: Sequence[str] = STAGES,
+    run_id: str | None = None,
+    again: bool = False,
+    full_refresh: bool = False,
+    refit: bool = False,
+    local: bool = True,
+    session: Any = None,
+) -> Night:
+    """Run the night of `day`, from where a run that died left off.
+
+    `session`: a Spark session to use instead of starting one. Gives the night, with what each stage counted.
+    Raises PortraitError where a stage fails; nothing is released then, and what readers see is unchanged.
+    """
+    lakehouse = Lakehouse(conf.lakehouse)
+    options = {"again": again, "full_refresh": full_refresh, "refit": refit}
+    told = {"configuration": conf.hash, "code_version": code_version()}
+    with Lease(conf.lakehouse, run_id or f"of {day} (process {os.getpid()})") as lease:
+        start = begin(lakehouse, day, options=options, run_id=run_id, **told)
+        lease.names_run(start.run_id)
+        night = Night(
+            conf=conf, lakehouse=lakehouse, day=day, run_id=start.run_id, started_at=start.started_at, base=start.base,
+            refit=refit, full_refresh=full_refresh, log=log_file(conf, start.run_id), on_warning=screen.warn,
+            on_session=lambda spark: lease.names_jvm(jvm_pid(spark)), local=local,
+        )  # fmt: skip
+        if session is not None:
+            night.__dict__["spark"] = session
+        night.check_room()
+        _note_run(night, "running", options, told)
+        try:
+            _go(night, start, stages, screen)
+        except BaseException as error:
+            _note_run(night, "failed", options, told, error=_told(error, night))
+            raise _shown(error, night) from error
+        _note_run(night, OVER if stages[-1] == STAGES[-1] else "stopped", options, told)
+        return night
+
+
+def _go(night: Night, start: Begin, stages: Sequence[str], screen: Screen) -> None:
+    finished = {row["stage"]: row for row in start.finished}
+    done = [name for name in STAGES if name in finished and not (name in stages and len(stages) < len(STAGES))]
+    if start.release:
+        done = list(STAGES[: STAGES.index("release") + 1])
+    _check_order(done, stages)
+    kept = [finished[name] for name in done if name in finished]
+    night.release = start.release or start.base
+    state = replace(start, finished=kept).versions
+    night.versions = night.lakehouse.roll_back(state, keep=releases.named_tables(night.lakehouse))
+    night.finished = {row["stage"]: Ledger(row["inputs"], row["outputs"], row["rows"], row["figures"]) for row in kept}
+    if done:
+        screen.progress(f"run {night.run_id} goes on after {done[-1]}")
+    for stage in NIGHT:
+        if stage.name in stages and stage.name not in done:
+            _run_stage(night, stage, screen)
+
+
+def _check_order(done: Sequence[str], stages: Sequence[str]) -> None:
+    missing = [name for name in STAGES[: STAGES.index(stages[0])] if name not in done]
+    if missing:
+        raise DefinitionError(f"--from {stages[0]}: {missing[0]} has not run for this night; run it first (--only {missing[0]})")
+
+
+def _run_stage(night: Night, stage: Stage, screen: Screen) -> None:
+    night.stage = Ledger()
+    began, jobs = time.monotonic(), _jobs(night)
+    try:
+        with screen.working(stage.name):
+            stage.run(night)
+    except BaseException as error:
+        _note_stage(night, stage, "failed", time.monotonic() - began, _jobs(night) - jobs, _told(error, night))
+        raise
+    if night.has_session:
+        night.spark.catalog.clearCache()
+    seconds = time.monotonic() - began
+    night.finished[stage.name] = night.stage
+    _note_stage(night, stage, "done", seconds, _jobs(night) - jobs)
+    screen.progress(f"{stage.name:<10} {seconds:>7.1f} s {night.stage.rows:>12,} rows")
+
+
+def _note_run(
+    night: Night, status: str, options: Mapping[str, Any], told: Mapping[str, str], error: str | None = None
+) -> None:
+    now = datetime.now(UTC)
+    row = {
+        "run_id": night.run_id, "date": night.day, "status": status, "at": now, "started_at": night.started_at,
+        "base_release": night.base.release if night.base else None, "options": json.dumps(options, sort_keys=True),
+        "seconds": (now - night.started_at).total_seconds(), "error": error, **told,
+    }  # fmt: skip
+    night.lakehouse.append(OPS_RUN, [row])
+
+
+def _note_stage(
+    night: Night, stage: Stage, status: str, seconds: float, jobs: int, error: str | None = None
+) -> None:
+    told = night.stage
+    figures = {**told.figures, **({"warnings": told.warnings} if told.warnings else {})}
+    row = {
+        "run_id": night.run_id, "date": night.day, "stage": stage.name, "status": status, "at": datetime.now(UTC),
+        "seconds": seconds, "jobs": jobs, "rows": told.rows, "inputs": told.inputs, "outputs": told.outputs,
+        "figures": json.dumps(figures, default=str), "error": error,
+    }  # fmt: skip
+    if status == "done":
+        night.lakehouse.append(OPS_LINEAGE, _lineage(night, stage))
+    night.lakehouse.append(OPS_STAGE, [row])
+
+
+def _lineage(night: Night, stage: Stage) -> list[dict[str, Any]]:
+    return [
+        {"run_id": night.run_id, "stage": stage.name, "output": output, "output_version": made,
+         "input": read, "input_version": at}
+        for output, made in night.stage.outputs.items()
+        for read, at in night.stage.inputs.items()
+    ]  # fmt: skip
+
+
+def _jobs(night: Night) -> int:
+    """Spark jobs run so far."""
+    if not night.has_session:
+        return 0
+    return int(night.spark.sparkContext._jsc.sc().dagScheduler().numTotalJobs())  # type: ignore[attr-defined]
+
+
+def jvm_pid(spark: Any) -> int:
+    """The process of the session's JVM."""
+    return int(spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid())
+
+
+def log_file(conf: Configuration, run_id: str) -> Path:
+    return conf.root / "logs" / f"{run_id}.log"
+
+
+def _told(error: BaseException, night: Night) -> str:
+    """An error for ops tables and people: Portrait's own whole, others without values that may be personal."""
+    if isinstance(error, PortraitError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    return f"{type(error).__name__}: {scrubbed(str(error))}"
+
+
+def _shown(error: BaseException, night: Night) -> BaseException:
+    """What the user gets: a PortraitError, with the stack in the log file for whoever mends it."""
+    if isinstance(error, PortraitError | KeyboardInterrupt):
+        return error
+    if night.log:
+        night.log.parent.mkdir(parents=True, exist_ok=True)
+        with night.log.open("a", encoding="utf-8") as log:
+            log.write("".join(traceback.format_tb(error.__traceback__)) + _told(error, night) + "\n")
+    return PortraitError(f"{_told(error, night)}; the stack is in {night.log}; nothing was released, run the night again")

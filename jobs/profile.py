@@ -1,0 +1,20 @@
+"""Stage `profile`: the tag tables of tonight, joined to one wide row a known customer."""
+
+from jobs.runtime.night import Night
+from transforms.profile import profile, profile_table
+from transforms.schemas import ENTITIES, GOLD_CUSTOMER
+
+
+def run(night: Night) -> None:
+    """Write gold/customer_profile."""
+    table = profile_table(night.conf.tags)
+    frames = [night.load(name) for name in tag_tables() if night.has(name)]
+    wide = profile(night.load(GOLD_CUSTOMER), frames, table=table, as_of=night.as_of, run_id=night.run_id)
+    saved = night.save(wide, table)
+    night.figure("customers", saved.rows)
+    night.figure("columns", len(table.columns))
+
+
+def tag_tables() -> list[str]:
+    """Every tag table that a night can have: one an entity, and one for tags over the customer."""
+    return [*(f"tag/{entity}" for entity in ENTITIES), "tag/customer"]

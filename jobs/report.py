@@ -1,0 +1,102 @@
+"""Stage `report`: how the night went, as one HTML file that opens offline."""
+
+import json
+from collections.abc import Sequence
+from datetime import date
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from jobs.figures import Figures, Shown, tables
+from jobs.runtime.night import Night
+from jobs.runtime.tables import Lakehouse
+from transforms.errors import DefinitionError
+from transforms.schemas import OPS_QUALITY, OPS_STAGE
+
+_STYLE = """
+:root{color-scheme:light dark;--line:color-mix(in srgb,currentColor 18%,transparent)}
+body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}
+.wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+th,td{padding:.25rem .8rem .25rem 0;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
+td.n,th.n{text-align:right}.warn{border-left:4px solid #c80;padding-left:.8rem}
+"""
+
+
+def run(night: Night) -> None:
+    """Write the report of the night that has just been released."""
+    figures = {name: told.figures for name, told in night.finished.items()}
+    warnings = [line for told in night.finished.values() for line in told.warnings]
+    path = _write(night.lakehouse, night.day, night.run_id, figures, warnings)
+    night.figure("path", path)
+
+
+def write_report(lakehouse: Lakehouse, day: date) -> str:
+    """The report of an earlier night, again. Gives its path. Raises DefinitionError where that night never ran."""
+    rows = sorted((row for row in lakehouse.rows(OPS_STAGE) if row["date"] == day), key=lambda row: row["at"])
+    if not rows:
+        raise DefinitionError(f"--date {day}: no such night in {lakehouse.uri}; portrait status lists them")
+    run_id = rows[-1]["run_id"]
+    figures = {row["stage"]: json.loads(row["figures"] or "{}") for row in rows if row["run_id"] == run_id}
+    warnings = [line for told in figures.values() for line in told.get("warnings", [])]
+    return _write(lakehouse, day, run_id, figures, warnings)
+
+
+def _write(
+    lakehouse: Lakehouse, day: date, run_id: str, figures: Figures, warnings: Sequence[str]
+) -> str:
+    folder = Path(lakehouse.uri) / "ops" / "reports"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{day}.html"
+    draft = path.with_suffix(".draft")
+    draft.write_text(_page(lakehouse, day, run_id, figures, warnings), encoding="utf-8")
+    draft.replace(path)
+    return str(path)
+
+
+def _page(
+    lakehouse: Lakehouse, day: date, run_id: str, figures: Figures, warnings: Sequence[str]
+) -> str:
+    shown = [*tables(figures), _checks(lakehouse, run_id), _stages(lakehouse, run_id)]
+    parts = [_warnings(warnings), *(_section(table) for table in shown if table.rows)]
+    title = f"Night of {day}"
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{title}</title><style>{_STYLE}</style><h1>{title}</h1><p>Run {escape(run_id)}</p>{''.join(parts)}</html>\n"
+    )
+
+
+def _checks(lakehouse: Lakehouse, run_id: str) -> Shown:
+    rows = [row for row in lakehouse.rows(OPS_QUALITY) if row["run_id"] == run_id and not row["check"].startswith("rows_")]
+    shown = [
+        [row["table"], row["source"], row["check"], row["dimension"], row["rows"], row["failed"], row["gate"], "yes" if row["passed"] else "NO"]
+        for row in rows
+    ]
+    return Shown("Checks", ["table", "source", "check", "dimension", "rows", "failed", "gate", "passed"], shown)
+
+
+def _stages(lakehouse: Lakehouse, run_id: str) -> Shown:
+    rows = sorted((row for row in lakehouse.rows(OPS_STAGE) if row["run_id"] == run_id), key=lambda row: row["at"])
+    shown = [[row["stage"], row["status"], round(row["seconds"], 1), row["rows"], row["jobs"]] for row in rows]
+    return Shown("How long it took", ["stage", "status", "seconds", "rows", "Spark jobs"], shown)
+
+
+def _warnings(lines: Sequence[str]) -> str:
+    return "".join(f'<p class="warn">{escape(line)}</p>' for line in lines)
+
+
+def _section(table: Shown) -> str:
+    right = [all(isinstance(row[place], int | float) for row in table.rows) for place in range(len(table.header))]
+
+    def line(tag: str, values: Sequence[Any]) -> str:
+        cells = (
+            f"<{tag}{' class=n' if right[place] else ''}>{escape(_shown(value))}</{tag}>" for place, value in enumerate(values)
+        )
+        return f"<tr>{''.join(cells)}</tr>"
+
+    body = "".join(line("td", row) for row in table.rows)
+    return f'<h2>{escape(table.title)}</h2><div class="wide"><table>{line("th", table.header)}{body}</table></div>'
+
+
+def _shown(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

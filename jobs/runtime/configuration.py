@@ -1,0 +1,248 @@
+"""The configuration: every YAML file read, environment variables filled in, and all mistakes found at once."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import Field, field_validator
+
+from transforms.audiences import Audience, check_audiences, parse_audience
+from transforms.definitions import Definition, nearest, parse, parse_yaml
+from transforms.errors import DefinitionError
+from transforms.exports import Export, check_exports, parse_export
+from transforms.identity.definition import Identity, check_identity
+from transforms.privacy import Privacy
+from transforms.profile import profile_table
+from transforms.schemas import ENTITIES
+from transforms.sources.definition import Source, known_zone, parse_source
+from transforms.tags.definition import Tag, parse_tags
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_SECRET = re.compile(r"KEY|SECRET|PASSWORD|TOKEN", re.IGNORECASE)
+T = TypeVar("T")
+
+
+class Pipeline(Definition):
+    """conf/pipeline.yml."""
+
+    lakehouse: str = "lakehouse"
+    definitions: str = "tag_definitions"
+    timezone: str = "UTC"
+    base_currency: str = Field("EUR", pattern="^[A-Z]{3}$")
+    spark: dict[str, str] = {}
+    env_file: str = ".env"
+
+    @field_validator("timezone")
+    @classmethod
+    def _a_zone(cls, value: str) -> str:
+        return known_zone(value)
+
+    @field_validator("spark", mode="before")
+    @classmethod
+    def _as_text(cls, value: object) -> object:
+        return {key: str(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """All that a user wrote. `hash` changes with any of it; secrets are not in it."""
+
+    root: Path
+    pipeline: Pipeline
+    privacy: Privacy
+    sources: dict[str, Source]
+    identity: Identity
+    tags: dict[str, Tag]
+    audiences: dict[str, Audience]
+    exports: dict[str, Export]
+    hash: str
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def lakehouse(self) -> str:
+        """The lakehouse's URI or absolute path."""
+        return self.resolve(self.pipeline.lakehouse)
+
+    def resolve(self, path: str) -> str:
+        """A path of the configuration: relative ones start at the project's root."""
+        return path if "://" in path or path.startswith("/") else str(self.root / path)
+
+    def of_entity(self, entity: str) -> list[Source]:
+        return [source for source in self.sources.values() if source.entity == entity]
+
+
+def load_configuration(conf: Path, environment: str | None = None) -> Configuration:
+    """Read and check everything under `conf`.
+
+    Raises DefinitionError holding one line for each mistake of any file.
+    """
+    conf = conf.absolute()
+    if not (conf / "pipeline.yml").is_file():
+        raise DefinitionError(
+            f"{conf / 'pipeline.yml'}: no such file; --conf names the folder that holds pipeline.yml"
+        )
+    return _Loader(conf, environment).load()
+
+
+class _Loader:
+    """Reads the files of one project, collecting mistakes so that all of them are told at once."""
+
+    def __init__(self, conf: Path, environment: str | None) -> None:
+        self.conf = conf
+        self.root = conf.parent
+        self.environment = environment
+        self.problems: list[str] = []
+        self.digest = hashlib.sha256()
+        self.variables: Mapping[str, str] = os.environ
+
+    def load(self) -> Configuration:
+        pipeline = self.attempt(self._pipeline)
+        self.stop_on_problems()
+        assert pipeline is not None  # noqa: S101  (no problems: it is there)
+        privacy = self.attempt(lambda: self._one("privacy.yml", Privacy))
+        identity = self.attempt(lambda: self._one("identity.yml", Identity))
+        sources = self._named("sources", parse_source, lambda source: source.source)
+        tags = self.attempt(lambda: parse_tags(self._texts(Path(self._path(pipeline.definitions)), deep=True))) or {}
+        audiences = self._named("audiences", parse_audience, lambda audience: audience.audience)
+        exports = self._named("exports", parse_export, lambda export: export.export)
+        self.stop_on_problems()
+        assert privacy is not None and identity is not None  # noqa: S101
+        warnings = self.attempt(lambda: check_identity(identity, id_types(sources), set(sources))) or []
+        profile = profile_table(tags)
+        self.attempt(lambda: check_audiences(audiences, tags, profile, privacy, pipeline.timezone))
+        self.attempt(lambda: check_exports(exports, audiences, tags, profile, privacy))
+        self.stop_on_problems()
+        return Configuration(
+            root=self.root, pipeline=pipeline, privacy=privacy, sources=sources, identity=identity, tags=tags,
+            audiences=audiences, exports=exports, hash=self.digest.hexdigest()[:16], warnings=tuple(warnings),
+        )  # fmt: skip
+
+    def attempt(self, read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except DefinitionError as error:
+            self.problems.extend(error.lines)
+            return None
+
+    def stop_on_problems(self) -> None:
+        if self.problems:
+            raise DefinitionError(*dict.fromkeys(self.problems))
+
+    def _path(self, path: str) -> str:
+        return path if path.startswith("/") else str(self.root / path)
+
+    def _place(self, file: Path) -> str:
+        return str(file.relative_to(self.root)) if file.is_relative_to(self.root) else str(file)
+
+    def _pipeline(self) -> Pipeline:
+        file = self.conf / "pipeline.yml"
+        data = parse_yaml(self._read(file), place=self._place(file))
+        if self.environment:
+            overlay = self.conf / "env" / f"{self.environment}.yml"
+            if not overlay.is_file():
+                known = [path.stem for path in (self.conf / "env").glob("*.yml")]
+                raise DefinitionError(
+                    f"--env {self.environment}: no file {self._place(overlay)}{nearest(self.environment, known)}"
+                )
+            data = _overlaid(data, parse_yaml(self._read(overlay), place=self._place(overlay)))
+        env_file = Path(self._path(str(data.get("env_file", ".env"))))
+        self.variables = {**read_env_file(env_file), **os.environ}
+        return parse(Pipeline, self._filled(data, self._place(file)), place=self._place(file))
+
+    def _one(self, name: str, model: type[Any]) -> Any:
+        file = self.conf / name
+        place = self._place(file)
+        if not file.is_file():
+            raise DefinitionError(f"{place}: no such file; every project has one")
+        return parse(model, self._filled(parse_yaml(self._read(file), place=place), place), place=place)
+
+    def _named(self, folder: str, read: Callable[..., T], name: Callable[[T], str]) -> dict[str, T]:
+        found: dict[str, T] = {}
+        for place, text in self._texts(self.conf / folder).items():
+            item = self.attempt(lambda text=text, place=place: read(self._filled_text(text, place), place=place))
+            if item is None:
+                continue
+            key = name(item)
+            if key in found:
+                self.problems.append(f"{place}: the name '{key}' is taken by another file of {folder}")
+            if key != Path(place).stem:
+                self.problems.append(f"{place}: the name '{key}' and the file's name differ; make them the same")
+            found[key] = item
+        return found
+
+    def _texts(self, folder: Path, *, deep: bool = False) -> dict[str, str]:
+        files = sorted(folder.rglob("*.yml") if deep else folder.glob("*.yml"))
+        stray = sorted(folder.rglob("*.yaml"))
+        self.problems.extend(f"{self._place(file)}: name it .yml; .yaml files are not read" for file in stray)
+        return {self._place(file): self._read(file) for file in files}
+
+    def _read(self, file: Path) -> str:
+        try:
+            text = file.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise DefinitionError(f"{self._place(file)}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+        except OSError as error:
+            raise DefinitionError(f"{self._place(file)}: cannot be read: {error.strerror}") from None
+        self.digest.update(json.dumps([self._place(file), text]).encode())
+        return text
+
+    def _filled_text(self, text: str, place: str) -> str:
+        return _VARIABLE.sub(lambda match: self._variable(match, place, ""), text)
+
+    def _filled(self, data: Any, place: str, key: str = "") -> Any:
+        if isinstance(data, dict):
+            return {name: self._filled(value, place, f"{key}.{name}".lstrip(".")) for name, value in data.items()}
+        if isinstance(data, list):
+            return [self._filled(value, place, key) for value in data]
+        if isinstance(data, str):
+            return _VARIABLE.sub(lambda match: self._variable(match, place, key), data)
+        return data
+
+    def _variable(self, match: re.Match[str], place: str, key: str) -> str:
+        name, default = match[1], match[2]
+        value = self.variables.get(name) or default
+        if value is None:
+            where = f"{place}: {key}" if key else place
+            self.problems.append(f"{where}: the environment variable {name} is not set; set it, or put it into .env")
+            return "0" * 64  # keeps the other checks going; the problem stops the load
+        if not _SECRET.search(name):
+            self.digest.update(json.dumps([name, value]).encode())
+        return value
+
+
+def _overlaid(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`over` laid on `base`: mappings merge key by key, anything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _overlaid(merged[key], value) if both else value
+    return merged
+
+
+def read_env_file(file: Path) -> dict[str, str]:
+    """NAME=value lines of a file, if it is there. Quotes around a value are taken off."""
+    if not file.is_file():
+        return {}
+    lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
+    pairs = (line.removeprefix("export ").split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    return {name.strip(): value.strip().strip("'\"") for name, value in pairs}
+
+
+def id_types(sources: Mapping[str, Source]) -> dict[str, set[str]]:
+    """Identifier type -> the sources that give it, by `ids` or by themselves."""
+
+    def given() -> Iterator[tuple[str, str]]:
+        for source in sources.values():
+            yield from ((id_type, source.source) for id_type in source.ids)
+            automatic = ENTITIES[source.entity].automatic_ids
+            yield from ((kind, source.source) for kind, column in automatic.items() if column in source.expressions)
+
+    types: dict[str, set[str]] = {}
+    for id_type, source in given():
+        types.setdefault(id_type, set()).add(source)
+    return types

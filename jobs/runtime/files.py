@@ -1,0 +1,120 @@
+"""An extract's files: which lie there, which were not taken yet, and what their first line says."""
+
+import csv
+import fnmatch
+import io
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from pyarrow import ArrowException, fs
+
+from transforms.errors import DataError
+from transforms.sources.definition import Source
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_CHUNK = 1 << 16
+_LONGEST_HEADER = 1 << 24
+
+
+@dataclass(frozen=True)
+class ExtractFile:
+    """A file of an extract. `file_date`: the `{date}` of its path."""
+
+    path: str
+    size: int
+    modified_at: datetime
+    file_date: date
+
+
+def files_of(source: Source, pattern: str) -> list[ExtractFile]:
+    """All files that match the source's path, oldest date first.
+
+    Raises DataError where the store cannot be listed.
+    """
+    before = pattern.split("{date}")[0]
+    root = before.rsplit("/", 1)[0] or "/"
+    try:
+        store, folder = fs.FileSystem.from_uri(root) if "://" in root else (fs.LocalFileSystem(), root)
+        found = store.get_file_info(fs.FileSelector(folder, allow_not_found=True, recursive=True))
+    except (OSError, ArrowException) as error:
+        raise DataError(f"{source.place}: read.path: {root} cannot be listed: {error}") from None
+    scheme = root[: len(root) - len(folder)] if root.endswith(folder) else ""
+    shape = re.compile(fnmatch.translate(pattern.replace("{date}", "\0")).replace("\0", f"({_DAY.pattern})"))
+    files = [_file(info, scheme, shape) for info in found if info.type == fs.FileType.File]
+    return sorted((file for file in files if file), key=lambda file: (file.file_date, file.path))
+
+
+def _file(info: fs.FileInfo, scheme: str, shape: re.Pattern[str]) -> ExtractFile | None:
+    path = scheme + info.path
+    match = shape.match(path)
+    if not match:
+        return None
+    try:
+        day = date.fromisoformat(match[1])
+    except ValueError:
+        return None
+    modified = info.mtime.astimezone(UTC) if info.mtime else datetime.fromtimestamp(0, UTC)
+    return ExtractFile(path, info.size, modified, day)
+
+
+def to_take(source: Source, files: Iterable[ExtractFile], taken: set[str], *, day: date) -> list[ExtractFile]:
+    """The files that a night for `day` takes.
+
+    The night's own, those of the `lookback` days before that were not taken yet, and on a source's first night
+    all up to its date. A snapshot is whole every night: only the newest counts.
+    """
+    first = not taken
+    new = [file for file in files if file.path not in taken and file.file_date <= day]
+    if source.extract == "snapshot":
+        latest = max((file.file_date for file in new), default=None)
+        newest = [file for file in new if file.file_date == latest]
+        return newest if first or latest == day else []
+    return [file for file in new if first or (day - file.file_date).days <= source.read.lookback]
+
+
+def check_whole(source: Source, files: Iterable[ExtractFile]) -> None:
+    """Raise DataError naming the first file that holds nothing at all."""
+    for file in files:
+        if file.size == 0:
+            raise DataError(f"source {source.source}: {file.path}: the file has zero bytes; deliver it again")
+
+
+def headers(source: Source, files: Iterable[ExtractFile]) -> dict[tuple[str, ...], list[ExtractFile]]:
+    """CSV files by their header. Raises DataError where files of one day have different headers."""
+    by_header: dict[tuple[str, ...], list[ExtractFile]] = {}
+    by_day: dict[date, tuple[tuple[str, ...], str]] = {}
+    for file in files:
+        header = _header(source, file)
+        other, path = by_day.setdefault(file.file_date, (header, file.path))
+        if other != header:
+            raise DataError(
+                f"source {source.source}: {file.path}: its header differs from that of {path}; "
+                "files of one extract must have the same columns in the same order"
+            )
+        by_header.setdefault(header, []).append(file)
+    return by_header
+
+
+def _header(source: Source, file: ExtractFile) -> tuple[str, ...]:
+    options = source.read.options
+    encoding = "utf-8-sig" if str(options.get("encoding", "utf-8")).lower() in ("utf-8", "utf8") else str(options["encoding"])
+    try:
+        store, path = fs.FileSystem.from_uri(file.path) if "://" in file.path else (fs.LocalFileSystem(), file.path)
+        with store.open_input_stream(path) as stream:
+            start = stream.read(_CHUNK)
+            while b"\n" not in start and len(start) < _LONGEST_HEADER and (more := stream.read(_CHUNK)):
+                start += more
+        text = start.decode(encoding, errors="replace")
+    except (OSError, ArrowException, LookupError) as error:
+        raise DataError(f"source {source.source}: {file.path}: cannot be read: {error}") from None
+    if not text:
+        raise DataError(f"source {source.source}: {file.path}: the file holds nothing, not even a header")
+    delimiter, quote = str(options.get("sep", ",")), str(options.get("quote", '"'))
+    names = tuple(name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter, quotechar=quote), []))
+    repeated = sorted({name for name in names if [n.lower() for n in names].count(name.lower()) > 1})
+    if repeated or not all(names):
+        wrong = f"the name '{repeated[0]}' twice" if repeated else "a column without a name"
+        raise DataError(f"source {source.source}: {file.path}: the header has {wrong}; each column needs its own")
+    return names

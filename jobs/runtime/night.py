@@ -1,0 +1,213 @@
+"""A night: what a stage may ask for. Tables are read at the versions of this night's state, never at their heads."""
+
+import json
+import shutil
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from jobs.runtime.clock import end_of
+from jobs.runtime.configuration import Configuration
+from jobs.runtime.releases import Release
+from jobs.runtime.session import open_session
+from jobs.runtime.tables import Lakehouse
+from transforms.errors import PortraitError
+from transforms.schemas import ENTITIES, Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+Mode = Literal["overwrite", "append"]
+LEAST_FREE_BYTES = 200_000_000
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a write came to: the version it made and the rows it wrote, as Delta's own metrics tell."""
+
+    version: int
+    rows: int
+
+
+@dataclass
+class Ledger:
+    """What the current stage read, wrote and counted."""
+
+    inputs: dict[str, int] = field(default_factory=dict)
+    outputs: dict[str, int] = field(default_factory=dict)
+    rows: int = 0
+    figures: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+class Night:
+    """One run for one business date: its clock, its configuration, and the tables as it may see them."""
+
+    def __init__(
+        self,
+        *,
+        conf: Configuration,
+        lakehouse: Lakehouse,
+        day: date,
+        run_id: str,
+        started_at: datetime,
+        base: Release | None,
+        refit: bool = False,
+        full_refresh: bool = False,
+        log: Path | None = None,
+        on_warning: Callable[[str], None] = lambda _: None,
+        on_session: Callable[["SparkSession"], None] = lambda _: None,
+        local: bool = True,
+    ) -> None:
+        self.conf = conf
+        self.lakehouse = lakehouse
+        self.day = day
+        self.as_of = end_of(day, conf.pipeline.timezone)
+        self.run_id = run_id
+        self.started_at = started_at
+        self.base = base
+        self.release = base
+        self.refit = refit
+        self.full_refresh = full_refresh
+        self.versions: dict[str, int] = dict(base.versions) if base else {}
+        self.log = log
+        self.stage = Ledger()
+        self.finished: dict[str, Ledger] = {}
+        self._on_warning = on_warning
+        self._on_session = on_session
+        self._local = local
+        self._lock = threading.Lock()
+
+    @cached_property
+    def spark(self) -> "SparkSession":
+        """The session, started when a stage first asks for it."""
+        session: SparkSession = open_session(self.conf.pipeline.spark, log=self.log, local=self._local)
+        self._on_session(session)
+        return session
+
+    @property
+    def has_session(self) -> bool:
+        return "spark" in self.__dict__
+
+    # -- reading
+
+    def has(self, table: str | Table) -> bool:
+        """Is the table in this night's state?"""
+        return _name(table) in self.versions
+
+    def load(self, table: str | Table) -> "DataFrame":
+        """The table at this night's version. Raises PortraitError where this night has no such table."""
+        name = _name(table)
+        if name not in self.versions:
+            raise PortraitError(f"{name}: no such table as of {self.day}; run the stages before this one first")
+        self.stage.inputs[name] = self.versions[name]
+        return self._at(name, self.versions[name])
+
+    def released(self, table: str | Table) -> "DataFrame | None":
+        """The table as the last release names it; None where it is not in it."""
+        name = _name(table)
+        return self._at(name, self.base.versions[name]) if self.base and name in self.base.versions else None
+
+    def load_at(self, release: Release, table: str | Table) -> "DataFrame":
+        """The table as a release names it. Raises PortraitError where it is not in that release."""
+        name = _name(table)
+        if name not in release.versions:
+            raise PortraitError(f"{name}: not in release {release.release} of {release.date}")
+        return self._at(name, release.versions[name])
+
+    def view(self, entity: str) -> "DataFrame":
+        """silver/<entity>: the rows that a run for this date may see, of all its sources."""
+        from transforms.columns import visible
+
+        return self.load(ENTITIES[entity].table).where(visible(day=self.day, as_of=self.as_of))
+
+    def rows(self, table: Table) -> list[dict[str, Any]]:
+        """A small table, without Spark: ops tables whole, tables of the night's state at its version."""
+        if not table.name.startswith("ops/") and table.name not in self.versions:
+            return []
+        return self.lakehouse.rows(table, self.versions.get(table.name))
+
+    def _at(self, name: str, version: int) -> "DataFrame":
+        return self.spark.read.format("delta").option("versionAsOf", version).load(self.lakehouse.path(name))
+
+    # -- writing
+
+    def save(self, df: "DataFrame", table: Table, *, mode: Mode = "overwrite") -> Saved:
+        """Write a table of the night's state in one commit. It conforms to the table's columns first.
+
+        The state was rolled back to the base before the night began, so to append twice is not possible.
+        """
+        from transforms.columns import conform
+
+        new = table.name not in self.versions
+        writer = conform(df, table).write.format("delta").mode("overwrite" if new else mode)
+        writer = writer.option("overwriteSchema" if new or mode == "overwrite" else "mergeSchema", "true")
+        if new:
+            writer = writer.option("delta.dataSkippingNumIndexedCols", str(table.indexed))
+        if table.partition:
+            writer = writer.partitionBy(*table.partition)
+        writer.save(self.lakehouse.path(table.name))
+        return self._wrote(table.name)
+
+    def _wrote(self, name: str) -> Saved:
+        version, rows = self.lakehouse.written(name)
+        with self._lock:
+            self.versions[name] = self.stage.outputs[name] = version
+            self.stage.rows += rows
+        return Saved(version, rows)
+
+    def take_back(self, table: Table, version: int | None) -> None:
+        """Undo a write of this stage: the table's content is that of `version` again (None: there was no table)."""
+        restored = self.lakehouse.take_back(table.name, version)
+        with self._lock:
+            for state in (self.versions, self.stage.outputs):
+                state.pop(table.name, None)
+                if restored is not None:
+                    state[table.name] = restored
+
+    def merged(self, table: str | Table) -> Saved:
+        """Take note of a MERGE that a stage has just committed to a table of the night's state."""
+        return self._wrote(_name(table))
+
+    def append(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Append rows to a small table in one commit, without Spark."""
+        version = self.lakehouse.append(table, rows)
+        if version is not None and (table.name in self.versions or table.name == "ops/file"):
+            self.versions[table.name] = self.stage.outputs[table.name] = version
+
+    def forget(self, table: str | Table) -> None:
+        """Take a table out of the night's state: the next save of it begins anew."""
+        self.versions.pop(_name(table), None)
+
+    # -- telling
+
+    def figure(self, name: str, value: Any) -> None:
+        """A figure of the current stage, for ops/stage and the report. JSON-able; no personal data."""
+        json.dumps(value)
+        self.stage.figures[name] = value
+
+    def warn(self, message: str) -> None:
+        """A line for the people who run the night. No personal data."""
+        self.stage.warnings.append(message)
+        self._on_warning(message)
+
+    def figures_of(self, stage: str) -> dict[str, Any]:
+        """What an earlier stage of this night counted."""
+        return self.finished[stage].figures if stage in self.finished else {}
+
+    def check_room(self) -> None:
+        """Raise PortraitError where the disk under a local lakehouse is nearly full."""
+        free = shutil.disk_usage(self.lakehouse.uri).free
+        if free < LEAST_FREE_BYTES:
+            raise PortraitError(
+                f"{self.lakehouse.uri}: only {free // 1_000_000} MB free, a night needs at least "
+                f"{LEAST_FREE_BYTES // 1_000_000} MB; free some, or name another lakehouse in conf/pipeline.yml"
+            )
+
+
+def _name(table: str | Table) -> str:
+    return table if isinstance(table, str) else table.name

@@ -1,0 +1,128 @@
+"""The Spark session: settings that were measured to earn their place, and Spark's noise in a log file.
+
+Figures behind the settings are in docs/performance.md.
+"""
+
+import contextlib
+import logging
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from transforms.errors import DefinitionError
+
+JAVA_VERSION = 17
+ARCHIVE = Path(sys.prefix) / "portrait" / "classes.jsa"
+_LOG4J = Path(__file__).with_name("log4j2.properties")
+
+# Local mode only: on a cluster, spark-submit and the cluster's own defaults decide.
+_LOCAL = {
+    "spark.master": "local[*]",
+    "spark.driver.memory": "4g",
+    "spark.driver.host": "localhost",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.sql.sources.parallelPartitionDiscovery.threshold": "1000",
+}
+_ALWAYS = {
+    "spark.app.name": "portrait",
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.catalogImplementation": "in-memory",
+    "spark.sql.session.timeZone": "UTC",
+    # A user's expression gives NULL where it cannot be computed; see docs/adr/0004.
+    "spark.sql.ansi.enabled": "false",
+    "spark.sql.legacy.timeParserPolicy": "CORRECTED",
+    "spark.sql.codegen.maxFields": "5000",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.sql.sources.partitionOverwriteMode": "static",
+    "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
+    "spark.databricks.delta.schema.autoMerge.enabled": "false",
+}
+
+
+def check_java() -> None:
+    """Raise DefinitionError, with the remedy, where there is no Java of the version that Spark needs."""
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    remedy = f"install a JDK {JAVA_VERSION} and point JAVA_HOME at it"
+    if not java or not Path(java).exists():
+        raise DefinitionError(f"Java: none found{f' at {java}' if home else ''}; {remedy}")
+    try:
+        told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False, timeout=60).stderr  # noqa: S603
+    except OSError as error:
+        raise DefinitionError(f"Java: {java} does not start ({error.strerror}); {remedy}") from None
+    match = re.search(r'version "(\d+)', told)
+    if not match:
+        raise DefinitionError(f"Java: {java} does not tell its version; {remedy}")
+    if int(match[1]) != JAVA_VERSION:
+        raise DefinitionError(f"Java: {java} is version {match[1]}, Spark 4.1 runs here on {JAVA_VERSION}; {remedy}")
+
+
+def open_session(
+    settings: Mapping[str, str] | None = None, *, log: Path | None = None, java_options: str = "", local: bool = True
+) -> Any:
+    """A Spark session with Delta. `log` takes what Spark and the JVM print.
+
+    Raises DefinitionError where Java is absent or of another version.
+    """
+    check_java()
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    log = log or Path(os.devnull)
+    if log != Path(os.devnull):
+        log.parent.mkdir(parents=True, exist_ok=True)
+    cores = os.cpu_count() or 2
+    chosen = {
+        **_ALWAYS,
+        **(_LOCAL | {"spark.sql.shuffle.partitions": str(max(2, cores))} if local else {}),
+        **(settings or {}),
+    }
+    options = [
+        "-XX:+UseParallelGC",
+        f"-Dlog4j2.configurationFile={_LOG4J.as_uri()}",
+        f"-Dportrait.log={log}",
+        "-XX:-UsePerfData",
+        *(_archive_options() if "ArchiveClassesAtExit" not in java_options else []),
+        java_options,
+        chosen.get("spark.driver.extraJavaOptions", ""),
+    ]
+    chosen["spark.driver.extraJavaOptions"] = " ".join(part for part in options if part)
+
+    from pyspark.sql import SparkSession
+
+    # pyspark prints every error that it raises a second time, as JSON
+    logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
+    builder = SparkSession.builder.config(map=chosen)
+    with _standard_error_to(log):
+        return builder.getOrCreate()
+
+
+def _archive_options() -> list[str]:
+    """Class data made once at set-up: a third off the start. The JVM ignores an archive that does not fit it."""
+    if not ARCHIVE.exists():
+        return []
+    return [f"-XX:SharedArchiveFile={ARCHIVE}", "-Xshare:auto", "-Xlog:disable", "-Xlog:all=off"]
+
+
+@contextlib.contextmanager
+def _standard_error_to(log: Path) -> Iterator[None]:
+    """Give the JVM that starts inside this block the log as its standard error: it keeps it for life."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with log.open("ab") as sink:
+        os.dup2(sink.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)

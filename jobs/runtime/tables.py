@@ -1,0 +1,135 @@
+"""The lakehouse's tables as Delta keeps them: versions, rollback, and the small ops tables, all without Spark."""
+
+import re
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from transforms.errors import PortraitError
+from transforms.schemas import Table
+
+LAYERS = ("bronze", "silver", "identity", "tag", "gold")
+# State that nights build on and that a release therefore names, though it lies under ops.
+STATE_IN_OPS = ("ops/file",)
+_SCALARS = {
+    "string": pa.string(),
+    "int": pa.int32(),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+}
+
+
+def arrow_type(ddl: str) -> pa.DataType:
+    """The Arrow type of a Spark DDL type. Raises ValueError for one that no table here has."""
+    if ddl in _SCALARS:
+        return _SCALARS[ddl]
+    if match := re.fullmatch(r"decimal\((\d+),(\d+)\)", ddl):
+        return pa.decimal128(int(match[1]), int(match[2]))
+    if match := re.fullmatch(r"array<(.+)>", ddl):
+        return pa.list_(arrow_type(match[1]))
+    if match := re.fullmatch(r"map<(\w+),(.+)>", ddl):
+        return pa.map_(arrow_type(match[1]), arrow_type(match[2]))
+    raise ValueError(f"no Arrow type for {ddl}")
+
+
+def arrow_schema(table: Table) -> pa.Schema:
+    """The table's columns as Arrow fields, with their comments."""
+    return pa.schema(
+        [pa.field(c.name, arrow_type(c.type), metadata={"comment": c.comment}) for c in table.columns]
+    )
+
+
+class Lakehouse:
+    """The tables under one URI. Knows where they lie and at which version they are; nothing of a night."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri.rstrip("/")
+
+    def path(self, table: str) -> str:
+        return f"{self.uri}/{table}"
+
+    def open(self, table: str, version: int | None = None) -> DeltaTable | None:
+        """The table at a version (its head by default), or None where there is none."""
+        try:
+            return DeltaTable(self.path(table), version=version)
+        except TableNotFoundError:
+            return None
+
+    def version(self, table: str) -> int | None:
+        """The version of the table's head; None where there is no table."""
+        opened = self.open(table)
+        return opened.version() if opened else None
+
+    def written(self, table: str) -> tuple[int, int]:
+        """The head's version, and the rows that its last commit wrote as Delta's own metrics tell."""
+        opened = self.open(table)
+        if opened is None:
+            raise PortraitError(f"{self.path(table)}: no table where one was just written; was it removed meanwhile?")
+        metrics = opened.history(1)[0].get("operationMetrics") or {}
+        return opened.version(), int(metrics.get("numOutputRows") or metrics.get("num_added_rows") or 0)
+
+    def tables(self) -> Iterator[str]:
+        """Every table that a release may name."""
+        for layer in LAYERS:
+            folder = Path(self.path(layer))
+            yield from (f"{layer}/{path.name}" for path in sorted(folder.glob("*")) if (path / "_delta_log").is_dir())
+        yield from (name for name in STATE_IN_OPS if (Path(self.path(name)) / "_delta_log").is_dir())
+
+    def roll_back(self, expected: Mapping[str, int], *, keep: Collection[str] = ()) -> dict[str, int]:
+        """Bring every table to the content that `expected` names; one that it does not name is removed.
+
+        `keep`: tables that some release names; they stay where they are even if this state has none of them.
+        Gives the versions that hold this content now: rolling back is a commit of its own.
+        """
+        for table in list(self.tables()):
+            if table not in expected and table not in keep:
+                self.take_back(table, None)
+        return {table: self.take_back(table, version) or version for table, version in expected.items()}
+
+    def holds(self, table: str, version: int) -> bool:
+        """Can the table be read at that version?"""
+        try:
+            opened = self.open(table, version)
+        except DeltaError:
+            return False
+        return opened is not None and all((Path(self.path(table)) / file).exists() for file in opened.files())
+
+    def take_back(self, table: str, version: int | None) -> int | None:
+        """Bring one table to the content of an earlier version (None: remove it). Gives the version it is at now."""
+        opened = self.open(table)
+        if version is None or opened is None:
+            shutil.rmtree(self.path(table), ignore_errors=True)
+            return None
+        if opened.version() != version:
+            opened.restore(version)
+        return opened.version()
+
+    def append(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> int | None:
+        """Append rows to a small table in one commit, without Spark. Gives the version, None for no rows."""
+        if not rows:
+            return None
+        data = pa.Table.from_pylist([{name: row.get(name) for name in table.names} for row in rows], arrow_schema(table))
+        try:
+            write_deltalake(self.path(table.name), data, mode="append", schema_mode="merge")
+        except OSError as error:
+            raise PortraitError(f"{self.path(table.name)}: cannot be written: {error}") from None
+        return self.version(table.name)
+
+    def rows(self, table: Table, version: int | None = None) -> list[dict[str, Any]]:
+        """All rows of a small table, without Spark; none where there is no table. Maps come as dicts."""
+        opened = self.open(table.name, version)
+        if opened is None:
+            return []
+        maps = [column.name for column in table.columns if column.type.startswith("map<")]
+        rows: list[dict[str, Any]] = opened.to_pyarrow_table().to_pylist()
+        for row in rows:
+            row.update({name: dict(row[name]) for name in maps if row.get(name) is not None})
+        return rows

@@ -1,0 +1,273 @@
+"""Silver: every version of every record, typed and checked. What is not right goes to quarantine with its reasons."""
+
+import functools
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, Observation
+from pyspark.sql import functions as F
+
+from jobs.runtime.clock import end_of
+from jobs.runtime.night import Night
+from transforms.errors import DataError
+from transforms.schemas import ENTITIES, OPS_FILE, OPS_QUALITY, QUARANTINE, Entity
+from transforms.sources import refine, versions
+from transforms.sources.definition import CompiledSource, compile_source
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column as SparkColumn
+
+AT_ONCE = 3
+# Up to so many rows an entity's new rows are kept in memory while they are looked at several times.
+KEPT_ROWS = 400_000
+
+
+@dataclass
+class Refined:
+    """What became of an entity's new rows."""
+
+    entity: Entity
+    day: date
+    fates: dict[str, dict[str, int]] = field(default_factory=dict)
+    failed: dict[tuple[str, str], int] = field(default_factory=dict)
+    refused: DataFrame | None = None
+    closed: int = 0
+
+
+def run(night: Night) -> None:
+    """Take the night's bronze into silver; on a full refresh, each night's in turn.
+
+    Raises DataError where a `stop` check falls, or where rows that landed are not accounted for.
+    """
+    if not night.full_refresh:
+        _refine_day(night, night.day)
+        return
+    for table in [*(entity.table for entity in ENTITIES.values()), QUARANTINE]:
+        night.forget(table)
+    for day in sorted({row["_batch_date"] for row in night.rows(OPS_FILE)}):
+        _refine_day(night, day)
+
+
+def _refine_day(night: Night, day: date) -> None:
+    landed = _landed(night, day)
+    by_entity = {
+        name: [source for source in landed if night.conf.sources[source].entity == name] for name in ENTITIES
+    }
+    work = [(ENTITIES[name], sources) for name, sources in by_entity.items() if sources]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        results = list(pool.map(lambda item: _refine(night, item[0], item[1], day, landed), work))
+    _quarantine(night, results)
+    night.spark.catalog.clearCache()
+    _account(night, results, landed, day)
+
+
+def _landed(night: Night, day: date) -> dict[str, int]:
+    """Source -> rows it landed on that day, for the sources that landed files."""
+    names = {row["source"] for row in night.rows(OPS_FILE) if row["_batch_date"] == day}
+    told = night.figures_of("bronze").get("landed", {}) if day == night.day else {}
+    return {
+        name: told[name] if name in told else _bronze(night, name, day).count()
+        for name in night.conf.sources
+        if name in names
+    }
+
+
+def _bronze(night: Night, source: str, day: date) -> DataFrame:
+    return night.load(f"bronze/{source}").where(F.col("_batch_date") == F.lit(day))
+
+
+def _refine(night: Night, entity: Entity, names: Sequence[str], day: date, landed: dict[str, int]) -> Refined:
+    """One entity: parse, judge, write. Two looks at the data where it is large, one where nothing is contested."""
+    result = Refined(entity, day)
+    as_of = end_of(day, night.conf.pipeline.timezone)
+    compiled = [_compiled(night, name) for name in names]
+    sources = [refine.parsed(_bronze(night, c.source.source, day), c, day=day, as_of=as_of) for c in compiled]
+    rows = functools.reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), sources).transform(
+        refine.refined, entity, compiled, day=day, as_of=as_of,
+        timezone=night.conf.pipeline.timezone, base_currency=night.conf.pipeline.base_currency,
+    )  # fmt: skip
+    small = sum(landed[name] for name in names) <= KEPT_ROWS
+    if small:
+        rows = rows.persist()
+    result.refused = refine.quarantined(rows, entity)
+    judged = _judged_within(rows, entity)
+    counts = [*versions.fate_counts(list(names)), *_check_counts(compiled, day, night)]
+    if night.has(entity.table):
+        _replace(night, entity, judged, compiled, counts, result)
+    else:
+        seen = Observation(f"{entity.name} {day}")
+        night.save(judged.observe(seen, *counts).transform(refine.accepted, entity), entity.table)
+        _note(result, seen.get)
+    return result
+
+
+def _compiled(night: Night, name: str) -> CompiledSource:
+    source = night.conf.sources[name]
+    raw = [column for column in night.load(f"bronze/{name}").columns if not column.startswith("_")]
+    return compile_source(source, dict.fromkeys(raw, "string"))
+
+
+def _judged_within(rows: DataFrame, entity: Entity) -> DataFrame:
+    keys = versions.contested(rows).persist()
+    return versions.judged_within(rows, None if keys.isEmpty() else keys, entity)
+
+
+def _replace(
+    night: Night,
+    entity: Entity,
+    judged: DataFrame,
+    compiled: Sequence[CompiledSource],
+    counts: list["SparkColumn"],
+    result: Refined,
+) -> None:
+    """New versions beside what silver holds: appended, or merged where older ones close. One commit."""
+    silver = night.load(entity.table)
+    against = versions.judged_against(judged, versions.current_of(silver, judged, entity), entity)
+    snapshots = [c.source.source for c in compiled if (c.source.extract, c.source.when_missing) == ("snapshot", "close")]
+    gone = versions.gone(silver, judged, sources=snapshots) if snapshots else None
+    closing = F.sum(F.col("_closes").cast("int")).alias("closing")
+    told = against.agg(*counts, closing).collect()[0].asDict()
+    lost = gone.count() if gone is not None else 0
+    _note(result, told)
+    result.closed = (told["closing"] or 0) + lost
+    accepted = refine.accepted(against, entity)
+    if result.closed:
+        _merge(night, entity, accepted, gone, result.day)
+    elif sum(fates["accepted"] for fates in result.fates.values()):
+        night.save(accepted, entity.table, mode="append")
+
+
+def _merge(night: Night, entity: Entity, accepted: DataFrame, gone: DataFrame | None, day: date) -> None:
+    """SCD type 2 in one commit: rows keyed by the record they close, and rows without a key, which are inserted."""
+    from transforms.columns import conform
+
+    new = conform(accepted, entity.table)
+    ends = accepted.where("_closes").select("record_id")
+    ends = ends if gone is None else ends.unionByName(gone)
+    changes = new.withColumn("_ends", F.lit(None).cast("string")).unionByName(
+        ends.select(F.col("record_id").alias("_ends")), allowMissingColumns=True
+    )
+    (
+        DeltaTable.forPath(night.spark, night.lakehouse.path(entity.table.name))
+        .alias("held")
+        .merge(changes.alias("new"), "held.record_id = new._ends and held._valid_to is null")
+        .whenMatchedUpdate(set={"_valid_to": F.lit(day)})
+        .whenNotMatchedInsert(
+            condition="new._ends is null", values={name: f"new.`{name}`" for name in entity.table.names}
+        )
+        .execute()
+    )
+    night.merged(entity.table)
+
+
+def _check_counts(compiled: Sequence[CompiledSource], day: date, night: Night) -> Iterator["SparkColumn"]:
+    """For `observe`: rows that fail each check of the YAMLs, among those that are not quarantined or filtered."""
+    looked_at = F.col("_wanted") & F.col("_corrupt").isNull()
+    for (name, gate), broken in refine.broken_checks(compiled, day, end_of(day, night.conf.pipeline.timezone)).items():
+        yield F.sum(F.when(looked_at & broken, 1).otherwise(0)).alias(f"check|{name}|{gate}")
+
+
+def _note(result: Refined, told: dict[str, Any]) -> None:
+    for name, count in told.items():
+        match name.split("|"):
+            case ["check", check, gate]:
+                result.failed[check, gate] = count or 0
+            case [source, fate]:
+                result.fates.setdefault(source, {})[fate] = count or 0
+
+
+def _quarantine(night: Night, results: Sequence[Refined]) -> None:
+    """All that was refused tonight, in one commit, and how often for which reason."""
+    frames = [
+        result.refused
+        for result in results
+        if result.refused is not None and any(fates["quarantined"] for fates in result.fates.values())
+    ]
+    if not frames:
+        return
+    night.save(functools.reduce(DataFrame.unionByName, frames), QUARANTINE, mode="append")
+    tonight = night.load(QUARANTINE).where(F.col("_batch_date") == F.lit(results[0].day))
+    counted = tonight.groupBy("source", F.explode("reasons").alias("reason")).count().collect()
+    reasons: dict[str, dict[str, int]] = {}
+    for row in sorted(counted):
+        reasons.setdefault(row["source"], {})[row["reason"]] = row["count"]
+    night.figure("reasons", reasons)
+
+
+def _account(night: Night, results: Sequence[Refined], landed: dict[str, int], day: date) -> None:
+    """Every row that landed has one fate, and the checks of the YAMLs hold."""
+    fates = {source: told for result in results for source, told in result.fates.items()}
+    night.append(OPS_QUALITY, [*_sums(night, fates, landed, day), *_checks(night, results, landed, day)])
+    night.figure("fates", fates)
+    night.figure("closed", {result.entity.name: result.closed for result in results if result.closed})
+    for source, told in fates.items():
+        if sum(told.values()) != landed[source]:
+            raise DataError(
+                f"source {source}: {landed[source]} rows landed but {sum(told.values())} are accounted for ({told}); "
+                "nothing is released; run the night again, and report this if it stays"
+            )
+    for result in results:
+        _stop_on_checks(night, result, landed)
+
+
+def _sums(night: Night, fates: dict[str, dict[str, int]], landed: dict[str, int], day: date) -> Iterator[dict[str, Any]]:
+    for source, told in fates.items():
+        table = f"silver/{night.conf.sources[source].entity}"
+        for fate, count in told.items():
+            yield _result(
+                night, day, table, source, f"rows_{fate}", "validity" if fate == "quarantined" else "uniqueness",
+                landed[source], count, "quarantine" if fate == "quarantined" else "warn", True,
+            )  # fmt: skip
+        yield _result(
+            night, day, table, source, "all_rows_accounted_for", "completeness", landed[source],
+            abs(landed[source] - sum(told.values())), "stop", landed[source] == sum(told.values()),
+        )  # fmt: skip
+
+
+def _checks(
+    night: Night, results: Sequence[Refined], landed: dict[str, int], day: date
+) -> Iterator[dict[str, Any]]:
+    for result in results:
+        for source, check, failed, rows in _checked(night, result, landed):
+            passed = failed == 0 if check.mostly is None else failed <= (1 - check.mostly) * rows
+            yield _result(
+                night, day, result.entity.table.name, source, check.name, "validity", rows, failed, check.on_fail, passed
+            )
+
+
+def _checked(night: Night, result: Refined, landed: dict[str, int]) -> Iterator[tuple[str, Any, int, int]]:
+    for source in result.fates:
+        for check in night.conf.sources[source].checks:
+            yield source, check, result.failed.get((check.name, check.on_fail), 0), landed[source]
+
+
+def _stop_on_checks(night: Night, result: Refined, landed: dict[str, int]) -> None:
+    for source, check, failed, rows in _checked(night, result, landed):
+        most = (1 - (1.0 if check.mostly is None else check.mostly)) * rows
+        told = f"source {source}: check {check.name}: {failed} of {rows} rows fail"
+        if failed <= most:
+            continue
+        if check.on_fail == "stop" or (check.on_fail == "quarantine" and check.mostly is not None):
+            raise DataError(f"{told}, more than its share allows; the night stops and nothing is released")
+        if check.on_fail == "warn":
+            night.warn(told)
+
+
+def _result(
+    night: Night, day: date, table: str, source: str, check: str, dimension: str,
+    rows: int, failed: int, gate: str, passed: bool,
+) -> dict[str, Any]:  # fmt: skip
+    return {
+        "run_id": night.run_id, "date": day, "table": table, "source": source, "check": check, "dimension": dimension,
+        "rows": rows, "failed": failed, "share": failed / rows if rows else 0.0, "gate": gate, "passed": passed,
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    from jobs.cli import stage_main
+
+    stage_main("silver")

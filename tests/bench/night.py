@@ -1,0 +1,174 @@
+"""`make bench`: whole nights of the demo's company beside two references, measured in the same run.
+
+    python -m tests.bench.night [--scale 1 10] [--work FOLDER] [--json FILE] [--keep]
+
+For each scale: the extracts are written; `portrait validate`; the first night (all of the history) and a normal day's
+night, each as a whole process; then (a) the floor, plain Spark that only reads and writes (tests/bench/floor.py), and
+(b) a hand-written DuckDB script that computes the same profile (tests/bench/duckdb_reference.py).
+A night beside the floor is taken without the start of its process and session, which is what the floor's own start
+takes. Figures are of this machine and of this hour: nothing here passes or fails.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from deltalake import DeltaTable
+
+from jobs.demo.extracts import DEMO_NIGHTS, write_extracts
+from tests.bench.measure import Measured, measure, size_of
+
+ROOT = Path(__file__).parents[2]
+FIRST, NORMAL = DEMO_NIGHTS[:2]
+LAYERS = ("bronze", "silver", "identity", "tag", "gold", "ops")
+
+
+class Bench:
+    """One scale's extracts, lakehouse and outputs, all under one folder."""
+
+    def __init__(self, folder: Path, scale: int) -> None:
+        self.folder = folder
+        self.scale = scale
+        self.extracts = folder / "extracts"
+        self.lakehouse = folder / "lakehouse"
+        self.env = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "EXTRACTS": str(self.extracts),
+            "LAKEHOUSE": str(self.lakehouse),
+            "EXPORTS": str(folder / "exports"),
+            "PORTRAIT_CUSTOMER_KEY": "only for a benchmark, customer key",
+            "PORTRAIT_ERASURE_KEY": "only for a benchmark, erasure key.",
+        }
+
+    def run(self) -> dict[str, Any]:
+        write_extracts(self.folder, scale=self.scale)
+        found: dict[str, Any] = {"scale": self.scale, "extract_bytes": size_of(self.extracts)}
+        for step in (self.validate, self.first_night, self.normal_day, self.floor, self.duckdb):
+            found[step.__name__] = step()
+            print(f"scale {self.scale}: {step.__name__}: {found[step.__name__]['seconds']:.1f} s", file=sys.stderr)
+        return found
+
+    def validate(self) -> dict[str, Any]:
+        return _told(self._python("validate", "jobs.cli", "validate"))
+
+    def first_night(self) -> dict[str, Any]:
+        return self._night("first_night", FIRST)
+
+    def normal_day(self) -> dict[str, Any]:
+        return self._night("normal_day", NORMAL)
+
+    def floor(self) -> dict[str, Any]:
+        target = self.folder / "floor"
+        measured = self._python("floor", "tests.bench.floor", str(self.extracts), str(target), FIRST.isoformat())
+        inner = json.loads(measured.output)
+        return _told(measured) | {
+            "without_start": inner["seconds"],
+            "start": measured.seconds - inner["seconds"],
+            "rows": inner["rows"],
+            "bytes": inner["bytes"],
+        }
+
+    def duckdb(self) -> dict[str, Any]:
+        target = self.folder / "duckdb"
+        measured = self._python(
+            "duckdb", "tests.bench.duckdb_reference", str(self.extracts), str(target), FIRST.isoformat()
+        )
+        return _told(measured) | json.loads(measured.output)
+
+    def _night(self, name: str, day: date) -> dict[str, Any]:
+        measured = self._python(name, "jobs.cli", "run", "--date", day.isoformat())
+        return _told(measured) | {
+            "stages": self._stages(day),
+            "bytes": {layer: size_of(self.lakehouse / layer) for layer in LAYERS},
+        }
+
+    def _stages(self, day: date) -> list[dict[str, Any]]:
+        columns = ["stage", "seconds", "jobs", "rows", "at", "date", "status"]
+        told = DeltaTable(str(self.lakehouse / "ops" / "stage")).to_pyarrow_table(columns=columns).to_pylist()
+        done = sorted(
+            (row for row in told if row["date"] == day and row["status"] == "done"), key=lambda row: row["at"]
+        )
+        return [{name: row[name] for name in columns[:4]} for row in done]
+
+    def _python(self, name: str, *arguments: str) -> Measured:
+        log = self.folder / "logs" / f"{name}.log"
+        return measure([sys.executable, "-m", *arguments], env=self.env, cwd=ROOT, log=log)
+
+
+def _told(measured: Measured) -> dict[str, Any]:
+    return {"seconds": measured.seconds, "peak_bytes": measured.peak}
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """All figures as one table of text, with the ratios that the targets are about."""
+    lines = [f"{'':<34}{'seconds':>10}{'peak GB':>10}{'jobs':>7}{'rows':>13}"]
+    for one in results:
+        lines.append(f"scale {one['scale']} ({one['extract_bytes'] / 1e6:,.0f} MB of extracts)")
+        lines += _line("validate", one["validate"])
+        for name in ("first_night", "normal_day"):
+            lines += _line(name.replace("_", " "), one[name] | _sums(one[name]["stages"]))
+            lines += [line for stage in one[name]["stages"] for line in _line(f"  {stage['stage']}", stage)]
+        lines += _line("floor (a)", one["floor"]) + _line("DuckDB (b)", one["duckdb"])
+        lines += [f"  {text:<42}{value:>8.1f}" for text, value in ratios(one, results[0]).items()]
+    return "\n".join(lines)
+
+
+def ratios(one: dict[str, Any], smallest: dict[str, Any]) -> dict[str, float]:
+    """What the targets ask: a night beside the floor (starts excluded), beside DuckDB, and beside the smallest scale."""
+    first, floor = one["first_night"], one["floor"]
+    found = {
+        "first night : floor, both without start": (first["seconds"] - floor["start"]) / floor["without_start"],
+        "first night : DuckDB": first["seconds"] / one["duckdb"]["seconds"],
+    }
+    if one is not smallest:
+        base = smallest["first_night"]
+        found[f"first night : that of scale {smallest['scale']}"] = first["seconds"] / base["seconds"]
+    return found
+
+
+def _sums(stages: list[dict[str, Any]]) -> dict[str, int]:
+    return {name: sum(stage[name] or 0 for stage in stages) for name in ("jobs", "rows")}
+
+
+def _line(name: str, figures: dict[str, Any]) -> list[str]:
+    peak = f"{figures['peak_bytes'] / 1e9:.1f}" if "peak_bytes" in figures else ""
+    jobs, rows = (f"{figures[key]:,}" if figures.get(key) is not None else "" for key in ("jobs", "rows"))
+    return [f"  {name:<32}{figures['seconds']:>10.1f}{peak:>10}{jobs:>7}{rows:>13}"]
+
+
+def machine() -> dict[str, Any]:
+    """Where the figures come from: cores and memory."""
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {"cores": os.cpu_count(), "memory_gb": round(pages / 1e9, 1)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scale", type=int, nargs="+", default=[1, 10])
+    parser.add_argument("--work", type=Path, help="where extracts and tables go (a temporary folder)")
+    parser.add_argument("--json", type=Path, help="write all figures to this file too")
+    parser.add_argument("--keep", action="store_true", help="do not remove what was written")
+    chosen = parser.parse_args()
+    work = chosen.work or Path(tempfile.mkdtemp(prefix="portrait_bench_"))
+    results = []
+    for scale in sorted(chosen.scale):
+        folder = work / f"scale_{scale}"
+        shutil.rmtree(folder, ignore_errors=True)
+        results.append(Bench(folder, scale).run())
+        if not chosen.keep:
+            shutil.rmtree(folder)
+    told = {"machine": machine(), "scales": results, "ratios": [ratios(one, results[0]) for one in results]}
+    print(table(results))
+    if chosen.json:
+        chosen.json.write_text(json.dumps(told, indent=2, default=str) + "\n")
+
+
+if __name__ == "__main__":
+    main()

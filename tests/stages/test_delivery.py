@@ -1,0 +1,451 @@
+"""Deliveries from real releases, read back with tools that know nothing of how they were made."""
+
+import gzip
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+from pyspark.sql import SparkSession
+
+from jobs import exports
+from jobs.engines import delivery
+from jobs.engines.delivery import open_folder, publish, read_manifest, verify
+from jobs.runtime import releases
+from jobs.runtime.configuration import Configuration, Pipeline
+from jobs.runtime.night import Night
+from jobs.runtime.releases import Release
+from jobs.runtime.tables import Lakehouse, arrow_schema
+from transforms.audiences import Audience
+from transforms.errors import PortraitError
+from transforms.exports import Contract, Destination, Export
+from transforms.privacy import Keys, Privacy, Purpose, Role
+from transforms.profile import PROFILE, profile_table
+from transforms.schemas import GOLD_AUDIENCE_MEMBER, GOLD_CUSTOMER, IDENTITY_CHANGE, OPS_EXPORT, Column, Table
+
+FIRST_DAY = date(2026, 3, 1)
+NASTY = {
+    "a": "=HYPERLINK(1)", "b": '他说"你好", 再见\n第二行', "c": "  blanks  ", "d": "", "e": None, "f": "-1+2", "g": "back\\slash",
+    "h": "x;=1", "i": "comma, quote\" end",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Given:
+    """What an export asks of a tag."""
+
+    tag: str
+    outputs: tuple[Column, ...]
+    purposes: list[str] = field(default_factory=lambda: ["marketing", "service"])
+    status: str = "online"
+    place: str = "tag_definitions/value/any.yml"
+
+
+TAGS: dict[str, Any] = {
+    "likes": Given("likes", (Column("likes", "array<string>", "categories"),)),
+    "note": Given("note", (Column("note", "string", "what was said"),)),
+    "spend": Given("spend", (Column("spend", "decimal(18,4)", "EUR"),)),
+    "when": Given("when", (Column("seen", "timestamp", "UTC"),)),
+}
+Person = dict[str, Any]
+
+
+class House:
+    """A lakehouse whose releases are written row by row, without the stages before."""
+
+    def __init__(self, root: Path, spark: SparkSession) -> None:
+        self.root, self.spark = root, spark
+        self.lakehouse = Lakehouse(str(root / "lakehouse"))
+        self.exports: dict[str, Export] = {}
+
+    @property
+    def conf(self) -> Configuration:
+        return Configuration(
+            root=self.root, pipeline=Pipeline(),
+            privacy=Privacy(
+                purposes={"marketing": Purpose(consent="opt_in"), "service": Purpose(consent="none")},
+                keys=Keys(customer=["k" * 32], erasure=["e" * 32]), roles={"all": Role()},
+            ),
+            sources={}, identity=None, tags=TAGS, audiences={"vip": Audience(audience="vip", where="true", purpose="marketing")},
+            exports=self.exports, hash="conf",
+        )  # type: ignore[arg-type]  # fmt: skip
+
+    def wants(self, name: str, **keys: Any) -> None:
+        to = {"format": "csv", "path": f"out/{name}/{{date}}/", **keys.pop("to", {})}
+        self.exports[name] = Export(place=f"conf/exports/{name}.yml", export=name, role="all", to=Destination(**to), **keys)
+
+    def release(
+        self, people: dict[str, Person], *, day: int = 0, merges: dict[str, list[str]] | None = None, holdout: str = ""
+    ) -> Release:
+        """Publish a release of these people: customer -> profile columns, email."""
+        date_ = FIRST_DAY + timedelta(days=day)
+        rows = [{"customer_id": one, "as_of": datetime(2026, 3, 1, tzinfo=UTC), "run_id": f"r{day}", **told} for one, told in people.items()]
+        members = [{"date": date_, "audience": "vip", "customer_id": one, "arm": "holdout" if one in holdout else "target"} for one in people]
+        changes = [
+            {"run_id": f"r{day}", "date": date_, "kind": "merge", "customer_id": kept, "from_ids": ended}
+            for kept, ended in (merges or {}).items()
+        ]
+        versions = {
+            PROFILE: self.write(profile_table(TAGS), rows),
+            GOLD_CUSTOMER.name: self.write(GOLD_CUSTOMER, rows),
+            GOLD_AUDIENCE_MEMBER.name: self.write(GOLD_AUDIENCE_MEMBER, members),
+            IDENTITY_CHANGE.name: self.write(IDENTITY_CHANGE, changes, mode="append"),
+        }
+        return releases.publish(
+            self.lakehouse, run_id=f"r{day}", day=date_, cause="night", versions=versions, configuration="conf"
+        )  # fmt: skip
+
+    def write(self, table: Table, rows: list[dict[str, Any]], mode: Any = "overwrite") -> int:
+        data = pa.Table.from_pylist([{name: row.get(name) for name in table.names} for row in rows], arrow_schema(table))
+        write_deltalake(self.lakehouse.path(table.name), data, mode=mode)
+        return DeltaTable(self.lakehouse.path(table.name)).version()
+
+    def night(self) -> Night:
+        newest = releases.newest(self.lakehouse)
+        assert newest is not None
+        night = Night(
+            conf=self.conf, lakehouse=self.lakehouse, day=newest.date, run_id=newest.run_id, started_at=datetime.now(UTC), base=newest,
+        )  # fmt: skip
+        night.__dict__["spark"] = self.spark
+        night.release = newest
+        return night
+
+    def deliver(self) -> None:
+        exports.run(self.night())
+
+    def noted(self, name: str = "x") -> list[dict[str, Any]]:
+        return sorted((row for row in self.lakehouse.rows(OPS_EXPORT) if row["export"] == name), key=lambda row: row["delivered_at"])
+
+    def out(self, name: str = "x", day: int = 0) -> Path:
+        return self.root / "out" / name / (FIRST_DAY + timedelta(days=day)).isoformat()
+
+    def manifest(self, name: str = "x", day: int = 0) -> dict[str, Any]:
+        manifest = read_manifest(str(self.out(name, day)))
+        assert manifest is not None
+        return manifest
+
+
+@pytest.fixture
+def house(tmp_path: Path, spark: SparkSession) -> House:
+    return House(tmp_path, spark)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def people(**spend: int) -> dict[str, Person]:
+    return {one: {"spend": euros, "email": f"{one}@x.org"} for one, euros in spend.items()}
+
+
+# -- full
+
+
+def test_a_csv_that_pandas_and_duckdb_read_alike(house: House):
+    house.wants(
+        "x", audience="vip", columns=["note", "likes", "spend", "seen"], identifiers={"email": "clear"},
+        to={"compression": "gzip"}, contract=Contract(version="1.2.0", team="crm"),
+    )  # fmt: skip
+    told = {
+        one: {"note": text, "likes": ["茶", None] if one == "a" else None, "spend": -1, "email": f"{one}@x.org",
+              "seen": datetime(2026, 2, 1, 12, 0, 0, 123456, tzinfo=UTC)}
+        for one, text in NASTY.items()
+    }  # fmt: skip
+    house.release({**told, "z": {"note": "held out"}}, holdout="z")
+    house.deliver()
+    folder = house.out()
+    assert names(folder) == ["export-00000.csv.gz", "manifest.json"]
+    assert sorted(path.name for path in folder.parent.iterdir()) == [folder.name]
+    shown = {**NASTY, "a": "'=HYPERLINK(1)", "f": "'-1+2", "h": "x;'=1"}
+    by_pandas = pd.read_csv(folder / "export-00000.csv.gz", keep_default_na=False, na_values=[], dtype=str)
+    assert dict(zip(by_pandas["customer_id"], by_pandas["note"], strict=True)) == {one: text or "" for one, text in shown.items()}
+    by_duckdb = duckdb.sql(f"select customer_id, note, likes, spend, seen from read_csv('{folder}/*.csv.gz', all_varchar=true)")
+    rows = {row[0]: row[1:] for row in by_duckdb.fetchall()}
+    assert {one: row[0] or None for one, row in rows.items()} == {one: text or None for one, text in shown.items()}
+    assert rows["a"][1:] == ('["茶",null]', "-1.0000", "2026-02-01T12:00:00.123456Z")
+    raw = gzip.decompress((folder / "export-00000.csv.gz").read_bytes()).decode()
+    assert raw.startswith("customer_id,email,note,likes,spend,seen\na,a@x.org,")
+    assert '\nd,d@x.org,"",,' in raw and "\ne,e@x.org,,," in raw  # an empty text and none differ
+    manifest = house.manifest()
+    assert {key: manifest[key] for key in ("export", "release", "date", "mode", "reset", "rows", "format")} == {
+        "export": "x", "release": 1, "date": "2026-03-01", "mode": "full", "reset": None, "rows": 9, "format": "csv",
+    }  # fmt: skip
+    assert manifest["contract"]["version"] == "1.2.0"
+    assert [column["name"] for column in manifest["schema"]] == ["customer_id", "email", "note", "likes", "spend", "seen"]
+    assert verify(str(folder)) == []
+
+
+@pytest.mark.parametrize("format_", ["csv", "json", "parquet", "delta"])
+def test_every_format_with_rows_and_without(house: House, format_: str):
+    house.wants("x", columns=["spend", "seen", "likes"], to={"format": format_, "files": 2})
+    house.wants("empty", audience="vip", columns=["spend"], to={"format": format_})
+    house.release(people(a=1, b=2, c=3), holdout="abc")
+    house.deliver()
+    assert house.manifest()["rows"] == 3 and house.manifest("empty")["rows"] == 0
+    for name in ("x", "empty"):
+        assert verify(str(house.out(name))) == []
+    folder = house.out()
+    reading = {"csv": f"read_csv('{folder}/*.csv')", "json": f"read_json('{folder}/*.jsonl')", "parquet": f"'{folder}/*.parquet'"}
+    by_delta = DeltaTable(folder / "export").to_pyarrow_table() if format_ == "delta" else pa.table({})
+    read = duckdb.sql(f"select customer_id, cast(spend as int) from {reading.get(format_, 'by_delta')} order by 1")
+    assert read.fetchall() == [("a", 1), ("b", 2), ("c", 3)]
+    assert by_delta.num_rows in (0, 3)
+    if format_ == "csv":
+        assert (house.out("empty") / "export-00000.csv").read_text() == "customer_id,spend\n"
+
+
+def test_the_same_release_is_delivered_once(house: House):
+    house.wants("x", columns=["spend"])
+    house.release(people(a=1, b=2))
+    house.deliver()
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in house.out().iterdir()}
+    house.deliver()
+    house.deliver()
+    assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in house.out().iterdir()} == before
+    assert [(row["release"], row["rows"], row["mode"], row["counts"]) for row in house.noted()] == [(1, 2, "full", {})]
+
+
+def test_leftovers_of_a_delivery_that_died_go_and_other_peoples_files_stay(house: House):
+    house.wants("x", columns=["spend"])
+    house.release(people(a=1))
+    folder = house.out()
+    staging = folder.parent / f"_{folder.name}.staging" / "export"
+    for place in (folder, staging):
+        place.mkdir(parents=True)
+        (place / "export-00000.csv").write_text("half")
+        (place / "export-00007.csv").write_text("old")
+    (folder / "readme.txt").write_text("ours")
+    assert verify(str(folder)) == [f"{folder}: no manifest.json that can be read: the delivery is not complete"]
+    house.deliver()
+    assert names(folder) == ["export-00000.csv", "manifest.json", "readme.txt"]
+    assert not staging.parent.exists()
+    assert verify(str(folder)) == []
+
+
+def test_verify_tells_what_was_changed_afterwards(house: House):
+    house.wants("x", columns=["spend"])
+    house.wants("y", columns=["spend"], to={"format": "parquet"})
+    house.release(people(a=1, b=2))
+    house.deliver()
+    folder, data = house.out(), house.out() / "export-00000.csv"
+    whole = data.read_text()
+
+    def told() -> str:
+        return "\n".join(verify(str(folder)))
+
+    data.write_text(whole.replace("b,2", "b,3"))
+    assert told().endswith("its checksum is not the manifest's: it was changed after it was delivered")
+    data.write_text(whole + "c,9.0000\n")
+    assert "3 rows, 2 in the manifest" in told() and "bytes" in told()
+    data.write_text(whole.replace("customer_id,spend", "customer_id,money"))
+    assert "its columns are not the manifest's" in told()
+    (folder / "export-00001.csv").write_text(whole)
+    assert "export-00001.csv: not in the manifest" in told()
+    data.unlink()
+    assert "export-00000.csv: missing" in told()
+    (house.out("y") / "export-00000.parquet").write_bytes(b"no parquet")
+    assert any("cannot be read as parquet" in line for line in verify(str(house.out("y"))))
+
+
+def test_a_folder_that_cannot_be_written_is_named_and_the_others_are_served(house: House):
+    (house.root / "file").write_text("a file where a folder should be")
+    house.wants("bad", columns=["spend"], to={"path": "file/{date}/"})
+    house.wants("gone", columns=["spend"], to={"path": "/proc/nowhere/{date}/"})
+    house.wants("odd", columns=["spend"], to={"path": "nosuch://bucket/{date}/"})
+    house.wants("x", columns=["spend"])
+    house.release(people(a=1))
+    with pytest.raises(PortraitError) as error:
+        house.deliver()
+    lines = str(error.value).splitlines()
+    assert [line.split(":")[0] for line in lines] == ["export bad", "export gone", "export odd"]
+    assert f"{house.root}/file/2026-03-01: cannot be written: " in lines[0]
+    assert "/proc/nowhere/2026-03-01: cannot be written: No such file or directory" in lines[1]
+    assert verify(str(house.out())) == [] and len(house.noted()) == 1
+
+
+class Killed(BaseException):
+    """As if the process had died."""
+
+
+class Dying:
+    """A file system on which the process dies just before, or just after, its n-th change."""
+
+    def __init__(self, system: Any, life: list[int], late: bool) -> None:
+        self._system, self._life, self._late = system, life, late
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._system, name)
+        if name not in ("create_dir", "delete_dir", "delete_file", "move", "open_output_stream"):
+            return real
+
+        def change(*args: Any, **keys: Any) -> Any:
+            self._life[0] -= 1
+            if self._life[0] == 0 and not self._late:
+                raise Killed
+            done = real(*args, **keys)
+            if self._life[0] == 0:
+                raise Killed
+            return done
+
+        return change
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_whoever_waits_for_the_manifest_never_sees_half_a_delivery(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: bool
+):
+    path, to = str(tmp_path / "out"), Destination(format="parquet", path="out", files=2)
+    schema = [{"name": "customer_id", "type": "bigint"}]
+
+    def deliver(rows: int) -> None:
+        def complete(files: Any) -> dict[str, Any]:
+            found = [vars(file) for file in files]
+            return {"format": "parquet", "schema": schema, "files": found, "rows": sum(file.rows for file in files)}
+
+        publish(spark.range(rows).toDF("customer_id").coalesce(2), uri=path, to=to, complete=complete)
+
+    def whole() -> int | None:
+        """What a reader who waits for the manifest sees."""
+        manifest = read_manifest(path)
+        assert manifest is None or verify(path) == []
+        return manifest and manifest["rows"]
+
+    deliver(10)
+    real, change, seen = open_folder, 0, set()
+    while True:
+        change += 1
+        life = [change]
+        monkeypatch.setattr(delivery, "open_folder", dying(real, life, late))
+        try:
+            deliver(10 + change)
+        except Killed:
+            monkeypatch.setattr(delivery, "open_folder", real)
+            seen.add(now if (now := whole()) in (None, 9 + change, 10) else "new")
+            deliver(10 + change)
+            assert whole() == 10 + change
+            continue
+        break
+    assert change > 8 and None in seen
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["out"]
+
+
+def dying(real: Callable[[str], Any], life: list[int], late: bool) -> Callable[[str], Any]:
+    return lambda uri: replace(real(uri), system=Dying(real(uri).system, life, late))
+
+
+# -- changes
+
+
+def held_after(house: House, days: list[int], name: str = "x") -> dict[str, Any]:
+    """What a receiver holds who applied these deliveries in order, with DuckDB alone."""
+    receiver = duckdb.connect()
+    for day in days:
+        manifest, files = house.manifest(name, day), f"'{house.out(name, day)}/*.parquet'"
+        if manifest["mode"] == "full":
+            receiver.execute(f"create or replace table held as select * exclude (change, merged_into) from {files}")
+        else:
+            receiver.execute(f"delete from held where customer_id in (select customer_id from {files})")
+            receiver.execute(f"insert into held select * exclude (change, merged_into) from {files} where change in ('added', 'changed')")
+    rows = receiver.sql("select * from held").fetchall()
+    assert len({row[0] for row in rows}) == len(rows)
+    return {row[0]: row[1:] for row in rows}
+
+
+def full(house: House, day: int, name: str = "full") -> dict[str, Any]:
+    rows = duckdb.sql(f"from '{house.out(name, day)}/*.parquet'").fetchall()
+    return {row[0]: row[1:] for row in rows}
+
+
+def both_modes(house: House, **keys: Any) -> None:
+    house.wants("x", mode="changes", to={"format": "parquet"}, **keys)
+    house.wants("full", to={"format": "parquet"}, **keys)
+
+
+def test_yesterdays_full_and_todays_changes_are_todays_full(house: House):
+    both_modes(house, audience="vip", columns=["spend", "note", "likes"], identifiers={"email": "sha256"})
+    nights: list[tuple[dict[str, Person], dict[str, list[str]], str]] = [
+        (people(a=1, b=2, c=3, d=4, e=5), {}, ""),
+        (people(a=1, b=20, d=4, f=6), {"a": ["a", "c"]}, "d"),
+        (people(a=1, b=20, d=4, f=6), {}, "d"),
+        ({**people(b=20, g=7), "a": {"spend": 1, "note": None, "likes": []}}, {"g": ["f"], "b": ["d"]}, ""),
+    ]
+    for day, (who, merges, holdout) in enumerate(nights):
+        house.release(who, day=day, merges=merges, holdout=holdout)
+        house.deliver()
+        assert verify(str(house.out(day=day))) == []
+        assert held_after(house, list(range(day + 1))) == full(house, day)
+    counts = [house.manifest(day=day)["counts"] for day in range(4)]
+    assert counts == [
+        {"added": 5, "changed": 0, "removed": 0, "merged": 0},
+        {"added": 1, "changed": 1, "removed": 2, "merged": 1},  # e is gone, d held out, c merged into a
+        {"added": 0, "changed": 0, "removed": 0, "merged": 0},
+        {"added": 1, "changed": 1, "removed": 0, "merged": 1},  # f merged into g; d was not there any more
+    ]
+    into = duckdb.sql(f"select customer_id, merged_into from '{house.out(day=1)}/*.parquet' where change = 'merged'").fetchall()
+    assert into == [("c", "a")]
+    assert [house.manifest(day=day)["mode"] for day in range(4)] == ["full", "changes", "changes", "changes"]
+    assert house.manifest()["reset"] == "first delivery"
+    assert house.manifest(day=3)["since"] == {"release": 3, "date": "2026-03-03"}
+    assert [(row["release"], row["mode"]) for row in house.noted()] == [(1, "full"), (2, "changes"), (3, "changes"), (4, "changes")]
+
+
+def test_a_night_that_was_not_delivered_is_caught_up_with(house: House):
+    both_modes(house, columns=["spend"], identifiers={"customer_id": "hmac"}, key="k" * 40)
+    house.release(people(a=1, b=2, c=3))
+    house.deliver()
+    house.release(people(a=1, c=3, d=4), day=1, merges={"c": ["b"]})
+    house.release(people(d=4, a=1), day=2, merges={"d": ["c"]})
+    house.deliver()
+    assert held_after(house, [0, 2]) == full(house, 2)
+    assert house.manifest(day=2)["counts"] == {"added": 1, "changed": 0, "removed": 0, "merged": 2}
+    moved = duckdb.sql(f"select merged_into from '{house.out(day=2)}/*.parquet' where change = 'merged'").fetchall()
+    added = duckdb.sql(f"select customer_id from '{house.out(day=2)}/*.parquet' where change = 'added'").fetchall()
+    assert moved == [*added, *added] and len(added[0][0]) == 64
+
+
+def test_a_delivery_that_was_never_noted_is_found_by_its_manifest(house: House):
+    both_modes(house, columns=["spend"])
+    for day, spend in enumerate((1, 2)):
+        house.release(people(a=spend, b=1), day=day)
+        house.deliver()
+    ops = DeltaTable(house.lakehouse.path(OPS_EXPORT.name))
+    ops.delete("release = 2 and export = 'x'")  # as if the run had died between manifest and note
+    house.release(people(a=1, b=1), day=2)  # a is again what it was at the last delivery that was noted
+    house.deliver()
+    assert held_after(house, [0, 1, 2]) == full(house, 2)
+    assert [row["release"] for row in house.noted()] == [1, 2, 3]
+
+
+def test_everything_is_delivered_where_changes_cannot_be_told(house: House):
+    both_modes(house, columns=["spend"])
+    house.release(people(a=1, b=2))
+    house.deliver()
+    house.release(people(a=1, b=3))  # the same night once more: nobody knows whether its files were taken in
+    house.deliver()
+    assert house.manifest()["reset"] == "it takes the place of the delivery of release 1 in this folder"
+    assert held_after(house, [0]) == full(house, 0)
+    both_modes(house, columns=["spend", "note"])
+    house.release(people(a=1), day=1)
+    house.deliver()
+    assert house.manifest(day=1)["reset"] == "the export's definition changed"
+    house.release(people(a=1, b=2), day=2)
+    DeltaTable(house.lakehouse.path("ops/release")).delete("release = 3")
+    house.deliver()
+    assert house.manifest(day=2)["reset"] == "release 3 can no longer be read"
+    assert held_after(house, [2]) == full(house, 2)
+
+
+def test_no_manifest_or_message_holds_personal_data(house: House):
+    house.wants("x", columns=["spend"], identifiers={"email": "clear"})
+    house.release({"a": {"email": "secret.person@x.org"}})
+    house.deliver()
+    assert "secret.person" not in json.dumps(house.manifest()) + str(house.noted())
+    (house.out() / "export-00000.csv").write_text("customer_id,email,spend\nsecret.person,x\n")
+    assert "secret.person" not in str(verify(str(house.out())))

@@ -1,0 +1,82 @@
+"""Small literal identity graphs for the tests."""
+
+from datetime import date
+
+import pandas as pd
+import pyarrow as pa
+
+from jobs.engines.linking import Linked, link
+from transforms.identity.definition import Identifier
+from transforms.identity.graph import Graph, coded
+from transforms.identity.guards import Believed, guard
+from transforms.identity.stable_ids import Ids, Past, assign, remember
+
+DAY = date(2026, 3, 10)
+KEY = "k" * 32
+TIES = pa.schema(
+    [("node", pa.string()), ("person", pa.bool_()), ("id_type", pa.string()), ("id_value", pa.string())]
+    + [("unfit", pa.string()), ("first_seen", pa.date32()), ("last_seen", pa.date32())]
+)
+RECORD = pa.schema([("record_id", pa.string()), ("customer_id", pa.string())])
+LEDGER = pa.schema(
+    [("id_type", pa.string()), ("id_value", pa.string()), ("customer_id", pa.string()), ("known", pa.bool_())]
+    + [("valid_from", pa.date32()), ("valid_to", pa.date32())]
+)
+
+
+def identifiers(**types) -> dict[str, Identifier]:
+    """`identifiers(email=2, phone={"priority": 3, "max_linked": 4})`."""
+    return {
+        name: Identifier.model_validate(given if isinstance(given, dict) else {"priority": given})
+        for name, given in types.items()
+    }
+
+
+def ties(given: dict, *, seen=DAY) -> pa.Table:
+    """`{"crm:1": "crm_id=1 email=a"}`; a node with a brace in its name is no person. A value may tell its own days."""
+    rows = []
+    for node, text in given.items():
+        texts = text.split() if isinstance(text, str) else text
+        days = seen if isinstance(seen, dict) else {}
+        first, last = days.get(node, (DAY, DAY)) if isinstance(seen, dict) else (seen, seen)
+        for part in texts or [None]:
+            kind, value = part.split("=", 1) if part else (None, None)
+            rows.append((node, "{" not in node, kind, value, None, first, last))
+    return pa.Table.from_pylist([dict(zip(TIES.names, row, strict=True)) for row in rows], TIES)
+
+
+def linked(given: dict | pa.Table, types: dict[str, Identifier], **more) -> tuple[Graph, Believed, Linked]:
+    graph = coded(given if isinstance(given, pa.Table) else ties(given, **more), types)
+    believed = guard(graph, types)
+    return graph, believed, link(graph, believed, types)
+
+
+def groups(given: dict | pa.Table, types: dict[str, Identifier], **more) -> set[frozenset[str]]:
+    """Which nodes are one customer."""
+    graph, _, found = linked(given, types, **more)
+    nodes = pd.Series(graph.nodes.to_pylist()).groupby(found.part).agg(frozenset)
+    return set(nodes)
+
+
+def told(graph: Graph, conflicts: pd.DataFrame) -> list[tuple]:
+    """Conflicts as (kind, type, value, members), in order."""
+    values, types = graph.values.to_pylist(), graph.types
+    return sorted(
+        (row.kind, types[graph.value_type[row.value]], values[row.value], int(row.members))
+        for row in conflicts.itertuples()
+    )
+
+
+def night(
+    given: dict, types: dict[str, Identifier], *, record: dict | None = None, ledger: list | None = None, day=DAY
+) -> tuple[dict[str, str], list[tuple], Past, Ids]:
+    """A night after a release: node -> customer id, and the changes as (kind, customer_id, from_ids)."""
+    graph, _, found = linked(given, types)
+    rows = [dict(zip(RECORD.names, item, strict=True)) for item in (record or {}).items()]
+    owned = [dict(zip(LEDGER.names, item, strict=True)) for item in ledger or []]
+    past = remember(graph, pa.Table.from_pylist(rows, RECORD), pa.Table.from_pylist(owned, LEDGER))
+    ids = assign(found.part, found.owner, graph, past, key=KEY, day=day)
+    names = ids.customer.to_pylist()
+    customers = {node: names[part] for node, part in zip(graph.nodes.to_pylist(), found.part, strict=True)}
+    changes = [(row.kind, row.customer_id, row.from_ids) for row in ids.changes.itertuples()]
+    return customers, changes, past, ids

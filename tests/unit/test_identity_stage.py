@@ -1,0 +1,190 @@
+"""The identity stage on real tables: several nights, each from the release of the one before."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from types import SimpleNamespace
+
+import pytest
+
+from jobs import identity
+from jobs.runtime.night import Night
+from jobs.runtime.releases import Release
+from jobs.runtime.tables import Lakehouse
+from transforms.errors import DataError, PortraitError
+from transforms.identity.definition import Identity
+from transforms.schemas import (
+    CONSENT,
+    CONTACT,
+    GOLD_CUSTOMER,
+    IDENTITY_CHANGE,
+    IDENTITY_CONFLICT,
+    IDENTITY_EDGE,
+    IDENTITY_RECORD,
+    LEDGER,
+    WEB_EVENT,
+)
+
+RULES = {
+    "known_by": ["crm_id", "email"],
+    "identifiers": {
+        "crm_id": {"priority": 1, "per_customer": 1},
+        "email": {"priority": 2, "blocked": ["^info@"]},
+        "phone": {"priority": 3, "max_linked": 2},
+        "cookie": {"priority": 5},
+    },
+    "limits": {"id_churn": 0.5},
+}
+EVENT = datetime(2026, 3, 1, 10, tzinfo=UTC)
+
+
+@dataclass
+class Nights:
+    """A lakehouse with silver as a test wants it."""
+
+    spark: object
+    lakehouse: Lakehouse
+    rules: dict = field(default_factory=lambda: dict(RULES))
+    base: Release | None = None
+
+    def run(self, day: int, contacts: dict, web=(), consents=(), *, release=True) -> Night:
+        """contacts: key -> (ids, fields). web: cookie and e-mail of a hit. consents: ids, purpose, granted."""
+        night = self._night(day)
+        night.save(self._contacts(contacts), CONTACT.table)
+        night.save(self._events(web, "web", []), WEB_EVENT.table)
+        night.save(self._events([ids for ids, *_ in consents], "crm", consents), CONSENT.table)
+        identity.run(night)
+        if release:
+            number = self.base.release + 1 if self.base else 1
+            at = datetime(2026, 3, day, tzinfo=UTC)
+            self.base = Release(number, night.run_id, night.day, at, "night", dict(night.versions), "")
+        return night
+
+    def _night(self, day: int) -> Night:
+        conf = SimpleNamespace(
+            identity=Identity.model_validate(self.rules),
+            privacy=SimpleNamespace(keys=SimpleNamespace(customer=["k" * 32])),
+            pipeline=SimpleNamespace(timezone="UTC", spark={}),
+        )
+        night = Night(
+            conf=conf, lakehouse=self.lakehouse, day=date(2026, 3, day), run_id=f"run-{day}",
+            started_at=datetime(2026, 3, day, 23, tzinfo=UTC), base=self.base,
+        )  # fmt: skip
+        night.spark = self.spark
+        return night
+
+    def _contacts(self, contacts: dict):
+        rows = [
+            (date(2026, 3, 1), "crm", f"crm:{key}", f"crm:{key}", ids, more.get("city"), more.get("updated_at"))
+            for key, (ids, more) in contacts.items()
+        ]
+        names = "_batch_date date, source string, record_id string, _node string, ids map<string,array<string>>"
+        return self.spark.createDataFrame(rows, f"{names}, city string, updated_at timestamp")
+
+    def _events(self, given, source: str, consents):
+        import json
+
+        texts = [f"{source}:{json.dumps(ids, separators=(',', ':'))}" for ids in given]
+        rows = [
+            (date(2026, 3, 1), EVENT, source, str(number), text, *(consent[1:] or (None, None)), EVENT)
+            for number, (text, consent) in enumerate(
+                zip(texts, consents or [()] * len(texts), strict=True)
+            )
+        ]  # fmt: skip
+        names = "_batch_date date, event_at timestamp, source string, record_id string, _node string"
+        return self.spark.createDataFrame(rows, f"{names}, purpose string, granted boolean, decided_at timestamp")
+
+
+@pytest.fixture
+def nights(spark, tmp_path) -> Nights:
+    return Nights(spark, Lakehouse(str(tmp_path / "lakehouse")))
+
+
+def owners(night: Night) -> dict[str, str]:
+    return {row["record_id"]: row["customer_id"] for row in night.rows(IDENTITY_RECORD)}
+
+
+def changes(night: Night) -> list[tuple]:
+    rows = [row for row in night.rows(IDENTITY_CHANGE) if row["date"] == night.day]
+    return sorted((row["kind"], row["customer_id"], tuple(row["from_ids"] or ())) for row in rows)
+
+
+ANN = ({"crm_id": ["1"], "email": ["ann@x"]}, {"city": "Ulm"})
+BOB = ({"crm_id": ["2"], "email": ["bob@x"], "phone": ["5"]}, {"city": "Rom"})
+CARD = ({"phone": ["7"]}, {})
+
+
+def test_three_nights(nights):
+    visits = [{"cookie": ["c"]}, {"cookie": ["d"]}]
+    consents = [({"crm_id": ["1"]}, "marketing", True), ({"crm_id": ["1"]}, "marketing", False)]
+    first = nights.run(1, {"1": ANN, "2": BOB, "3": CARD}, visits, consents)
+    a, b = owners(first)["crm:1"], owners(first)["crm:2"]
+    assert len(set(owners(first).values())) == 5  # Ann, Bob, the card, two visitors
+    assert owners(first)['crm:{"crm_id":["1"]}'] == a
+    assert {kind for kind, _, _ in changes(first)} == {"new"} and len(changes(first)) == 5
+    assert first.stage.figures == {
+        "edges": 9, "customers": 5, "known": 2, "records": 6, "new": 5, "merges": 0, "splits": 0, "retired": 0,
+        "cuts": 0, "hubs": 0, "blocked": 0, "id_churn": 0.0,
+    }  # fmt: skip
+    golden = {row["customer_id"]: row for row in first.rows(GOLD_CUSTOMER)}
+    assert {key: row["city"] for key, row in golden.items()} == {a: "Ulm", b: "Rom"}
+    assert golden[a]["consents"] == {"marketing": False}
+    assert golden[a]["provenance"] == {"city": "crm:1"}
+
+    # a visitor logs in as Ann; the card's phone turns out to be Bob's
+    login = [{"cookie": ["c"], "email": ["ann@x"]}]
+    card = ({"phone": ["7"], "email": ["bob@x"]}, {})
+    visitor, old_card = owners(first)['web:{"cookie":["c"]}'], owners(first)["crm:3"]
+    second = nights.run(2, {"1": ANN, "2": BOB, "3": card}, visits + login, consents)
+    assert owners(second)["crm:3"] == b
+    assert owners(second)['web:{"cookie":["c"]}'] == a
+    assert changes(second) == sorted(
+        [("merge", a, (visitor,)), ("merge", b, (old_card,)), ("retire", visitor, ()), ("retire", old_card, ())]
+    )
+    ledger = {
+        (
+            row["id_value"],
+            row["customer_id"],
+            row["known"],
+            row["valid_from"].day,
+            row["valid_to"] and row["valid_to"].day,
+        )
+        for row in second.rows(LEDGER)
+    }
+    assert {row for row in ledger if row[0] in ("7", "c")} == {
+        ("7", old_card, False, 1, 2), ("7", b, True, 2, None), ("c", visitor, False, 1, 2), ("c", a, True, 2, None),
+    }  # fmt: skip
+
+    # the card was not Bob's after all: it gets its old id back
+    third = nights.run(3, {"1": ANN, "2": BOB, "3": CARD}, visits + login, consents)
+    assert owners(third)["crm:3"] == old_card
+    assert changes(third) == [("split", old_card, (b,))]
+    assert third.rows(IDENTITY_EDGE)[0].keys() == set(IDENTITY_EDGE.names)
+    assert len(third.rows(IDENTITY_CHANGE)) == 5 + 4 + 1
+
+
+def test_a_night_run_again_and_rows_in_another_order_give_the_same(nights):
+    nights.run(1, {"1": ANN, "3": CARD})
+    contacts = {"1": ANN, "2": BOB, "3": CARD, "4": ({"email": ["info@x"]}, {})}
+    tables = (IDENTITY_EDGE, IDENTITY_RECORD, LEDGER, GOLD_CUSTOMER)
+    one = nights.run(2, contacts, release=False)
+    before = [sorted(map(str, one.rows(table))) for table in tables]
+    assert [(row["kind"], row["id_type"], row["members"]) for row in one.rows(IDENTITY_CONFLICT)] == [
+        ("blocked", "email", 1)
+    ]
+    nights.lakehouse.roll_back(nights.base.versions)
+    two = nights.run(2, dict(reversed(contacts.items())), release=False)
+    assert [sorted(map(str, two.rows(table))) for table in tables] == before
+    assert changes(one) == changes(two)
+
+
+def test_too_many_known_customers_losing_their_id_stop_the_night(nights):
+    nights.rules["limits"] = {"id_churn": 0.4}
+    nights.run(1, {"1": ANN, "2": BOB})
+    with pytest.raises(DataError, match=r"50\.00% of the known customers .* at most 40\.00% may .*limits\.id_churn"):
+        nights.run(2, {"1": ANN})
+
+
+def test_more_edges_than_this_machine_may_link(nights):
+    nights.rules["limits"] = {"driver_edges": 4}
+    with pytest.raises(PortraitError, match=r"5 edges .*limits\.driver_edges"):
+        nights.run(1, {"1": ANN, "2": BOB})

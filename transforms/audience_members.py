@@ -1,0 +1,157 @@
+"""Who is in each audience, and who is left out and why. All audiences come from one scan of the profile."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from functools import reduce
+from operator import or_
+from typing import Any, Literal
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from transforms.audiences import Audience, levels
+from transforms.columns import conform
+from transforms.expressions import Expression
+from transforms.privacy import Purpose
+from transforms.schemas import GOLD_AUDIENCE_MEMBER
+
+OUTCOMES = ("target", "holdout", "no_consent", "except")
+HOLDOUT_STEPS = 1_000_000
+
+
+def outcomes(
+    profile: DataFrame,
+    customers: DataFrame,
+    *,
+    audiences: Mapping[str, Audience],
+    rules: Mapping[str, Expression],
+    purposes: Mapping[str, Purpose],
+    day: date,
+    as_of: datetime,
+) -> DataFrame:
+    """What each audience means for each customer. Grain: known customer.
+
+    Columns: customer_id, and a column an audience: target, holdout, no_consent, except, or NULL where the
+    customer does not come into question. `rules`: audience -> its compiled `where`.
+    Consent counts for the audience's own purpose only: an audience built on another takes that one's people
+    before their consent was looked at.
+    """
+    fulfils = {
+        f"_in_{name}": F.coalesce(rule.column(day=day, as_of=as_of), F.lit(False)) for name, rule in rules.items()
+    }
+    flagged = profile.join(customers.select("customer_id", "consents"), "customer_id", "left").select(
+        "customer_id", "consents", *(flag.alias(name) for name, flag in fulfils.items())
+    )
+    chosen = reduce(
+        # a step of its own for each level keeps audiences of audiences from being unfolded again and again
+        lambda rows, level: rows.withColumns({f"_of_{name}": _member(audiences[name]) for name in level}),
+        levels(audiences),
+        flagged,
+    )
+    return chosen.select(
+        "customer_id",
+        *(
+            _outcome(audience, consents(purposes[audience.purpose], audience.purpose)).alias(name)
+            for name, audience in audiences.items()
+        ),
+    )
+
+
+def _any(columns: Sequence[SparkColumn]) -> SparkColumn:
+    return reduce(or_, columns, F.lit(False))
+
+
+def _candidate(audience: Audience) -> SparkColumn:
+    own = [F.col(f"_in_{audience.audience}")] if audience.where is not None else []
+    return _any([*own, *(F.col(f"_of_{name}") for name in audience.union)])
+
+
+def _excepted(audience: Audience) -> SparkColumn:
+    return _any([F.col(f"_of_{name}") for name in audience.except_])
+
+
+def _member(audience: Audience) -> SparkColumn:
+    return _candidate(audience) & ~_excepted(audience)
+
+
+def _outcome(audience: Audience, allowed: SparkColumn) -> SparkColumn:
+    return (
+        F.when(~_candidate(audience), F.lit(None))
+        .when(_excepted(audience), F.lit("except"))
+        .when(~allowed, F.lit("no_consent"))
+        .when(held_out(F.col("customer_id"), audience), F.lit("holdout"))
+        .otherwise(F.lit("target"))
+    )
+
+
+def consents(purpose: Purpose, name: str) -> SparkColumn:
+    """May a customer with these `consents` (purpose -> decision) be used for the purpose? Never NULL.
+
+    opt_in: only where granted; opt_out: unless refused; none: always.
+    """
+    decision = F.col("consents").getItem(name)
+    kinds: dict[Literal["opt_in", "opt_out", "none"], SparkColumn] = {
+        "opt_in": F.coalesce(decision, F.lit(False)),
+        "opt_out": F.coalesce(decision, F.lit(True)),
+        "none": F.lit(True),
+    }
+    return kinds[purpose.consent]
+
+
+def held_out(customer_id: SparkColumn, audience: Audience) -> SparkColumn:
+    """Is the customer kept aside? By a hash of audience and customer, so that nobody else's coming or going tells.
+
+    xxhash64 (seed 42) of the text `<audience>/<customer_id>`, in millionths: another audience draws another lot.
+    """
+    lot = F.pmod(F.xxhash64(F.concat(F.lit(f"{audience.audience}/"), customer_id)), F.lit(HOLDOUT_STEPS))
+    return lot < round(audience.holdout * HOLDOUT_STEPS)
+
+
+def counted(found: DataFrame) -> DataFrame:
+    """How many customers came to which outcome. Grain: one row; a column `<audience>.<outcome>` each."""
+    names = [name for name in found.columns if name != "customer_id"]
+    return found.agg(
+        *(F.count_if(F.col(name) == outcome).alias(f"{name}.{outcome}") for name in names for outcome in OUTCOMES)
+    )
+
+
+def summaries(
+    counts: Mapping[str, int], *, audiences: Mapping[str, Audience], day: date, smallest_group: int
+) -> list[dict[str, Any]]:
+    """The rows of gold/audience from what `counted` gave. Grain: audience. Sizes are customers.
+
+    An audience with fewer customers than its `min_size`, or than the smallest group that may be shown, is
+    withheld: its size is 0 and `left_out` holds them as too_small.
+    """
+
+    def row(audience: Audience) -> dict[str, Any]:
+        found = {outcome: counts[f"{audience.audience}.{outcome}"] for outcome in OUTCOMES}
+        size = found["target"] + found["holdout"]
+        withheld = 0 < size < max(audience.min_size, smallest_group)
+        left_out = {"no_consent": found["no_consent"], "except": found["except"], "too_small": size if withheld else 0}
+        return {
+            "date": day,
+            "audience": audience.audience,
+            "definition": audience.definition_hash,
+            "rule": audience.where,
+            "purpose": audience.purpose,
+            "size": 0 if withheld else size,
+            "target": 0 if withheld else found["target"],
+            "holdout": 0 if withheld else found["holdout"],
+            "left_out": {reason: number for reason, number in left_out.items() if number},
+        }
+
+    return [row(audience) for audience in audiences.values()]
+
+
+def members(found: DataFrame, *, shown: Sequence[str], day: date) -> DataFrame:
+    """gold/audience_member of the audiences that are not withheld. Grain: audience, customer."""
+    each = [F.struct(F.lit(name).alias("audience"), F.col(name).alias("arm")) for name in shown]
+    nobody = F.array().cast("array<struct<audience:string,arm:string>>")
+    return (
+        found.select("customer_id", F.explode(F.array(*each) if each else nobody).alias("_of"))
+        .select(F.lit(day).alias("date"), "_of.audience", "customer_id", "_of.arm")
+        .where(F.col("arm").isin("target", "holdout"))
+        .transform(conform, GOLD_AUDIENCE_MEMBER)
+    )

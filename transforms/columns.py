@@ -1,0 +1,56 @@
+"""Column -> Column rules that more than one place uses, and `conform`, which ends a transform on its contract."""
+
+from datetime import date, datetime
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from transforms.schemas import Table
+
+
+def conform(df: DataFrame, table: Table) -> DataFrame:
+    """`df` with exactly the table's columns, in its order, of its types, with its comments.
+
+    A column that `df` lacks is NULL. A value that does not fit its type is NULL.
+    """
+    present = set(df.columns)
+    return df.select(
+        *(
+            _typed(F.col(f"`{column.name}`") if column.name in present else F.lit(None), column.type).alias(
+                column.name, metadata=_metadata(column.comment, column.sensitivity)
+            )
+            for column in table.columns
+        )
+    )
+
+
+def _typed(value: SparkColumn, ddl: str) -> SparkColumn:
+    # try_cast between nested types is refused by the analyser where it could never fail
+    return value.cast(ddl) if "<" in ddl else value.try_cast(ddl)
+
+
+def _metadata(comment: str, sensitivity: str) -> dict[str, str]:
+    return {"comment": "; ".join(part for part in (comment, f"sensitivity: {sensitivity}") if part)}
+
+
+def business_day(moment: SparkColumn, timezone: str) -> SparkColumn:
+    """The calendar day, in the business's time zone, that a UTC timestamp falls in."""
+    return F.to_date(F.from_utc_timestamp(moment, timezone))
+
+
+def visible(*, day: date, as_of: datetime) -> SparkColumn:
+    """What a run for `day` may see of silver: landed by then, not yet replaced, not in the future.
+
+    `as_of` is the end of the business day, in UTC.
+    """
+    landed = F.col("_batch_date") <= F.lit(day)
+    current = F.col("_valid_to").isNull() | (F.col("_valid_to") > F.lit(day))
+    happened = F.col("event_at").isNull() | (F.col("event_at") <= F.lit(as_of))
+    return landed & current & happened
+
+
+def email(value: SparkColumn) -> SparkColumn:
+    """An e-mail address in lower case without blanks; NULL where it is not one."""
+    cleaned = F.lower(F.regexp_replace(value, r"\s", ""))
+    return F.when(cleaned.rlike(r"^[^@<>,;()\"]+@[^@<>,;()\"]+\.[^@<>,;()\".0-9][^@<>,;()\"]*$"), cleaned)

@@ -1,0 +1,274 @@
+"""conf/exports/<export>.yml: what is delivered where. The definition and its checks; `export_rows` makes the rows."""
+
+import hmac
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from transforms.audiences import Audience, fingerprint, misuse, not_meant_for
+from transforms.definitions import Definition, nearest, parse, parse_yaml
+from transforms.errors import DefinitionError
+from transforms.privacy import SHORTEST_KEY, Privacy
+from transforms.profile import NOT_TAGS, tag_of_column
+from transforms.schemas import GOLDEN_FIELDS, Column, Table
+
+if TYPE_CHECKING:
+    from transforms.tags.definition import Tag
+
+KEY = "customer_id"
+CHANGE, MERGED_INTO = "change", "merged_into"
+Form = Literal["clear", "sha256", "sha256_digits", "hmac", "masked"]
+COMPRESSIONS = {
+    "csv": ("none", "gzip"),
+    "json": ("none", "gzip"),
+    "parquet": ("snappy", "gzip", "zstd", "none"),
+    "delta": ("snappy",),
+}
+_ALL = "*"
+_FIELDS = {field.name: field for field in GOLDEN_FIELDS if field.type == "string"}
+# By whoever has a list of addresses a plain hash is found again by trial; a keyed one and a mask are not.
+_TELLING: tuple[Form, ...] = ("clear", "sha256", "sha256_digits")
+
+
+class Destination(Definition):
+    """Where a delivery goes. `path` is a folder; {date} in it is the release's business date."""
+
+    format: Literal["csv", "json", "parquet", "delta"]
+    path: str = Field(min_length=1)
+    files: int = Field(1, ge=1, le=1000)
+    compression: str = ""
+
+    @model_validator(mode="after")
+    def _compression_of_the_format(self) -> "Destination":
+        if self.compression and self.compression not in COMPRESSIONS[self.format]:
+            raise ValueError(
+                f"compression: {self.format} is written with {', '.join(COMPRESSIONS[self.format])}, "
+                f"not '{self.compression}'"
+            )
+        return self
+
+    @property
+    def codec(self) -> str:
+        return self.compression or COMPRESSIONS[self.format][0]
+
+
+class Contract(Definition):
+    """What the receivers are promised. A breaking change needs a new major version."""
+
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    status: Literal["proposed", "draft", "active", "deprecated", "retired"] = "active"
+    team: str = ""
+    support: str = ""
+    description: str = ""
+
+
+class Export(Definition):
+    """One export. `columns: all` are all tags of the profile that its role and purpose allow.
+
+    Without an `audience` it holds every known customer that may be used for its `purpose`.
+    `key`: the secret of this destination that `hmac` signs with.
+    """
+
+    place: str = ""
+    export: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    title: dict[str, str] = {}
+    description: str = ""
+    owner: str = ""
+    audience: str | None = None
+    purpose: str | None = None
+    columns: list[str] = []
+    identifiers: dict[str, Form] = {}
+    key: SecretStr | None = None
+    to: Destination
+    mode: Literal["full", "changes"] = "full"
+    contract: Contract | None = None
+    role: str | None = None
+
+    @field_validator("key", mode="before")
+    @classmethod
+    def _long_enough(cls, value: object) -> object:
+        # whatever is wrong with it, the value itself must not be shown
+        if isinstance(value, SecretStr) or (isinstance(value, str) and len(value) >= SHORTEST_KEY):
+            return value
+        raise ValueError(f"a key is a text of at least {SHORTEST_KEY} characters; make one with: openssl rand -hex 32")
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _or_all(cls, value: object) -> object:
+        return [_ALL] if value == "all" else value
+
+    @property
+    def named(self) -> list[str]:
+        """The profile's columns that it asks for by name; none where it asks for all."""
+        return [] if self.columns == [_ALL] else self.columns
+
+    @property
+    def form_of_key(self) -> Form:
+        return self.identifiers.get(KEY, "clear")
+
+    @property
+    def fields(self) -> list[str]:
+        """The golden record's fields that it holds."""
+        return [name for name in self.identifiers if name != KEY]
+
+    def definition_hash(self, columns: list[str]) -> str:
+        """Changes with whatever makes rows comparable with those delivered before; `columns` are the resolved ones.
+
+        A new key makes new identifiers, so a keyed digest of nothing stands in for it; it tells nothing of the key.
+        """
+        shape = self.model_dump(include={"export", "audience", "purpose", "identifiers", "to", "mode"})
+        signed = hmac.digest(self.key.get_secret_value().encode(), b"", "sha256").hex() if self.key else ""
+        return fingerprint([shape, columns, signed])
+
+
+def parse_export(text: str, *, place: str) -> Export:
+    """An export's YAML. Raises DefinitionError with a line for each mistake that shows in this file alone."""
+    return parse(Export, {**parse_yaml(text, place=place), "place": place}, place=place)
+
+
+def purpose_of(export: Export, audiences: Mapping[str, Audience]) -> str | None:
+    """What the export's data may be used for: its audience's purpose, or its own where it has no audience."""
+    audience = audiences.get(export.audience or "")
+    return audience.purpose if audience else export.purpose
+
+
+def denied(export: Export, privacy: Privacy) -> set[str]:
+    """The sensitivities that it may not hold. An export without a role holds nothing personal."""
+    role = privacy.roles.get(export.role or "")
+    return set(role.deny) if role else {"personal", "sensitive"}
+
+
+def columns_of(
+    export: Export, audiences: Mapping[str, Audience], tags: Mapping[str, "Tag"], profile: Table, privacy: Privacy
+) -> list[str]:
+    """The profile's columns that it holds, in their order."""
+    if export.columns != [_ALL]:
+        return export.named
+    kept_back, purpose, given_by = denied(export, privacy), purpose_of(export, audiences), tag_of_column(tags)
+    return [
+        column.name
+        for column in profile.columns
+        if column.name not in NOT_TAGS
+        and column.sensitivity not in kept_back
+        and not (purpose and not_meant_for(given_by[column.name], purpose))
+    ]
+
+
+def delivered_columns(export: Export, columns: list[str], profile: Table) -> list[Column]:
+    """What a delivery's columns are, in their order: meaning, unit, sensitivity."""
+    described = {column.name: column for column in profile.columns}
+    fields = [described[KEY], *(_FIELDS[name] for name in export.fields)]
+    moved = (
+        Column(CHANGE, "string", "added, changed, removed or merged since the last delivery", "none", True),
+        Column(MERGED_INTO, "string", "of a merged row: the customer that it became a part of", "normal"),
+    )
+    first, *others = fields
+    return [first, *(moved if export.mode == "changes" else ()), *others, *(described[name] for name in columns)]
+
+
+def check_exports(
+    exports: Mapping[str, Export],
+    audiences: Mapping[str, Audience],
+    tags: Mapping[str, "Tag"],
+    profile: Table,
+    privacy: Privacy,
+) -> None:
+    """Raise DefinitionError with a line for each mistake of any export.
+
+    Looked for: an audience, purpose, role, column or identifier that is not there; what the role may not hold;
+    a tag that is not meant for the purpose; hmac without a key; two exports in one folder.
+    """
+    problems = [
+        f"{export.place}: {line}"
+        for export in exports.values()
+        for lines in (
+            _dangling(export, audiences, privacy),
+            _unknown_columns(export, profile),
+            _kept_back(export, profile, privacy),
+            _misused(export, audiences, tags),
+            _keys(export),
+            _changes(export),
+        )
+        for line in lines
+    ]
+    problems += _shared_folders(exports)
+    if problems:
+        raise DefinitionError(*problems)
+
+
+def _dangling(export: Export, audiences: Mapping[str, Audience], privacy: Privacy) -> Iterator[str]:
+    named = (
+        ("audience", export.audience, audiences, "audience"),
+        ("purpose", export.purpose, privacy.purposes, "purpose in conf/privacy.yml"),
+        ("role", export.role, privacy.roles, "role in conf/privacy.yml"),
+    )
+    for key, name, known, what in named:
+        if name is not None and name not in known:
+            yield f"{key}: no {what} is called '{name}'{nearest(name, known)}"
+    audience = audiences.get(export.audience or "")
+    if audience and export.purpose not in (None, audience.purpose):
+        yield f"purpose: '{export.purpose}', but its audience '{audience.audience}' is for {audience.purpose}; say one"
+
+
+def _unknown_columns(export: Export, profile: Table) -> Iterator[str]:
+    for name in export.named:
+        if name not in profile.names:
+            yield f"columns: no column '{name}' in the profile{nearest(name, profile.names)}"
+    for name in export.identifiers:
+        if name != KEY and name not in _FIELDS:
+            hint = nearest(name, [KEY, *_FIELDS]) or f" (one of {KEY}, {', '.join(_FIELDS)})"
+            yield f"identifiers: no identifier '{name}'{hint}"
+    for name, times in Counter([KEY, *export.fields, *export.named]).items():
+        if times > 1:
+            yield f"columns: '{name}' would stand in a row twice; customer_id is there by itself, name the others once"
+
+
+def _kept_back(export: Export, profile: Table, privacy: Privacy) -> Iterator[str]:
+    kept_back = denied(export, privacy)
+    who = f"the role '{export.role}'" if export.role else "an export without a role"
+    described = {column.name: column for column in profile.columns}
+    for name in export.named:
+        if name in described and described[name].sensitivity in kept_back:
+            what = f"'{name}' ({described[name].sensitivity})"
+            yield f"columns: {who} may not hold {what}; leave it out, or name a role that may"
+    for name, form in export.identifiers.items():
+        if name in _FIELDS and form in _TELLING and _FIELDS[name].sensitivity in kept_back:
+            yield (
+                f"identifiers.{name}: {who} may not hold it as {form} ({_FIELDS[name].sensitivity}); "
+                "make it hmac or masked, or name a role that may"
+            )
+
+
+def _misused(export: Export, audiences: Mapping[str, Audience], tags: Mapping[str, "Tag"]) -> Iterator[str]:
+    purpose, given_by = purpose_of(export, audiences), tag_of_column(tags)
+    for tag in sorted({given_by[name].tag for name in export.named if name in given_by}):
+        if purpose and not_meant_for(tags[tag], purpose):
+            yield f"columns: {misuse(tags[tag], purpose)}"
+
+
+def _keys(export: Export) -> Iterator[str]:
+    signed = [name for name, form in export.identifiers.items() if form == "hmac"]
+    if signed and export.key is None:
+        name = f"{export.export.upper()}_KEY"
+        yield f"identifiers.{signed[0]}: hmac needs a key of this destination; add key: ${{{name}}}"
+
+
+def _changes(export: Export) -> Iterator[str]:
+    if export.mode != "changes":
+        return
+    if "{date}" not in export.to.path:
+        yield "to.path: each delivery of changes needs a folder of its own; put {date} into the path"
+    if export.form_of_key == "masked":
+        yield f"identifiers.{KEY}: masked ids cannot say which row changed; use clear, sha256 or hmac"
+    for name in sorted({*export.named, *export.fields} & {"as_of", "run_id", CHANGE, MERGED_INTO}):
+        yield f"columns: '{name}' cannot be in an export of changes: it is new every night, or the export's own"
+
+
+def _shared_folders(exports: Mapping[str, Export]) -> Iterator[str]:
+    first: dict[str, str] = {}
+    for export in exports.values():
+        other = first.setdefault(export.to.path.rstrip("/"), export.export)
+        if other != export.export:
+            yield f"{export.place}: to.path: the export '{other}' delivers there too; give each a folder of its own"

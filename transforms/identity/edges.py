@@ -1,0 +1,124 @@
+"""Who gives which identifier: the ties between the nodes of the identity graph and their identifiers."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from transforms.columns import conform, visible
+from transforms.identity.definition import Identifier
+from transforms.schemas import ENTITIES, IDENTITY_EDGE, Entity
+
+LONGEST = 256
+EMPTY = "empty"
+OVERLONG = f"longer than {LONGEST} characters"
+# Reference entities (products, campaigns) describe no person.
+LINKING = tuple(entity for entity in ENTITIES.values() if entity.person or entity.time or entity.automatic_ids)
+
+
+def ties(silver: Sequence[tuple[Entity, DataFrame]], *, day: date, as_of: datetime, types: Sequence[str]) -> DataFrame:
+    """Every node with the identifiers of `types` that it gives tonight.
+
+    Grain: node × identifier; a node that gives none has one row without an identifier.
+    Columns: node, person, id_type, id_value, unfit (why the value cannot link, else NULL), and the business
+    dates first_seen and last_seen: over all versions that landed, closed ones too, so that a tie keeps its
+    age when a record is restated. Nodes and ties of which no version is visible any more are left out.
+    """
+    persons = [rows for entity, rows in silver if entity.person]
+    others = [rows for entity, rows in silver if not entity.person]
+    parts = [
+        *([_union(persons).transform(_person_ties, day=day, as_of=as_of, types=types)] if persons else []),
+        *([_union(others).transform(_event_ties, day=day, as_of=as_of, types=types)] if others else []),
+    ]
+    return reduce(DataFrame.unionByName, parts)
+
+
+def edges(tied: DataFrame, *, identifiers: Mapping[str, Identifier]) -> DataFrame:
+    """identity/edge: the ties whose identifier can link at all, with their strength."""
+    strength = F.create_map(*(F.lit(part) for name, kind in identifiers.items() for part in (name, kind.weight)))
+    found = tied.where(F.col("id_type").isNotNull() & F.col("unfit").isNull()).select(
+        F.lit("record").alias("left_type"),
+        F.col("node").alias("left_value"),
+        F.col("id_type").alias("right_type"),
+        F.col("id_value").alias("right_value"),
+        F.lit("gives").alias("rule"),
+        strength[F.col("id_type")].alias("weight"),
+        F.substring_index("node", ":", 1).alias("source"),
+        "first_seen",
+        "last_seen",
+    )
+    return conform(found, IDENTITY_EDGE)
+
+
+def _union(frames: Sequence[DataFrame]) -> DataFrame:
+    columns = ("_node", "ids", "_batch_date", "_valid_to", "event_at")
+    return reduce(DataFrame.unionByName, (frame.select(*columns) for frame in frames))
+
+
+def _landed(rows: DataFrame, day: date, as_of: datetime) -> DataFrame:
+    """Versions that a run for `day` may know of, `current` where it sees them; nothing from the future."""
+    happened = F.col("event_at").isNull() | (F.col("event_at") <= F.lit(as_of))
+    return rows.where(F.col("_node").isNotNull() & (F.col("_batch_date") <= F.lit(day)) & happened).select(
+        F.col("_node").alias("node"),
+        "ids",
+        F.col("_batch_date").alias("batch"),
+        visible(day=day, as_of=as_of).alias("current"),
+    )
+
+
+def _person_ties(rows: DataFrame, *, day: date, as_of: datetime, types: Sequence[str]) -> DataFrame:
+    """A person's identifiers change from version to version, so each tie has dates of its own."""
+    return (
+        _landed(rows, day, as_of)
+        .select("node", "batch", "current", F.explode_outer(_identifiers(F.col("ids"), types)).alias("id"))
+        .groupBy("node", "id.id_type", "id.id_value", "id.unfit")
+        .agg(*_dates())
+        .where("current")
+        .select("node", F.lit(True).alias("person"), "id_type", "id_value", "unfit", "first_seen", "last_seen")
+    )
+
+
+def _event_ties(rows: DataFrame, *, day: date, as_of: datetime, types: Sequence[str]) -> DataFrame:
+    """Rows with equal identifiers share a node and its text names them, so few nodes stand for many rows.
+
+    The text is grouped, not the map: Parquet stores it as a dictionary.
+    """
+    ids = F.from_json(F.regexp_replace("node", "^[^:]*:", ""), "map<string,array<string>>")
+    return (
+        _landed(rows, day, as_of)
+        .groupBy("node")
+        .agg(*_dates())
+        .where("current")
+        .select("node", "first_seen", "last_seen", F.explode_outer(_identifiers(ids, types)).alias("id"))
+        .select("node", F.lit(False).alias("person"), "id.*", "first_seen", "last_seen")
+    )
+
+
+def _dates() -> tuple[Column, ...]:
+    return (
+        F.min("batch").alias("first_seen"),
+        F.max("batch").alias("last_seen"),
+        F.max("current").alias("current"),
+    )
+
+
+def _identifiers(ids: Column, types: Sequence[str]) -> Column:
+    """A map of identifiers as distinct structs of type, value and why the value is unfit."""
+    listed = F.filter(F.map_entries(ids), lambda entry: entry["key"].isin(*types))
+    structs = F.transform(
+        listed, lambda entry: F.transform(entry["value"], lambda value: _identifier(entry["key"], value))
+    )
+    return F.array_distinct(F.filter(F.flatten(structs), lambda identifier: identifier["id_value"].isNotNull()))
+
+
+def _identifier(id_type: Column, value: Column) -> Column:
+    """An overlong value keeps its beginning only: it is named among the conflicts, and held nowhere else."""
+    blank, overlong = F.trim(value) == "", F.length(value) > LONGEST
+    shown = F.concat(F.substring(value, 1, 64), F.lit("… ("), F.length(value).cast("string"), F.lit(" characters)"))
+    return F.struct(
+        id_type.alias("id_type"),
+        F.when(overlong, shown).otherwise(value).alias("id_value"),
+        F.when(blank, F.lit(EMPTY)).when(overlong, F.lit(OVERLONG)).alias("unfit"),
+    )

@@ -1,0 +1,53 @@
+"""conf/privacy.yml: what data may be used for, the keys, and who may see what."""
+
+from typing import Literal
+
+from pydantic import field_validator
+
+from transforms.definitions import Definition
+
+SHORTEST_KEY = 32
+
+
+class Purpose(Definition):
+    """A use of personal data, and the consent that it needs."""
+
+    consent: Literal["opt_in", "opt_out", "none"]
+
+
+class Keys(Definition):
+    """Secrets. Of each list the first signs; the others still verify what they signed before."""
+
+    customer: list[str]
+    erasure: list[str]
+
+    @field_validator("customer", "erasure", mode="before")
+    @classmethod
+    def _a_list(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("customer", "erasure")
+    @classmethod
+    def _long_enough(cls, value: list[str]) -> list[str]:
+        if not value or any(len(key) < SHORTEST_KEY for key in value):
+            # the value itself must not be shown
+            raise ValueError(f"a key must be at least {SHORTEST_KEY} characters; make one with: openssl rand -hex 32")
+        return value
+
+    def __repr__(self) -> str:
+        return "Keys(…)"
+
+
+class Role(Definition):
+    """Who reads an export, and the sensitivities that are kept from them."""
+
+    deny: list[Literal["personal", "sensitive"]] = []
+
+
+class Privacy(Definition):
+    """conf/privacy.yml."""
+
+    purposes: dict[str, Purpose]
+    keys: Keys
+    smallest_group: int = 10
+    roles: dict[str, Role] = {}

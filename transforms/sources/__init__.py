@@ -1,0 +1,38 @@
+"""One module an entity: what turns its typed columns into canonical ones, and the rules its rows must meet."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame
+
+from transforms.sources import (
+    campaign_event,
+    contact,
+    loyalty_account,
+    social_activity,
+    transaction,
+    web_event,
+)
+
+
+@dataclass(frozen=True)
+class EntityRules:
+    """`finish` works on each row alone; `complete` looks at rows together, once each row is there only once."""
+
+    finish: Callable[..., DataFrame] | None = None
+    flaws: Callable[[], dict[str, SparkColumn]] = dict
+    complete: Callable[[DataFrame], DataFrame] | None = None
+
+
+RULES: dict[str, EntityRules] = {
+    "contact": EntityRules(contact.finish, contact.flaws),
+    "transaction": EntityRules(transaction.finish, transaction.flaws),
+    "web_event": EntityRules(web_event.finish, web_event.flaws, web_event.complete),
+    "social_activity": EntityRules(social_activity.finish, social_activity.flaws),
+    "campaign_event": EntityRules(campaign_event.finish, campaign_event.flaws),
+    "loyalty_account": EntityRules(loyalty_account.finish, loyalty_account.flaws),
+    "consent": EntityRules(),
+    "product": EntityRules(),
+    "campaign": EntityRules(),
+}

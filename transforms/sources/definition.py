@@ -1,0 +1,192 @@
+"""conf/sources/<source>.yml: where an extract lies, what it is, and how its columns become canonical ones."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from transforms.definitions import Definition, days, nearest, parse, parse_yaml
+from transforms.errors import DefinitionError
+from transforms.expressions import Expression, compile_expression
+from transforms.schemas import ENTITIES, IDS, Entity
+
+ACCESS_LOG = (
+    "host", "ident", "user", "time", "method", "url", "protocol", "status", "bytes", "referrer", "agent",
+)  # fmt: skip
+# What an access log gives by itself; the YAML may set any of them otherwise.
+ACCESS_LOG_COLUMNS = {
+    "occurred_at": "try_to_timestamp(time, 'dd/MMM/yyyy:HH:mm:ss Z')",
+    "url": "url",
+    "path": "split_part(url, '?', 1)",
+    "query": "nullif(substr(url, length(split_part(url, '?', 1)) + 2), '')",
+    "referrer": "referrer",
+    "ip": "host",
+    "user_agent": "agent",
+    "status_code": "status",
+    "bytes": "bytes",
+}
+
+
+class Read(Definition):
+    """Where an extract lies and how it is written."""
+
+    format: Literal["csv", "json", "access_log"]
+    path: str
+    options: dict[str, Any] = {}
+    required: bool = False
+    lookback: int = 0
+
+    @field_validator("lookback", mode="before")
+    @classmethod
+    def _whole_days(cls, value: object) -> int:
+        return days(str(value)) if value else 0
+
+    @field_validator("path")
+    @classmethod
+    def _dated(cls, value: str) -> str:
+        if value.count("{date}") != 1:
+            raise ValueError("must hold {date} once, for the day of the extract: extracts/orders/{date}/*.csv")
+        return value
+
+
+class Check(Definition):
+    """A rule of the user's own: rows that do not meet `expect` are counted, refused, or stop the night.
+
+    `mostly`: the least share of rows that must meet it; below it a `stop` check, and one that quarantines,
+    ends the night. Without it a `stop` check allows no row to fail, and quarantine has no limit.
+    """
+
+    name: str
+    expect: str
+    mostly: float | None = Field(None, ge=0, le=1)
+    on_fail: Literal["quarantine", "warn", "stop"] = "quarantine"
+
+
+class Source(Definition):
+    """One source. `place` is the file that defines it, for messages."""
+
+    place: str = ""
+    source: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    entity: str
+    owner: str = ""
+    timezone: str = "UTC"
+    country: str | None = None
+    read: Read
+    extract: Literal["append", "changes", "snapshot"] = "append"
+    when_missing: Literal["close", "keep"] = "close"
+    duplicates: Literal["drop"] = "drop"
+    columns: dict[str, str] = {}
+    ids: dict[str, str] = {}
+    where: str | None = None
+    checks: list[Check] = []
+
+    @field_validator("entity")
+    @classmethod
+    def _an_entity(cls, value: str) -> str:
+        if value not in ENTITIES:
+            raise ValueError(f"no entity '{value}'{nearest(value, ENTITIES)} (one of {', '.join(ENTITIES)})")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _a_zone(cls, value: str) -> str:
+        return known_zone(value)
+
+    @property
+    def table(self) -> Entity:
+        return ENTITIES[self.entity]
+
+    @property
+    def expressions(self) -> dict[str, str]:
+        """Canonical column -> expression, in the order in which they are computed."""
+        own = ACCESS_LOG_COLUMNS if self.read.format == "access_log" else {}
+        return {**own, **self.columns}
+
+
+def known_zone(name: str) -> str:
+    """The name of a time zone. Raises ValueError for one that the zone database does not hold."""
+    from zoneinfo import available_timezones
+
+    if name not in available_timezones():
+        raise ValueError(f"no time zone '{name}'{nearest(name, available_timezones())}")
+    return name
+
+
+def parse_source(text: str, *, place: str) -> Source:
+    """A source's YAML. Raises DefinitionError with a line for each mistake that shows without its columns."""
+    source = parse(Source, {**parse_yaml(text, place=place), "place": place}, place=place)
+    problems = [*_column_problems(source), *_key_problems(source), *_snapshot_problems(source)]
+    if problems:
+        raise DefinitionError(*problems)
+    return source
+
+
+def _column_problems(source: Source) -> Iterator[str]:
+    for name in source.columns:
+        if name not in source.table.types:
+            yield (
+                f"{source.place}: columns: no column '{name}' in {source.entity}"
+                f"{nearest(name, source.table.types)}"
+            )
+
+
+def _key_problems(source: Source) -> Iterator[str]:
+    by_itself = {"status", *({"event_id"} if source.read.format == "access_log" else ())}
+    for column in source.table.columns:
+        given = column.name in source.expressions or column.name in by_itself
+        if column.required and not given:
+            yield f"{source.place}: columns: {column.name}: a {source.entity} must have one; say where it comes from"
+
+
+def _snapshot_problems(source: Source) -> Iterator[str]:
+    if source.extract == "snapshot" and source.read.lookback:
+        yield f"{source.place}: read.lookback: a snapshot is whole every night; remove lookback"
+
+
+def compile_source(source: Source, raw: Mapping[str, str]) -> "CompiledSource":
+    """The source's expressions over the raw columns that are really there (name -> DDL type).
+
+    Raises DefinitionError with a line for each expression that is wrong, such as a column that is gone.
+    """
+    problems: list[str] = []
+
+    def compiled(text: str, key: str, columns: Mapping[str, str], what: str) -> Expression | None:
+        try:
+            return compile_expression(
+                text, place=f"{source.place}: {key}", columns=columns, timezone="UTC", what=what
+            )
+        except DefinitionError as error:
+            problems.extend(error.lines)
+            return None
+
+    known = dict(raw)
+    columns: dict[str, Expression | None] = {}
+    for name, text in source.expressions.items():
+        columns[name] = compiled(text, f"columns.{name}", known, f"the extract of {source.source}")
+        known[name] = source.table.types[name]
+    canonical = {**raw, **source.table.types}
+    ids = {name: compiled(text, f"ids.{name}", canonical, source.source) for name, text in source.ids.items()}
+    where = compiled(source.where, "where", canonical, source.source) if source.where else None
+    checked = {**source.table.types, "ids": IDS}
+    checks = {check.name: compiled(check.expect, f"checks.{check.name}", checked, source.source) for check in source.checks}
+    if problems:
+        raise DefinitionError(*problems)
+    return CompiledSource(
+        source=source,
+        columns={name: expression for name, expression in columns.items() if expression},
+        ids={name: expression for name, expression in ids.items() if expression},
+        where=where,
+        checks={name: expression for name, expression in checks.items() if expression},
+    )
+
+
+class CompiledSource(Definition):
+    """A source with every expression checked against the extract's columns."""
+
+    model_config = {"arbitrary_types_allowed": True, "frozen": True}
+
+    source: Source
+    columns: dict[str, Any]
+    ids: dict[str, Any]
+    where: Any = None
+    checks: dict[str, Any] = {}

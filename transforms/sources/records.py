@@ -1,0 +1,97 @@
+"""What every record of silver carries: identifiers, its key, its node in the identity graph, and its flaws."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from transforms import columns
+from transforms.schemas import Entity
+from transforms.sources.standard import with_phones
+
+LONGEST_KEY = 200
+EARLIEST = date(1900, 1, 1)
+
+
+def with_ids(rows: DataFrame, entity: Entity, types: Iterable[str]) -> DataFrame:
+    """Adds `ids` (identifier type -> normalised values) and `_ids`, the same as sorted JSON, NULL where empty.
+
+    `types`: the identifier types that the sources of `rows` give by their YAML, as `_id_<type>` arrays.
+    """
+    given = set(types)
+    if "phone" in given:
+        rows = rows.withColumn("_id_phone", F.element_at("_id_phone", 1)).transform(
+            with_phones, "_id_phone", country=F.col("_country")
+        )
+        rows = rows.withColumn("_id_phone", F.array("_id_phone"))
+    arrays = {kind: _normalised(kind, _values(kind, given, entity)) for kind in sorted(given | set(entity.automatic_ids))}
+    if not arrays:
+        return rows.withColumns({"ids": F.lit(None).cast("map<string,array<string>>"), "_ids": F.lit(None).cast("string")})
+    pairs = F.array(*(F.struct(F.lit(kind).alias("key"), values.alias("value")) for kind, values in arrays.items()))
+    return rows.withColumn("ids", F.map_from_entries(F.filter(pairs, lambda pair: F.size(pair["value"]) > 0))).withColumn(
+        "_ids", F.nullif(F.to_json("ids"), F.lit("{}"))
+    )
+
+
+def _values(kind: str, given: set[str], entity: Entity) -> SparkColumn:
+    arrays = [F.coalesce(F.col(f"_id_{kind}"), F.array().cast("array<string>"))] if kind in given else []
+    if kind in entity.automatic_ids:
+        arrays.append(F.array(F.col(entity.automatic_ids[kind]).cast("string")))
+    return F.concat(*arrays)
+
+
+def _normalised(kind: str, values: SparkColumn) -> SparkColumn:
+    rule = columns.email if kind == "email" else lambda value: F.nullif(F.trim(value), F.lit(""))
+    return F.array_sort(F.array_distinct(F.array_compact(F.transform(values, rule))))
+
+
+def with_keys(rows: DataFrame, entity: Entity) -> DataFrame:
+    """Adds `record_id`, NULL where a part of the key is missing."""
+    return rows.withColumn("record_id", record_id(F.col("source"), *(F.col(name) for name in entity.key)))
+
+
+def record_id(source: SparkColumn, *key: SparkColumn) -> SparkColumn:
+    """`<source>:<key>:…`: readable, and short in Parquet. Colons and backslashes within a part are escaped,
+    a part longer than 200 characters is its SHA-256, so that no two keys collide."""
+    parts = [F.regexp_replace(part.cast("string"), r"([\\:])", r"\\$1") for part in key]
+    return F.concat(source, *(F.concat(F.lit(":"), F.when(F.length(p) > LONGEST_KEY, F.sha2(p, 256)).otherwise(p)) for p in parts))
+
+
+def with_node(rows: DataFrame, entity: Entity) -> DataFrame:
+    """Adds `_node`: a record that describes a person is a node itself; others share one with all of equal ids."""
+    node = F.col("record_id") if entity.person else F.concat(F.col("source"), F.lit(":"), F.col("_ids"))
+    return rows.withColumn("_node", node)
+
+
+def with_time(rows: DataFrame, entity: Entity, *, timezone: str) -> DataFrame:
+    """Adds `event_at` (UTC) and `event_date`, the business day that it falls in."""
+    moment = F.col(entity.time) if entity.time else F.lit(None).cast("timestamp")
+    return rows.withColumn("event_at", moment).withColumn("event_date", columns.business_day(F.col("event_at"), timezone))
+
+
+def with_hash(rows: DataFrame, entity: Entity) -> DataFrame:
+    """Adds `_hash` of the entity's columns and identifiers: equal for a repeated record, other for a changed one."""
+    return rows.withColumn(
+        "_hash",
+        F.xxhash64(
+            *(F.to_json(c.name) if c.type.startswith("map") else F.col(c.name) for c in entity.columns),
+            F.col("_ids"),
+        ),
+    )
+
+
+def with_reasons(
+    rows: DataFrame, entity: Entity, *, flaws: Mapping[str, SparkColumn], as_of: datetime
+) -> DataFrame:
+    """Adds `reasons`: the names of all rules that the row violates. A rule that cannot be judged (NULL) is met."""
+    rules = {
+        "corrupt": F.col("_corrupt").isNotNull(),
+        **{f"no_{column.name}": F.col(column.name).isNull() for column in entity.columns if column.required},
+        **({f"implausible_{entity.time}": F.col("event_at") < F.lit(EARLIEST)} if entity.time else {}),
+        **flaws,
+    }
+    return rows.withColumn(
+        "reasons", F.array_compact(F.array(*(F.when(broken, F.lit(name)) for name, broken in rules.items())))
+    )

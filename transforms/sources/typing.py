@@ -1,0 +1,78 @@
+"""Raw columns, all text, to an entity's typed columns by the expressions of a source's YAML."""
+
+import re
+from datetime import date, datetime
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from transforms.expressions import Expression
+from transforms.schemas import BRONZE_COLUMNS
+from transforms.sources.definition import CompiledSource, Source
+
+# In a pattern of to_timestamp these letters mean that the text itself tells its offset from UTC.
+_OFFSET_IN_PATTERN = re.compile(r"'[^']*(?:yy|HH|hh)[^']*[XxZzOV]+[^']*'")
+_OFFSET_IN_TEXT = r"(?:[Zz]|[+-]\d{2}:?\d{2})\s*$"
+_NAME = re.compile(r"`?([^`]+)`?")
+CARRIED = tuple(column.name for column in BRONZE_COLUMNS)
+
+
+def typed(raw: DataFrame, compiled: CompiledSource, *, day: date, as_of: datetime) -> DataFrame:
+    """The entity's columns, those of bronze (`_batch_date`, `_file`, …) and `_raw`, the raw columns as JSON.
+
+    Identifiers become `_id_<type>` (array<string>), the source's filter `_wanted`, its own checks `_check_<name>`.
+    Grain: one row a raw record. A value that does not fit its type is NULL.
+    """
+    source = compiled.source
+    raw_names = [name for name in raw.columns if name not in CARRIED]
+    rows = raw.withColumn("_raw", F.to_json(F.struct(*(F.col(f"`{name}`") for name in raw_names))))
+    for batch in _batches(compiled):
+        rows = rows.withColumns(
+            {name: _converted(expression, name, source, day=day, as_of=as_of) for name, expression in batch.items()}
+        )
+    absent = {name: F.lit(None).cast(type_) for name, type_ in source.table.types.items() if name not in compiled.columns}
+    return rows.withColumns(absent).withColumns(
+        {
+            **{f"_id_{kind}": _as_array(expression, day=day, as_of=as_of) for kind, expression in compiled.ids.items()},
+            "_wanted": F.coalesce(compiled.where.column(day=day, as_of=as_of), F.lit(False)) if compiled.where else F.lit(True),
+        }
+    )
+
+
+def _batches(compiled: CompiledSource) -> list[dict[str, Expression]]:
+    """Columns in their order, split where one uses another of the same batch: few steps, each a single select."""
+    batches: list[dict[str, Expression]] = [{}]
+    for name, expression in compiled.columns.items():
+        if expression.columns & batches[-1].keys():
+            batches.append({})
+        batches[-1][name] = expression
+    return batches
+
+
+def _converted(expression: Expression, name: str, source: Source, *, day: date, as_of: datetime) -> SparkColumn:
+    target = source.table.types[name]
+    value = expression.column(day=day, as_of=as_of)
+    bare = _NAME.fullmatch(expression.text.strip())
+    is_raw_text = bool(bare and bare[1] in expression.columns)
+    if is_raw_text or expression.type == "string":
+        value = F.nullif(F.trim(value.cast("string")), F.lit(""))
+    if target == "timestamp":
+        return _moment(value, expression, source.timezone, from_text=is_raw_text or expression.type == "string")
+    return value.cast(target) if "<" in target else value.try_cast(target)
+
+
+def _moment(value: SparkColumn, expression: Expression, zone: str, *, from_text: bool) -> SparkColumn:
+    """A time in UTC. One without an offset of its own is local to the source."""
+    moment = value.try_cast("timestamp")
+    if zone == "UTC" or _OFFSET_IN_PATTERN.search(expression.text):
+        return moment
+    local = F.to_utc_timestamp(moment, zone)
+    return F.when(value.rlike(_OFFSET_IN_TEXT), moment).otherwise(local) if from_text else local
+
+
+def _as_array(expression: Expression, *, day: date, as_of: datetime) -> SparkColumn:
+    """One identifier, or an array of them, as an array of texts."""
+    value = expression.column(day=day, as_of=as_of)
+    is_array = (expression.type or "").startswith("array")
+    return value.cast("array<string>") if is_array else F.array(value.cast("string"))

@@ -1,0 +1,109 @@
+"""Which of several versions of a record counts, and what became of each row that landed.
+
+Every row has exactly one fate, in this order:
+quarantined (violates a rule), filtered (the source's `where`), duplicate (equal to another row of this extract),
+superseded (older than another version), unchanged (equal to what silver holds), accepted.
+"""
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from transforms.schemas import Entity
+
+FATES = ("accepted", "unchanged", "superseded", "duplicate", "filtered", "quarantined")
+_DATE_IN_PATH = r"(\d{4}-\d{2}-\d{2})(?!.*\d{4}-\d{2}-\d{2})"
+
+
+def file_date(path: SparkColumn) -> SparkColumn:
+    """The `{date}` of a file's path: the last date in it."""
+    return F.regexp_extract(path, _DATE_IN_PATH, 1)
+
+
+def age(entity: Entity) -> SparkColumn:
+    """What orders versions of one record: the file's date, the record's own time, and then its content."""
+    changed = F.col(entity.changed) if entity.changed else F.lit(None).cast("timestamp")
+    return F.struct(file_date(F.col("_file")).alias("file_date"), changed.alias("changed"), F.col("_hash").alias("hash"))
+
+
+def _candidate() -> SparkColumn:
+    """A whole row that the source's filter wants: a version can be chosen from these."""
+    return (F.size("reasons") == 0) & F.col("_wanted")
+
+
+def contested(rows: DataFrame) -> DataFrame:
+    """Keys that more than one row of the extract has. Narrow: only the key is computed. Grain: a key."""
+    return (
+        rows.where(_candidate())
+        .groupBy(F.xxhash64("record_id").alias("_key"))
+        .agg(F.count(F.lit(1)).alias("_rows"))
+        .where(F.col("_rows") > 1)
+        .select("_key")
+    )
+
+
+def judged_within(rows: DataFrame, keys: DataFrame | None, entity: Entity) -> DataFrame:
+    """Adds `_fate` as far as the extract alone decides it. `keys`: from `contested`; None where there are none.
+
+    Only contested records are compared with each other: the newest version counts, and of equal rows one.
+    """
+    alone = F.when(F.size("reasons") > 0, "quarantined").when(~F.col("_wanted"), "filtered")
+    if keys is None:
+        return rows.withColumn("_fate", alone.otherwise("accepted"))
+    keyed = rows.withColumn("_key", F.xxhash64("record_id"))
+    versions = Window.partitionBy("record_id", _candidate()).orderBy(age(entity).desc(), "_file")
+    newest = F.first("_hash").over(versions)
+    fate = (
+        alone.when(F.row_number().over(versions) == 1, "accepted")
+        .when(newest == F.col("_hash"), "duplicate")
+        .otherwise("superseded")
+    )
+    only = keyed.join(F.broadcast(keys), "_key", "left_anti").withColumn("_fate", alone.otherwise("accepted"))
+    several = keyed.join(F.broadcast(keys), "_key", "left_semi").withColumn("_fate", fate)
+    return only.unionByName(several).drop("_key")
+
+
+def current_of(silver: DataFrame, rows: DataFrame, entity: Entity) -> DataFrame:
+    """The current silver versions of the records in `rows`. Grain: a record."""
+    asked = rows.where(F.col("_fate") == "accepted").select("record_id")
+    return (
+        silver.where(F.col("_valid_to").isNull())
+        .join(F.broadcast(asked), "record_id", "left_semi")
+        .select("record_id", F.struct(age(entity).alias("age"), F.col("_hash").alias("hash")).alias("_held"))
+    )
+
+
+def judged_against(rows: DataFrame, held: DataFrame, entity: Entity) -> DataFrame:
+    """`_fate` with what silver holds taken into account, and `_closes`: accepted, and replaces a silver version."""
+    accepted = F.col("_fate") == "accepted"
+    here = age(entity)
+    fate = (
+        F.when(~accepted | F.col("_held").isNull(), F.col("_fate"))
+        .when(F.col("_held.hash") == F.col("_hash"), "unchanged")
+        .when(here < F.col("_held.age"), "superseded")
+        .otherwise("accepted")
+    )
+    return (
+        rows.join(F.broadcast(held), "record_id", "left")
+        .withColumn("_fate", fate)
+        .withColumn("_closes", (F.col("_fate") == "accepted") & F.col("_held").isNotNull())
+        .drop("_held")
+    )
+
+
+def gone(silver: DataFrame, rows: DataFrame, *, sources: list[str]) -> DataFrame:
+    """Records of snapshot sources that silver holds and tonight's extract does not. Grain: a record."""
+    # a row in quarantine is still there: its record is not gone
+    seen = rows.where(F.col("record_id").isNotNull()).select("record_id")
+    held = silver.where(F.col("_valid_to").isNull() & F.col("source").isin(sources)).select("record_id")
+    return held.join(F.broadcast(seen), "record_id", "left_anti")
+
+
+def fate_counts(sources: list[str]) -> list[SparkColumn]:
+    """Aggregates that count the fates of each source: `<source>|<fate>`, for `observe`."""
+    return [
+        F.sum(F.when((F.col("source") == source) & (F.col("_fate") == fate), 1).otherwise(0)).alias(f"{source}|{fate}")
+        for source in sources
+        for fate in FATES
+    ]
+

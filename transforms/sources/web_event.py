@@ -1,0 +1,89 @@
+"""web_event: a hit on a site, with its visit, device and dwell time."""
+
+from datetime import date
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+DEFAULT_GAP_SECONDS = 30 * 60
+_BOT = r"(?i)bot|crawl|spider|slurp|curl|wget|python-requests|headless|monitor|facebookexternalhit|feedfetcher"
+
+
+def finish(rows: DataFrame, *, day: date, base_currency: str) -> DataFrame:
+    """Bots flagged, devices told from the agent. Grain: one hit.
+
+    A hit without an id of its own is known by its content: the same line twice is the same hit.
+    """
+    agent = F.col("user_agent")
+    ids = sorted(name for name in rows.columns if name.startswith("_id_"))
+    content = F.to_json(F.struct("occurred_at", "ip", "url", "user_agent", "status_code", "bytes", *ids))
+    return rows.withColumns(
+        {
+            "event_id": F.coalesce("event_id", F.sha2(content, 256)),
+            "is_bot": F.coalesce("is_bot", agent.rlike(_BOT), F.lit(False)),
+            "device_type": F.coalesce("device_type", _device(agent)),
+            "os": F.coalesce("os", _os(agent)),
+            "browser": F.coalesce("browser", _browser(agent)),
+        }
+    )
+
+
+def flaws() -> dict[str, SparkColumn]:
+    """Rule -> a row violates it."""
+    return {"impossible_status_code": ~F.col("status_code").between(100, 599)}
+
+
+def complete(rows: DataFrame) -> DataFrame:
+    """Hits of one visitor with less than the gap between them are one visit, named by its first hit.
+
+    Grain: one hit, each hit once. A visitor is who the first identifier says, else the address with the agent. A visit that spans two
+    extracts counts in each: what is landed is not written again.
+    """
+    visitor = F.coalesce("_node", F.concat_ws(" ", "ip", "user_agent"))
+    hits = Window.partitionBy("source", "_visitor").orderBy("occurred_at", "event_id")
+    visit = Window.partitionBy("source", "_visitor", "_visit").orderBy("occurred_at", "event_id")
+    whole = visit.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    pause = F.unix_timestamp("occurred_at") - F.unix_timestamp(F.lag("occurred_at").over(hits))
+    dwell = F.unix_timestamp(F.lead("occurred_at").over(visit)) - F.unix_timestamp("occurred_at")
+    return (
+        rows.withColumns({"_visitor": visitor, "_given_visit": F.col("session_id")})
+        .withColumn("_opens", F.when(pause.isNull() | (pause > F.col("_session_gap")), 1).otherwise(0))
+        .withColumn("_visit", F.coalesce("_given_visit", F.sum("_opens").over(hits).cast("string")))
+        .withColumns(
+            {
+                "session_id": F.coalesce("_given_visit", F.min_by("event_id", F.struct("occurred_at", "event_id")).over(whole)),
+                "dwell_seconds": F.coalesce("dwell_seconds", dwell.cast("int")),
+            }
+        )
+        .drop("_visitor", "_given_visit", "_opens", "_visit")
+    )
+
+
+def _device(agent: SparkColumn) -> SparkColumn:
+    return (
+        F.when(agent.rlike(_BOT), "bot")
+        .when(agent.rlike(r"iPad|Tablet|Android(?!.*Mobile)"), "tablet")
+        .when(agent.rlike(r"Mobi|iPhone|Android"), "mobile")
+        .when(agent.rlike(r"Windows|Macintosh|X11|CrOS"), "desktop")
+    )
+
+
+def _os(agent: SparkColumn) -> SparkColumn:
+    return (
+        F.when(agent.rlike("iPhone|iPad"), "iOS")
+        .when(agent.contains("Android"), "Android")
+        .when(agent.contains("Windows"), "Windows")
+        .when(agent.contains("Mac OS X"), "macOS")
+        .when(agent.rlike("X11|Linux"), "Linux")
+    )
+
+
+def _browser(agent: SparkColumn) -> SparkColumn:
+    return (
+        F.when(agent.rlike(r"Edg(e|A|iOS)?/"), "Edge")
+        .when(agent.rlike(r"OPR/|Opera"), "Opera")
+        .when(agent.rlike(r"Firefox/|FxiOS/"), "Firefox")
+        .when(agent.rlike(r"Chrome/|CriOS/"), "Chrome")
+        .when(agent.rlike(r"Safari/"), "Safari")
+    )

@@ -1,0 +1,68 @@
+"""Tags over what is known of a customer: facts, derived tags, rules, and the segments that RFM scores fall into."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from transforms.errors import DefinitionError
+from transforms.expressions import Expression, compile_expression
+from transforms.sql import types
+from transforms.tags.items import Formula, compile_over, literal
+from transforms.tags.tag import COLUMN_TYPES, Case, Tag
+
+# What the cases of an RFM tag may speak of.
+RFM_COLUMNS = {
+    "r": "int", "f": "int", "m": "int", "recency_days": "bigint", "frequency": "bigint", "monetary": "decimal(38,4)",
+}  # fmt: skip
+
+
+def formula_of(tag: Tag, *, timezone: str, columns: Mapping[str, str]) -> Formula:
+    """The formula of a fact, a derived tag or a rule; `columns`: tag columns -> Spark type. Raises DefinitionError."""
+    if tag.kind == "fact":
+        select = compile_over(tag, str(tag.select), "select", timezone=timezone)
+    elif tag.kind == "derived":
+        select = compile_expression(
+            str(tag.select), place=f"{tag.place}: select", columns=columns, timezone=timezone, noun="tag"
+        )
+    else:
+        select = cases_of(tag, timezone=timezone, columns=columns, noun="tag")
+    ddl = COLUMN_TYPES[tag.type] if tag.type else ""
+    return Formula(tag.tag, tag.tag, select, ddl, tag.values if tag.type == "enum" else ())
+
+
+def rfm_segment(tag: Tag, *, timezone: str) -> Expression:
+    """The segment by an RFM tag's cases, over the columns of `RFM_COLUMNS`. Raises DefinitionError."""
+    return cases_of(tag, timezone=timezone, columns=RFM_COLUMNS, noun="score")
+
+
+def cases_of(tag: Tag, *, timezone: str, columns: Mapping[str, str], noun: str) -> Expression:
+    """The first case that holds; the default where none does, but NULL where nothing that the cases read is known."""
+    problems: list[str] = []
+    conditions: list[Expression] = []
+    for position, case in enumerate(tag.cases):
+        place = f"{tag.place}: cases[{position}].when"
+        try:
+            condition = compile_expression(case.when, place=place, columns=columns, timezone=timezone, noun=noun)
+        except DefinitionError as error:
+            problems.extend(error.lines)
+            continue
+        if condition.type not in ("boolean", types.VOID):
+            problems.append(f"{place}: is {types.describe(condition.type)}, not a condition")
+        conditions.append(condition)
+    if problems:
+        raise DefinitionError(*problems)
+    read = sorted(frozenset[str]().union(*(condition.columns for condition in conditions)))
+    branches = [f"when {c.sql} then {literal(case.value)}" for c, case in zip(conditions, tag.cases, strict=True)]
+    nothing = " and ".join(f"(`{name}` is null)" for name in read)
+    unknown = [f"when {nothing} then null"] if nothing else []
+    sql = f"(case {' '.join([*branches, *unknown])} else {literal(tag.default)} end)"
+    return Expression("cases", frozenset(read), value_type(tag.cases, tag.default), sql)
+
+
+def value_type(cases: Sequence[Case], default: Any) -> str:
+    """The Spark type of the values of cases; `void` where they are of several kinds."""
+    values = [value for value in (*(case.value for case in cases), default) if value is not None]
+    kinds = {bool: "boolean", int: "bigint", float: "double", str: "string"}
+    found = {kinds.get(type(value), types.VOID) for value in values}
+    if found == {"bigint", "double"}:
+        return "double"
+    return found.pop() if len(found) == 1 else types.VOID

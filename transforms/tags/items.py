@@ -1,0 +1,250 @@
+"""What a tag asks of the rows: compiled, each with its own condition. The planner puts the like of them together.
+
+An item gives one column of a tag table. NULL, no rows (`default`) and a source that never came stay three things.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from transforms.errors import DefinitionError
+from transforms.expressions import Expression, compile_expression
+from transforms.schemas import ENTITIES, GOLD_CUSTOMER, Column
+from transforms.sql import types
+from transforms.sql.operands import DAY, text_literal
+from transforms.tags.tag import COLUMN_TYPES, CUSTOMER, Tag
+
+_READABLE = ("event_date", "event_at", "source", "ids")
+_LARGEST = "1.7976931348623157E308D"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One column over an entity's rows. SQL: `condition` of the rows that count, `default` where there are none."""
+
+    name: str
+    tag: str
+    entity: str
+    condition: str
+    window: int | None
+    default: str
+    type: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Statistic(Item):
+    """An aggregate; `scale`: (days of `per`, days of the window)."""
+
+    select: Expression
+    scale: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Pick(Item):
+    """The first or last value of `of` by time; at the same time the smallest first, the greatest last."""
+
+    of: Expression
+    time: str | None
+    is_last: bool
+
+
+@dataclass(frozen=True)
+class Ranking(Item):
+    """The values of `of` with the greatest total `weight` (SQL), which halves with each `half_life` days of age."""
+
+    of: Expression
+    weight: str
+    weight_type: str
+    top: int
+    half_life: int | None
+
+
+@dataclass(frozen=True)
+class Formula:
+    """One column over what is known of a customer: golden record for a fact, tags for derived tags and rules."""
+
+    name: str
+    tag: str
+    select: Expression
+    type: str
+    values: tuple[str, ...]
+
+
+def columns_of(entity: str) -> dict[str, Column]:
+    """The columns that a tag over the entity may read; of `customer` the golden record's."""
+    if entity == CUSTOMER:
+        return {column.name: column for column in GOLD_CUSTOMER.columns if column.name != "provenance"}
+    table = ENTITIES[entity].table
+    own = {column.name for column in ENTITIES[entity].columns}
+    return {column.name: column for column in table.columns if column.name in own or column.name in _READABLE}
+
+
+def time_of(entity: str) -> str | None:
+    """The column that orders an entity's rows: when it happened, or when its record last changed."""
+    return "event_at" if ENTITIES[entity].time else ENTITIES[entity].changed
+
+
+def compile_over(tag: Tag, text: str, key: str, *, timezone: str, aggregates: bool = False) -> Expression:
+    """An expression of `tag` over its entity's rows. Raises DefinitionError."""
+    assert tag.from_  # noqa: S101  (checked with the tag's keys)
+    return compile_expression(
+        text,
+        place=f"{tag.place}: {key}",
+        columns={name: column.type for name, column in columns_of(tag.from_).items()},
+        timezone=timezone,
+        aggregates=aggregates,
+        what=tag.from_,
+    )
+
+
+def items_of(tag: Tag, *, timezone: str) -> list[Item]:
+    """What a tag over an entity asks of its rows. Raises DefinitionError, a line for each mistake."""
+    problems: list[str] = []
+    found: list[Item] = []
+
+    def attempt(step: Callable[[], object]) -> None:
+        try:
+            step()
+        except DefinitionError as error:
+            problems.extend(error.lines)
+
+    attempt(lambda: _check_window(tag))
+    attempt(lambda: _condition(tag, timezone, frozenset()))
+    attempt(lambda: found.extend(_MAKERS[tag.kind](tag, timezone)))
+    if problems:
+        raise DefinitionError(*dict.fromkeys(problems))
+    return found
+
+
+def _check_window(tag: Tag) -> None:
+    if tag.window and tag.from_ and not ENTITIES[tag.from_].time:
+        raise DefinitionError(f"{tag.place}: window: {tag.from_} has no time of its own; remove the window")
+    if tag.per and not tag.window:
+        raise DefinitionError(f"{tag.place}: per: scales a window's total, so it needs a window: window: 180d")
+
+
+def _condition(tag: Tag, timezone: str, read: frozenset[str]) -> str:
+    """The rows that count: `where`, the window in whole business days, and no cancelled lines unless asked for."""
+    parts: list[str] = []
+    where = compile_over(tag, tag.where, "where", timezone=timezone) if tag.where is not None else None
+    if where:
+        if where.type not in ("boolean", types.VOID):
+            raise DefinitionError(f"{tag.place}: where: is {types.describe(where.type)}, not a condition")
+        parts.append(where.sql)
+    if tag.from_ == "transaction" and "status" not in (where.columns if where else frozenset()) | read:
+        parts.append("(not (`status` <=> 'cancelled'))")
+    if tag.window:
+        parts.append(f"(`event_date` > date_sub({DAY}, {tag.window}) and `event_date` <= {DAY})")
+    return " and ".join(parts)
+
+
+def _statistics(tag: Tag, timezone: str) -> Iterator[Item]:
+    assert tag.select is not None  # noqa: S101
+    select = compile_over(tag, tag.select, "select", timezone=timezone, aggregates=True)
+    if not select.is_aggregate:
+        raise DefinitionError(f"{tag.place}: select: is no aggregate; say which of the rows: sum(…), max(…), count(*)")
+    if tag.per and not types.is_number(select.type):
+        raise DefinitionError(f"{tag.place}: per: scales numbers, but the select gives {types.describe(select.type)}")
+    scale = (tag.per, tag.window) if tag.per and tag.window else None
+    yield Statistic(**_common(tag, timezone, select), select=select, scale=scale)
+
+
+def _picks(tag: Tag, timezone: str) -> Iterator[Item]:
+    key = "first" if tag.first is not None else "last"
+    of = compile_over(tag, str(tag.first if tag.first is not None else tag.last), key, timezone=timezone)
+    if not types.is_sortable(of.type) or of.type == types.VOID:
+        raise DefinitionError(f"{tag.place}: {key}: values of {types.describe(of.type)} have no order")
+    assert tag.from_  # noqa: S101
+    yield Pick(**_common(tag, timezone, of), of=of, time=time_of(tag.from_), is_last=key == "last")
+
+
+def _rankings(tag: Tag, timezone: str) -> Iterator[Item]:
+    wanted = tag.preference
+    assert wanted and tag.from_  # noqa: S101
+    of = compile_over(tag, wanted.of, "preference.of", timezone=timezone)
+    if not types.is_atomic(of.type) or of.type == types.VOID:
+        raise DefinitionError(f"{tag.place}: preference.of: is {types.describe(of.type)}, not a value to rank")
+    if of.type != "string":
+        of = compile_over(tag, f"cast(({wanted.of}) as string)", "preference.of", timezone=timezone)
+    weight = compile_over(tag, wanted.weight or "1", "preference.weight", timezone=timezone)
+    if not types.is_number(weight.type):
+        raise DefinitionError(f"{tag.place}: preference.weight: is {types.describe(weight.type)}, not a number")
+    if wanted.half_life and not ENTITIES[tag.from_].time:
+        raise DefinitionError(f"{tag.place}: preference.half_life: {tag.from_} has no time of its own; remove it")
+    common = _common(tag, timezone, of, weight)
+    common["type"] = "array<string>"
+    yield Ranking(
+        **common, of=of, weight=weight.sql, weight_type=weight.type, top=wanted.top, half_life=wanted.half_life
+    )
+
+
+def _rfm(tag: Tag, timezone: str) -> Iterator[Item]:
+    """RFM's three figures. Who bought nothing in the window has a frequency and a value of 0 and no recency."""
+    recency = compile_over(tag, str(tag.recency), "recency", timezone=timezone)
+    if recency.type not in ("timestamp", "date"):
+        raise DefinitionError(f"{tag.place}: recency: is {types.describe(recency.type)}, not a time such as ordered_at")
+    figures = {
+        "recency_days": ("recency", f"datediff(as_of, max({tag.recency}))", "null", "bigint"),
+        "frequency": ("frequency", str(tag.frequency), "0", "bigint"),
+        "monetary": ("monetary", str(tag.monetary), "0", "double"),
+    }
+    for name, (key, text, default, ddl) in figures.items():
+        select = compile_over(tag, text, key, timezone=timezone, aggregates=True)
+        if not select.is_aggregate or not types.is_number(select.type):
+            raise DefinitionError(
+                f"{tag.place}: {key}: must be a number over the rows, such as count(*) or sum(amount)"
+            )
+        common = {**_common(tag, timezone, select), "name": f"{tag.tag}_{name}", "default": default, "type": ddl}
+        yield Statistic(**common, select=select)
+
+
+_MAKERS: dict[str, Any] = {
+    "statistic": _statistics, "first": _picks, "last": _picks, "preference": _rankings, "rfm": _rfm,
+}  # fmt: skip
+
+
+def _common(tag: Tag, timezone: str, *read: Expression) -> dict[str, Any]:
+    columns = frozenset[str]().union(*(expression.columns for expression in read))
+    return {
+        "name": tag.tag,
+        "tag": tag.tag,
+        "entity": tag.from_,
+        "condition": _condition(tag, timezone, columns),
+        "window": tag.window,
+        "default": literal(tag.default),
+        "type": COLUMN_TYPES[tag.type] if tag.type else "",
+        "values": tag.values if tag.type == "enum" else (),
+    }
+
+
+def literal(value: Any) -> str:
+    """A value of the YAML as SQL."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case datetime():
+            return f"timestamp'{value.isoformat(' ')}'"
+        case date():
+            return f"date'{value.isoformat()}'"
+        case int():
+            return str(value)
+        case float():
+            return f"{value!r}D"
+        case list() | tuple():
+            return f"array({', '.join(map(literal, value))})"
+        case _:
+            return text_literal(str(value))
+
+
+def ended(sql: str, kind: str, ddl: str, values: tuple[str, ...]) -> str:
+    """SQL of type `kind` as the tag's own type `ddl`: not a number, infinite, and values off the list become NULL."""
+    if ddl == "double" and kind in types.FRACTIONS:
+        return f"cast(if(({sql}) between -{_LARGEST} and {_LARGEST}, {sql}, null) as double)"
+    if values:
+        listed = ", ".join(map(text_literal, values))
+        return f"if(({sql}) in ({listed}), {sql}, null)"
+    return sql if kind == ddl else f"try_cast({sql} as {ddl})"

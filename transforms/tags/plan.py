@@ -1,0 +1,273 @@
+"""How tags are computed: what can be aggregated together, and in which order.
+
+A single large aggregate is slow: distinct counts multiply its rows, texts make it sort, and a generated method beyond
+8,000 bytes is interpreted. So the statistics over an entity are put together by what they need:
+
+    fixed       counts, sums, extremes of fixed width: one hash aggregate for all of them
+    values      one for each value column: first by customer and value, then by customer. Distinct counts, first and
+                last values, preferences
+    sorted      extremes of texts and of structs (max_by), which Spark sorts for
+    percentile  medians and percentiles, which keep every value
+
+Each gives one narrow row a customer; they are joined at the end.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from transforms.schemas import Column, Table
+from transforms.sql import types
+from transforms.sql.aggregates import Measure
+from transforms.sql.operands import DAY
+from transforms.tags.formulas import formula_of
+from transforms.tags.items import Formula, Item, Pick, Ranking, Statistic, ended, items_of
+from transforms.tags.tag import CUSTOMER, Tag
+
+# stands in an aggregate for the condition of the rows that count
+_ROWS = "\0rows\0"
+_OVER_ROWS = ("statistic", "first", "last", "preference", "rfm")
+_FORMULAS = ("fact", "derived", "rule")
+_CUSTOMER_ID = Column("customer_id", "string", "the known customer", "normal", True)
+
+
+@dataclass
+class Scan:
+    """One aggregate over the rows. `columns`: name -> SQL; `condition`: rows that none of them needs are left out."""
+
+    kind: str
+    columns: dict[str, str] = field(default_factory=dict)
+    conditions: dict[str, None] = field(default_factory=dict)
+
+
+@dataclass
+class ValueScan(Scan):
+    """An aggregate by customer and `values` (SQL, as `_v0` …), and one over it by customer (`outer`: name -> SQL)."""
+
+    values: tuple[str, ...] = ()
+    outer: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EntityPlan:
+    """All that is computed over one entity's rows. `results`: column -> SQL over the scans' columns, by tag."""
+
+    entity: str
+    scans: tuple[Scan, ...]
+    conditions: Mapping[str, str]
+    results: tuple["Result", ...]
+    reach: int | None
+
+    @property
+    def tags(self) -> list[str]:
+        return list(dict.fromkeys(result.tag for result in self.results))
+
+    def lines(self) -> list[str]:
+        """The plan in words, a line each scan."""
+        told = [f"{self.entity}: {len(self.results)} columns in {len(self.scans)} scans"]
+        for scan in self.scans:
+            by = f" by {', '.join(scan.values)}" if isinstance(scan, ValueScan) else ""
+            told.append(f"  {scan.kind}{by}: {len(scan.columns)} aggregates")
+        return told
+
+
+@dataclass(frozen=True)
+class Result:
+    """A column of a tag table: `sql` where rows matched (the scan column `matched` counts them), else `default`."""
+
+    name: str
+    tag: str
+    sql: str
+    matched: str
+    default: str
+    type: str
+
+
+@dataclass(frozen=True)
+class TagPlan:
+    """A night's tags: those over entities, then those over the customer level by level."""
+
+    entities: tuple[EntityPlan, ...]
+    steps: tuple[tuple[Tag | Formula, ...], ...]
+    tags: tuple[Tag, ...]
+
+    def lines(self) -> list[str]:
+        names = [", ".join(step.tag for step in level) for level in self.steps]
+        return [line for plan in self.entities for line in plan.lines()] + [f"customer: {level}" for level in names]
+
+
+def plan_tags(tags: Mapping[str, Tag], *, timezone: str, only: Iterable[str] | None = None) -> TagPlan:
+    """What to compute for the tags that are online, or for those named in `only` and what they are built on.
+
+    `tags` as `parse_tags` gives them. Calendar functions read `timezone`.
+    """
+    chosen = _with_needs(tags, only) if only is not None else [tag for tag in tags.values() if tag.status == "online"]
+    items = [item for tag in chosen if tag.kind in _OVER_ROWS for item in items_of(tag, timezone=timezone)]
+    entities = dict.fromkeys(item.entity for item in items)
+    plans = tuple(plan_entity(name, [item for item in items if item.entity == name]) for name in entities)
+    return TagPlan(plans, tuple(_steps(chosen, timezone)), tuple(chosen))
+
+
+def _with_needs(tags: Mapping[str, Tag], only: Iterable[str]) -> list[Tag]:
+    wanted: set[str] = set()
+    waiting = list(only)
+    while waiting:
+        name = waiting.pop()
+        if name not in wanted:
+            wanted.add(name)
+            waiting.extend(tags[name].depends_on)
+    return [tag for name, tag in tags.items() if name in wanted]
+
+
+def _steps(tags: Sequence[Tag], timezone: str) -> list[tuple[Tag | Formula, ...]]:
+    """What is computed from the customer and other tags, each level from those before it."""
+    columns = {output.name: output.type for tag in tags for output in tag.outputs}
+    levels: dict[int, list[Tag | Formula]] = {}
+    depth: dict[str, int] = {}
+    for tag in tags:
+        if tag.kind in ("statistic", "first", "last", "preference"):
+            depth[tag.tag] = 0
+            continue
+        depth[tag.tag] = 1 + max((depth[need] for need in tag.depends_on), default=-1)
+        step = formula_of(tag, timezone=timezone, columns=columns) if tag.kind in _FORMULAS else tag
+        levels.setdefault(depth[tag.tag], []).append(step)
+    return [tuple(levels[level]) for level in sorted(levels)]
+
+
+def plan_entity(entity: str, items: Sequence[Item]) -> EntityPlan:
+    """The scans that serve all `items` of one entity."""
+    builder = _Builder()
+    results = tuple(builder.result(item) for item in items)
+    windows = [item.window for item in items]
+    return EntityPlan(
+        entity,
+        tuple(builder.scans.values()),
+        {name: sql for sql, name in builder.conditions.items()},
+        results,
+        None if None in windows else max(window for window in windows if window is not None),
+    )
+
+
+class _Builder:
+    """Collects the scans of an entity; asks for the same twice give the same column."""
+
+    def __init__(self) -> None:
+        self.scans: dict[tuple[str, ...], Scan] = {}
+        self.conditions: dict[str, str] = {}
+        self.known: dict[tuple[str, ...], str] = {}
+
+    def result(self, item: Item) -> Result:
+        if isinstance(item, Statistic):
+            sql, kind = self._statistic(item)
+        elif isinstance(item, Pick):
+            sql, kind = f"{self._pick(item)}.v", item.of.type
+        else:
+            assert isinstance(item, Ranking)  # noqa: S101  (there is no other kind of item)
+            sql, kind = self._ranking(item), "array<string>"
+        matched = self._column(("fixed",), f"count(if({_ROWS}, 1, null))", item.condition, "count(1)")
+        return Result(item.name, item.tag, ended(sql, kind, item.type, item.values), matched, item.default, item.type)
+
+    def _statistic(self, item: Statistic) -> tuple[str, str]:
+        sql = item.select.over([self._measure(measure, item.condition) for measure in item.select.measures])
+        if not item.scale:
+            return sql, item.select.type
+        per, window = item.scale
+        return f"(cast({sql} as double) * {per}D / {window}D)", "double"
+
+    def _measure(self, measure: Measure, condition: str) -> str:
+        condition = " and ".join(part for part in (condition, measure.condition) if part)
+        if measure.function == "distinct":
+            flag = self._inner(measure.values, condition)
+            name = self._outer(measure.values, f"count(if(`{flag}`, 1, null))")
+            return f"coalesce(`{name}`, 0)"
+        scan = _scan_of(measure)
+        plain = Measure(measure.function, measure.values, measure.type, share=measure.share)
+        guarded = Measure(measure.function, measure.values, measure.type, condition=_ROWS, share=measure.share)
+        return f"`{self._column((scan,), guarded.sql(), condition, plain.sql())}`"
+
+    def _pick(self, item: Pick) -> str:
+        """The extreme of (time, value): by customer and value the extreme time, then over these."""
+        values = (item.of.sql,)
+        flag = self._inner(values, item.condition)
+        extreme = "max" if item.is_last else "min"
+        time = "cast(null as timestamp)"
+        if item.time:
+            guarded = f"{extreme}(if({_ROWS}, `{item.time}`, null))"
+            time = f"`{self._column(('values', *values), guarded, item.condition, f'{extreme}(`{item.time}`)')}`"
+        # a missing time is neither first nor last
+        order = f"'n', {time} is {'not ' if item.is_last else ''}null, 't', {time}, 'v', `_v0`"
+        return f"`{self._outer(values, f'{extreme}(if(`{flag}`, named_struct({order}), null))')}`"
+
+    def _ranking(self, item: Ranking) -> str:
+        values = (item.of.sql,)
+        weight = _aged(item) if item.half_life else item.weight
+        exact = f"try_cast({weight} as decimal(38,10))" if item.weight_type in types.FRACTIONS else weight
+        total = self._column(
+            ("values", *values), f"try_sum(if({_ROWS}, {exact}, null))", item.condition, f"try_sum({exact})"
+        )
+        pairs = f"collect_list(if(`{total}` > 0, named_struct('w', -`{total}`, 'v', `_v0`), null))"
+        best = f"slice(transform(array_sort({pairs}), x -> x.v), 1, {item.top})"
+        name = self._outer(values, best)
+        return f"if(array_size(`{name}`) > 0, `{name}`, null)"
+
+    # columns
+
+    def _inner(self, values: tuple[str, ...], condition: str) -> str:
+        """Of a value of a customer: did it occur in a row that counts?"""
+        return self._column(("values", *values), f"max({_ROWS})", condition, "max(true)")
+
+    def _outer(self, values: tuple[str, ...], sql: str) -> str:
+        scan = self._scan(("values", *values))
+        assert isinstance(scan, ValueScan)  # noqa: S101
+        key = ("outer", *values, sql)
+        if key not in self.known:
+            self.known[key] = f"_a{len(self.known)}"
+            scan.outer[self.known[key]] = sql
+        return self.known[key]
+
+    def _column(self, scan: tuple[str, ...], guarded: str, condition: str, plain: str) -> str:
+        sql = guarded.replace(_ROWS, f"`{self._condition(condition)}`") if condition else plain
+        key = (*scan, sql)
+        if key not in self.known:
+            self.known[key] = f"_a{len(self.known)}"
+            target = self._scan(scan)
+            target.columns[self.known[key]] = sql
+            target.conditions[self._condition(condition) if condition else ""] = None
+        return self.known[key]
+
+    def _condition(self, sql: str) -> str:
+        return self.conditions.setdefault(sql, f"_c{len(self.conditions)}")
+
+    def _scan(self, key: tuple[str, ...]) -> Scan:
+        if key not in self.scans:
+            self.scans[key] = ValueScan("values", values=key[1:]) if key[0] == "values" else Scan(key[0])
+        return self.scans[key]
+
+
+def _scan_of(measure: Measure) -> str:
+    """The kind of aggregate; one whose buffers have a fixed width is hashed, which is fastest."""
+    if measure.function == "percentile":
+        return "percentile"
+    fixed = measure.function in ("sum", "count") or (types.is_atomic(measure.type) and measure.type != "string")
+    return "fixed" if fixed else "sorted"
+
+
+def _aged(item: Ranking) -> str:
+    """A weight that halves with every `half_life` days. Twelve digits of the factor, so that all machines agree."""
+    age = f"datediff({DAY}, `event_date`)"
+    factor = f"try_cast(power(0.5D, {age} / {item.half_life}D) as decimal(13,12))"
+    return f"try_multiply(try_cast({item.weight} as decimal(24,6)), {factor})"
+
+
+def tag_table(entity: str, columns: Iterable[Column]) -> Table:
+    """tag/<entity>: one row a known customer, one column an output of the tags over the entity. Internal."""
+    return Table(f"tag/{entity}", (_CUSTOMER_ID, *columns), key=("customer_id",))
+
+
+def columns_in(plan: TagPlan, entity: str) -> list[Column]:
+    """The columns of tag/<entity>; for `customer` those of facts, derived tags, rules and models."""
+    outputs = {output.name: output for tag in plan.tags for output in tag.outputs}
+    over_rows = {result.name for entity_plan in plan.entities for result in entity_plan.results}
+    if entity == CUSTOMER:
+        return [column for name, column in outputs.items() if name not in over_rows]
+    chosen = next(entity_plan for entity_plan in plan.entities if entity_plan.entity == entity)
+    return [outputs[result.name] for result in chosen.results]

@@ -1,0 +1,245 @@
+"""One tag checked against what it is built on: its expressions, type, values, purposes and sensitivity."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from transforms.definitions import nearest
+from transforms.errors import DefinitionError
+from transforms.expressions import compile_expression
+from transforms.sql import types
+from transforms.tags.formulas import formula_of, rfm_segment
+from transforms.tags.items import Item, Pick, Ranking, Statistic, columns_of, compile_over, items_of
+from transforms.tags.tag import COLUMN_TYPES, CUSTOMER, SENSITIVITIES, Tag, Type
+
+_OWN_TYPE: dict[str, Type] = {
+    "string": "text", "boolean": "boolean", "date": "date", "timestamp": "timestamp", "array<string>": "list",
+}  # fmt: skip
+# A personal column shows through in these; a count or an age band made of it says nothing of one person.
+_SHOWS_THROUGH = ("text", "list", "date", "timestamp")
+
+
+def resolved(tag: Tag, needs: Sequence[Tag], columns: Mapping[str, str]) -> Tag:
+    """`tag` with type, purposes, sensitivity and dependencies filled in.
+
+    `needs`: the tags that it is built on, resolved; `columns`: the columns of all tags so far -> Spark type.
+    Raises DefinitionError with a line for each mistake.
+    """
+    problems = [*_status_problems(tag, needs)]
+    kind: Type | None = None
+    read: frozenset[str] = frozenset()
+    try:
+        ddl, read = _compiled(tag, columns)
+        kind = _type(tag, ddl)
+    except DefinitionError as error:
+        problems.extend(error.lines)
+    if kind:
+        values = tag.values or (_case_values(tag) if kind == "enum" else ())
+        tag = tag.model_copy(update={"type": kind, "values": values})
+        problems.extend(_value_problems(tag))
+        problems.extend(_check_problems(tag))
+        problems.extend(_example_problems(tag, columns))
+    sensitivity = _sensitivity(tag, needs, read)
+    if tag.sensitivity and SENSITIVITIES.index(tag.sensitivity) < SENSITIVITIES.index(sensitivity):
+        problems.append(f"{tag.place}: sensitivity: {tag.sensitivity}, but it is built on what is {sensitivity}")
+    purposes = tuple(_purposes(tag, needs, problems))
+    if problems:
+        raise DefinitionError(*dict.fromkeys(problems))
+    return tag.model_copy(
+        update={
+            "purposes": purposes,
+            "sensitivity": tag.sensitivity or sensitivity,
+            "depends_on": tuple(sorted(need.tag for need in needs)),
+        }
+    )
+
+
+def _compiled(tag: Tag, columns: Mapping[str, str]) -> tuple[str, frozenset[str]]:
+    """The Spark type that the tag's expression gives, and the columns of its entity that it reads."""
+    if tag.kind == "kmeans":
+        _check_features(tag, columns)
+        return "string", frozenset()
+    if tag.kind in ("fact", "derived", "rule"):
+        formula = formula_of(tag, timezone="UTC", columns=columns)
+        return formula.select.type, formula.select.columns if tag.kind == "fact" else frozenset()
+    problems: list[str] = []
+    items: list[Item] = []
+    try:
+        items.extend(items_of(tag, timezone="UTC"))
+    except DefinitionError as error:
+        problems.extend(error.lines)
+    try:
+        _check_rfm(tag)
+    except DefinitionError as error:
+        problems.extend(error.lines)
+    if problems:
+        raise DefinitionError(*problems)
+    where = compile_over(tag, tag.where, "where", timezone="UTC").columns if tag.where else frozenset[str]()
+    if tag.kind == "rfm":
+        return "string", where
+    item = items[0]
+    if isinstance(item, Ranking):
+        return "array<string>", where | item.of.columns
+    select = item.select if isinstance(item, Statistic) else item.of if isinstance(item, Pick) else None
+    assert select  # noqa: S101  (there is no other kind of item)
+    return select.type, where | select.columns
+
+
+def _check_rfm(tag: Tag) -> None:
+    if tag.kind == "rfm":
+        rfm_segment(tag, timezone="UTC")
+
+
+def _check_features(tag: Tag, columns: Mapping[str, str]) -> None:
+    problems = []
+    for name in tag.features:
+        if name not in columns:
+            problems.append(f"{tag.place}: features: no tag '{name}'{nearest(name, columns)}")
+        elif columns[name] not in ("double", "bigint"):
+            problems.append(f"{tag.place}: features: '{name}' is {types.describe(columns[name])}, not a number")
+    for name in {*tag.transform} - {*tag.features}:
+        problems.append(f"{tag.place}: transform: '{name}' is not one of the features{nearest(name, tag.features)}")
+    if len(set(tag.features)) < len(tag.features):
+        problems.append(f"{tag.place}: features: names one twice")
+    if problems:
+        raise DefinitionError(*problems)
+
+
+def _type(tag: Tag, ddl: str) -> Type:
+    """The tag's type: as written if the expression's values fit it, else what they are."""
+    if tag.kind in ("rfm", "kmeans"):
+        if tag.type:
+            raise DefinitionError(f"{tag.place}: type: a model has several outputs of their own types; remove it")
+        return "text"
+    if tag.type is None:
+        if ddl == "string" and (tag.values or tag.kind == "rule"):
+            return "enum"
+        found = "integer" if types.is_integer(ddl) else "number" if types.is_number(ddl) else _OWN_TYPE.get(ddl)
+        if found is None:
+            raise DefinitionError(f"{tag.place}: gives {types.describe(ddl)}, which no tag can hold; cast it")
+        return found
+    if not _fits(tag.type, ddl):
+        raise DefinitionError(f"{tag.place}: type: {tag.type}, but the tag gives {types.describe(ddl)} ({ddl})")
+    return tag.type
+
+
+def _fits(kind: Type, ddl: str) -> bool:
+    match kind:
+        case "number":
+            return types.is_number(ddl)
+        case "integer":
+            return types.is_integer(ddl)
+        case _:
+            return ddl == COLUMN_TYPES[kind]
+
+
+def _case_values(tag: Tag) -> tuple[str, ...]:
+    values = [case.value for case in tag.cases] + ([tag.default] if tag.default is not None else [])
+    return tuple(dict.fromkeys(str(value) for value in values))
+
+
+def _value_problems(tag: Tag) -> Iterator[str]:
+    if tag.type == "enum" and not tag.values:
+        yield f"{tag.place}: values: an enum lists its values: values: [low, middle, high]"
+    if tag.values and tag.type != "enum":
+        yield f"{tag.place}: values: only an enum lists its values; write type: enum"
+    if tag.default is not None and not _is_a(tag.type, tag.default):
+        yield f"{tag.place}: default: {tag.default!r} is not of type {tag.type}"
+    elif tag.type == "enum" and tag.default is not None and str(tag.default) not in tag.values:
+        yield f"{tag.place}: default: '{tag.default}' is not one of values{nearest(str(tag.default), tag.values)}"
+    for position, case in enumerate(tag.cases):
+        if not _is_a(tag.type, case.value):
+            yield f"{tag.place}: cases[{position}].value: {case.value!r} is not of type {tag.type}"
+        elif tag.type == "enum" and case.value not in tag.values:
+            hint = nearest(case.value, tag.values)
+            yield f"{tag.place}: cases[{position}].value: '{case.value}' is not one of values{hint}"
+
+
+def is_relative(kind: Type | None, value: Any) -> bool:
+    """Whether a value of an example is a day told from the business day, such as -10d."""
+    return kind in ("date", "timestamp") and isinstance(value, str) and bool(re.fullmatch(r"-?\d{1,5}d", value))
+
+
+def _is_a(kind: Type | None, value: Any) -> bool:
+    match kind:
+        case "number":
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case "integer":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "boolean":
+            return isinstance(value, bool)
+        case "date":
+            return isinstance(value, date) and not isinstance(value, datetime)
+        case "timestamp":
+            return isinstance(value, datetime)
+        case "list":
+            return isinstance(value, list) and all(isinstance(item, str) for item in value)
+        case _:
+            return isinstance(value, str)
+
+
+def _check_problems(tag: Tag) -> Iterator[str]:
+    columns = {"value": COLUMN_TYPES[tag.type or "text"]}
+    if tag.kind in ("rfm", "kmeans"):
+        columns = {output.name.removeprefix(f"{tag.tag}_"): output.type for output in tag.outputs}
+    for position, check in enumerate(tag.checks):
+        if check.expect is None:
+            continue
+        place = f"{tag.place}: checks[{position}].expect"
+        try:
+            rule = compile_expression(check.expect, place=place, columns=columns, what="a check of a tag")
+        except DefinitionError as error:
+            yield from error.lines
+            continue
+        if rule.type != "boolean":
+            yield f"{place}: is {types.describe(rule.type)}, not a condition"
+
+
+def _example_problems(tag: Tag, columns: Mapping[str, str]) -> Iterator[str]:
+    """Examples speak of columns that there are, rows where the tag is over rows, and a value of the tag's type."""
+    over_rows = tag.kind in ("statistic", "first", "last", "preference", "rfm")
+    known = columns if tag.kind in ("derived", "rule", "kmeans") else columns_of(tag.from_ or CUSTOMER)
+    what = "tag" if tag.kind in ("derived", "rule", "kmeans") else "column"
+    for position, example in enumerate(tag.examples):
+        place = f"{tag.place}: examples[{position}]"
+        if over_rows != isinstance(example.given, list):
+            wanted = "a list of rows" if over_rows else "one mapping of names to values"
+            yield f"{place}.given: must be {wanted}"
+            continue
+        for row in example.given if isinstance(example.given, list) else [example.given]:
+            for name in row:
+                if name not in known:
+                    yield f"{place}.given: no {what} '{name}'{nearest(name, known)}"
+        free = tag.kind in ("rfm", "kmeans") or is_relative(tag.type, example.value)
+        if example.value is not None and not free and not _is_a(tag.type, example.value):
+            yield f"{place}.value: {example.value!r} is not of type {tag.type}"
+
+
+def _status_problems(tag: Tag, needs: Sequence[Tag]) -> Iterator[str]:
+    for need in needs:
+        if need.status == "retired" or (tag.status == "online" and need.status != "online"):
+            yield f"{tag.place}: uses '{need.tag}', which is {need.status}; an online tag is built on online tags"
+
+
+def _sensitivity(tag: Tag, needs: Sequence[Tag], read: frozenset[str]) -> str:
+    """The highest of what it is built on. Personal shows through only where the values themselves do."""
+    columns = columns_of(tag.from_) if tag.from_ else {}
+    found = {columns[name].sensitivity for name in read if name in columns} | {need.sensitivity for need in needs}
+    if "sensitive" in found:
+        return "sensitive"
+    return "personal" if "personal" in found and tag.type in _SHOWS_THROUGH else "normal"
+
+
+def _purposes(tag: Tag, needs: Sequence[Tag], problems: list[str]) -> list[str]:
+    """As written, or for a tag on tags what all of them may be used for."""
+    if not needs:
+        if not tag.purposes:
+            problems.append(f"{tag.place}: purposes: this key is required; say what the tag may be used for")
+        return list(tag.purposes)
+    shared = [purpose for purpose in needs[0].purposes if all(purpose in need.purposes for need in needs)]
+    for purpose in tag.purposes:
+        for need in needs:
+            if purpose not in need.purposes:
+                problems.append(f"{tag.place}: purposes: {purpose}, which '{need.tag}' may not be used for")
+    return list(tag.purposes) or shared

@@ -1,0 +1,272 @@
+"""tag_definitions/**.yml: what a tag is, where its value comes from, and what one file alone can have wrong."""
+
+import hashlib
+import json
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from transforms.definitions import Definition, days, nearest
+from transforms.models.spec import KMeansSpec
+from transforms.schemas import ENTITIES, Column
+
+Type = Literal["number", "integer", "text", "enum", "boolean", "date", "timestamp", "list"]
+Kind = Literal["statistic", "first", "last", "fact", "preference", "derived", "rule", "rfm", "kmeans"]
+Status = Literal["draft", "online", "offline", "retired"]
+
+COLUMN_TYPES: dict[str, str] = {
+    "number": "double", "integer": "bigint", "text": "string", "enum": "string", "boolean": "boolean",
+    "date": "date", "timestamp": "timestamp", "list": "array<string>",
+}  # fmt: skip
+CUSTOMER = "customer"
+SENSITIVITIES = ("none", "normal", "personal", "sensitive")
+_NOT_BUILT = ("sequence", "sql", "import")
+_MODELS = ("rfm", "kmeans")
+
+_COMMON = {
+    "place", "tag", "title", "description", "owner", "version", "status", "type", "unit", "values", "max_age",
+    "purposes", "sensitivity", "checks", "examples", "depends_on",
+}  # fmt: skip
+# What each kind is made of, beside the common keys; * marks what it must have.
+KEYS: dict[str, set[str]] = {
+    "statistic": {"from*", "select*", "where", "window", "per", "default"},
+    "first": {"from*", "first*", "where", "window", "default"},
+    "last": {"from*", "last*", "where", "window", "default"},
+    "fact": {"from*", "select*"},
+    "preference": {"from*", "preference*", "where", "window", "default"},
+    "derived": {"select*"},
+    "rule": {"cases*", "default"},
+    "rfm": {
+        "model*", "from*", "recency*", "frequency*", "monetary*", "cases*", "where", "window", "scores", "refit",
+        "default",
+    },
+    "kmeans": {"model*", "features*", "impute", "transform", "k", "seed", "refit", "names"},
+}  # fmt: skip
+_NOT_MEANING = {
+    "place", "title", "description", "owner", "version", "status", "purposes", "sensitivity", "checks", "examples",
+    "depends_on",
+}  # fmt: skip
+
+
+def _whole_days(value: object) -> int | None:
+    return None if value is None else days(str(value))
+
+
+def _range(value: object) -> object:
+    """`3..10` as (3, 10)."""
+    low, dots, high = str(value).partition("..")
+    if not (dots and low.strip().isdigit() and high.strip().isdigit()) or not 2 <= int(low) <= int(high) <= 50:
+        raise ValueError(f"'{value}' is not a range; write the fewest and the most clusters: 3..10")
+    return int(low), int(high)
+
+
+Days = Annotated[int | None, BeforeValidator(_whole_days)]
+
+
+class Preference(Definition):
+    """What a customer prefers: the values of `of` with the greatest weight, the greatest first."""
+
+    of: str
+    weight: str | None = None
+    top: int = Field(3, ge=1, le=100)
+    half_life: Days = None
+
+
+class Case(Definition):
+    """`value` where `when` holds and no case before it did."""
+
+    value: Any
+    when: str
+
+
+class TagCheck(Definition):
+    """A check of a tag's values: a rule over `value`, or how far they may drift from the last release."""
+
+    expect: str | None = None
+    drift: float | None = Field(None, gt=0)
+    mostly: float = Field(1.0, ge=0, le=1)
+    on_fail: Literal["warn", "stop"] = "warn"
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "TagCheck":
+        if (self.expect is None) == (self.drift is None):
+            raise ValueError("a check has either expect or drift")
+        return self
+
+
+class Example(Definition):
+    """Rows of the tag's entity (or the tags and fields that it is made from), and the value that they give."""
+
+    given: list[dict[str, Any]] | dict[str, Any]
+    value: Any
+
+
+class Tag(Definition):
+    """One tag. `place` is its file. `parse_tags` fills in `type`, `purposes`, `sensitivity` and `depends_on`."""
+
+    place: str = ""
+    tag: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
+    title: dict[Literal["en", "zh"], str]
+    description: str = Field(min_length=1)
+    owner: str = Field(min_length=1)
+    version: int = Field(1, ge=1)
+    status: Status = "draft"
+    type: Type | None = None
+    unit: str = ""
+    values: tuple[str, ...] = ()
+    max_age: Days = None
+    purposes: tuple[str, ...] = ()
+    sensitivity: Literal["normal", "personal", "sensitive"] | None = None
+    checks: tuple[TagCheck, ...] = ()
+    examples: tuple[Example, ...] = ()
+    depends_on: tuple[str, ...] = ()
+
+    from_: str | None = Field(None, alias="from")
+    where: str | None = None
+    window: Days = None
+    select: str | None = None
+    per: Days = None
+    default: Any = None
+    first: str | None = None
+    last: str | None = None
+    preference: Preference | None = None
+    cases: tuple[Case, ...] = ()
+
+    model: str | None = None
+    recency: str | None = None
+    frequency: str | None = None
+    monetary: str | None = None
+    scores: int = Field(5, ge=2, le=10)
+    refit: Days = 30
+    features: tuple[str, ...] = ()
+    impute: Literal["median"] = "median"
+    transform: dict[str, Literal["log1p", "sqrt", "none"]] = {}
+    k: Annotated[tuple[int, int], BeforeValidator(_range)] = (3, 10)
+    seed: int = 7
+    names: dict[str, str] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_kind_that_is_built(cls, data: Any) -> Any:
+        for kind in _NOT_BUILT:
+            if kind in data:
+                raise ValueError(f"the kind '{kind}' is not built yet; see docs/ for the kinds that are")
+        return data
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _texts(cls, value: Any) -> Any:
+        return [str(item) if isinstance(item, int) else item for item in value] if isinstance(value, list) else value
+
+    @field_validator("title")
+    @classmethod
+    def _titled(cls, value: dict[str, str]) -> dict[str, str]:
+        if not value.get("en"):
+            raise ValueError("must have an English title: {en: …}")
+        return value
+
+    @field_validator("from_")
+    @classmethod
+    def _an_entity(cls, value: str | None) -> str | None:
+        known = [CUSTOMER, *ENTITIES]
+        if value is not None and value not in known:
+            raise ValueError(f"no entity '{value}'{nearest(value, known)} (one of {', '.join(known)})")
+        return value
+
+    @field_validator("window", "per", "max_age", "refit")
+    @classmethod
+    def _at_least_a_day(cls, value: int | None) -> int | None:
+        if value is not None and not 1 <= value <= 36_500:
+            raise ValueError("must be 1d to 36500d")
+        return value
+
+    @field_validator("model")
+    @classmethod
+    def _a_model(cls, value: str | None) -> str | None:
+        if value is not None and value not in _MODELS:
+            raise ValueError(f"the model '{value}' is not built{nearest(value, _MODELS)} (built: {', '.join(_MODELS)})")
+        return value
+
+    @model_validator(mode="after")
+    def _keys_of_its_kind(self) -> "Tag":
+        kind = self._found_kind()
+        allowed = {key.rstrip("*") for key in KEYS[kind]}
+        given = {self.model_fields[name].alias or name for name in self.model_fields_set} - _COMMON
+        wrong = sorted(given - allowed)
+        if wrong:
+            raise ValueError(f"{wrong[0]}: a {kind} tag has no such key (it has {', '.join(sorted(allowed))})")
+        missing = sorted(key[:-1] for key in KEYS[kind] if key.endswith("*") and key[:-1] not in given)
+        if missing:
+            raise ValueError(f"{missing[0]}: a {kind} tag must have this key")
+        return self
+
+    def _found_kind(self) -> Kind:
+        if self.model:
+            return "rfm" if self.model == "rfm" else "kmeans"
+        given: dict[Kind, Any] = {
+            "first": self.first, "last": self.last, "preference": self.preference, "rule": self.cases,
+        }  # fmt: skip
+        found = [kind for kind, value in given.items() if value]
+        if self.select:
+            found.append("derived" if not self.from_ else "fact" if self.from_ == CUSTOMER else "statistic")
+        if len(found) == 1:
+            return found[0]
+        ways = "select, first, last, preference, cases, model"
+        if not found:
+            raise ValueError(f"says nowhere where its value comes from: one of {ways}")
+        raise ValueError(f"says twice where its value comes from ({' and '.join(found)}): one of {ways}")
+
+    @cached_property
+    def kind(self) -> Kind:
+        """Where the value comes from."""
+        return self._found_kind()
+
+    @property
+    def category(self) -> tuple[str, ...]:
+        """The folders under tag_definitions/, the outermost first."""
+        return PurePosixPath(self.place).parent.parts[1:]
+
+    @property
+    def outputs(self) -> tuple[Column, ...]:
+        """The profile's columns that the tag gives."""
+        if self.kind == "rfm":
+            return tuple(self._output(name, type_, told) for name, type_, told in _RFM_OUTPUTS)
+        if self.kind == "kmeans":
+            return tuple(self._output(name, type_, told) for name, type_, told in _KMEANS_OUTPUTS)
+        return (self._output("", COLUMN_TYPES[self.type or "number"], ""),)
+
+    def _output(self, name: str, ddl: str, told: str) -> Column:
+        parts = (self.title["en"], told, self.unit and f"unit: {self.unit}")
+        comment = "; ".join(part for part in parts if part)
+        return Column(f"{self.tag}_{name}" if name else self.tag, ddl, comment, self.sensitivity or "normal")
+
+    @property
+    def definition_hash(self) -> str:
+        """sha256 of everything that the values depend on, so not of titles, owners, checks or the status."""
+        meaning = self.model_dump(mode="json", by_alias=True, exclude=_NOT_MEANING)
+        return hashlib.sha256(json.dumps(meaning, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+    @property
+    def kmeans(self) -> KMeansSpec:
+        """What the K-Means engine is asked for."""
+        return KMeansSpec(
+            features=self.features, k=self.k, transform=self.transform, impute=self.impute, seed=self.seed,
+            names=self.names,
+        )  # fmt: skip
+
+
+_RFM_OUTPUTS = (
+    ("segment", "string", "segment by the scores"),
+    ("r", "bigint", "recency score, the highest is best"),
+    ("f", "bigint", "frequency score"),
+    ("m", "bigint", "monetary score"),
+    ("recency_days", "bigint", "whole business days since the last"),
+    ("frequency", "bigint", "how often"),
+    ("monetary", "double", "how much"),
+)
+_KMEANS_OUTPUTS = (
+    ("segment", "string", "the cluster's name"),
+    ("distance", "double", "from the cluster's centre"),
+)
