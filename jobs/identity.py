@@ -18,7 +18,7 @@ from jobs.runtime.night import Night
 from transforms.errors import DataError, PortraitError
 from transforms.identity import edges, stable_ids
 from transforms.identity.definition import Identity
-from transforms.identity.graph import Flags, Graph, Ints, coded
+from transforms.identity.graph import NOBODY, Flags, Graph, Ints, coded
 from transforms.identity.guards import guard
 from transforms.identity.ledger import carry_forward
 from transforms.identity.stable_ids import Ids, Past
@@ -58,11 +58,12 @@ def run(night: Night) -> None:
     identity = night.conf.identity
     graph = _graph(night, identity)
     ledger = _released(night, LEDGER)
-    past = stable_ids.remember(graph, _released(night, IDENTITY_RECORD), ledger)
+    place = graph.find(ledger["id_type"], ledger["id_value"])
+    past = stable_ids.remember(graph, _released(night, IDENTITY_RECORD), ledger, place)
     tonight = _customers(night, graph, past, identity)
     _tell(night, tonight, past)
     _check_churn(night, stable_ids.churn(tonight.ids, past), identity)
-    _save(night, tonight, ledger)
+    _save(night, tonight, _ledger(tonight, ledger, place, night.day))
 
 
 def _graph(night: Night, identity: Identity) -> Graph:
@@ -128,7 +129,7 @@ def _save(night: Night, tonight: Tonight, ledger: pa.Table) -> None:
     """A commit a table."""
     records = _frame(night, _records(tonight))
     night.save(records, IDENTITY_RECORD)
-    night.save(_frame(night, carry_forward(_owners(tonight), ledger, day=night.day)), LEDGER)
+    night.save(_frame(night, ledger), LEDGER)
     changes = tonight.ids.changes.assign(run_id=night.run_id, date=night.day)
     night.save(_frame(night, _table(changes, IDENTITY_CHANGE)), IDENTITY_CHANGE, mode="append")
     night.save(_frame(night, _conflicts(tonight, night.day)), IDENTITY_CONFLICT, mode="append")
@@ -145,10 +146,13 @@ def _records(tonight: Tonight) -> pa.Table:
     return pa.table({"record_id": tonight.graph.nodes, **_of_parts(tonight, tonight.linked.part)})
 
 
-def _owners(tonight: Tonight) -> pa.Table:
-    """id_type, id_value, customer_id, known. Grain: identifier that somebody owns."""
+def _ledger(tonight: Tonight, before: pa.Table, place: Ints, day: date) -> pa.Table:
+    """The ledger after tonight. place: where the graph holds each row's identifier."""
     owned = np.flatnonzero(tonight.linked.owner >= 0)
-    return pa.table({**_identifiers(tonight.graph, owned), **_of_parts(tonight, tonight.linked.owner[owned])})
+    owners = pa.table({**_identifiers(tonight.graph, owned), **_of_parts(tonight, tonight.linked.owner[owned])})
+    row = np.full(len(tonight.graph.values) + 1, NOBODY, dtype=np.int64)
+    row[owned] = np.arange(len(owned))
+    return carry_forward(owners, before, row[place], day=day)
 
 
 def _conflicts(tonight: Tonight, day: date) -> pa.Table:
@@ -185,4 +189,5 @@ def _released(night: Night, table: Table) -> pa.Table:
 
 
 def _frame(night: Night, rows: pa.Table) -> DataFrame:
-    return night.spark.createDataFrame(rows)
+    # Spark takes what follows an empty chunk for nothing
+    return night.spark.createDataFrame(rows.combine_chunks())

@@ -13,7 +13,7 @@ from jobs.runtime.releases import all_releases, newest
 from jobs.runtime.tables import Lakehouse
 from transforms.schemas import ENTITIES, OPS_FILE, OPS_RUN, OPS_STAGE
 from transforms.sources.definition import Source
-from transforms.tags.plan import order
+from transforms.tags.plan import plan_tags
 
 if TYPE_CHECKING:
     from jobs.runtime.night import Night
@@ -33,7 +33,7 @@ def show_plan(conf: Configuration, day: date | None, screen: Screen) -> None:
         for name, files in listed.items()
     }
     files = [[name, _entity(conf.sources[name]), len(found), sum(f.size for f in found)] for name, found in new.items()]
-    tags = [tag.tag for tag in order(conf.tags) if tag.status == "online"]
+    tags = plan_tags(conf.tags, timezone=conf.pipeline.timezone)
     screen.say(f"night of {day or 'no date: no extract lies there'}")
     screen.say(f"builds on: {f'release {last.release} of {last.date}' if last else 'nothing, it is the first night'}")
     screen.say()
@@ -41,11 +41,13 @@ def show_plan(conf: Configuration, day: date | None, screen: Screen) -> None:
     from jobs.pipeline import NIGHT
 
     screen.table("stages", ["stage", "reads", "writes"], [[stage.name, stage.reads, stage.writes] for stage in NIGHT])
-    screen.say(f"tags, in the order they are computed: {', '.join(tags)}")
+    screen.say(f"{len(tags.tags)} tags, in the order they are computed:")
+    for line in tags.lines():
+        screen.say(f"  {line}")
     screen.say(f"audiences: {', '.join(conf.audiences) or 'none'}; exports: {', '.join(conf.exports) or 'none'}")
     screen.result(
         {
-            "date": day, "builds_on": last.release if last else None, "tags": tags,
+            "date": day, "builds_on": last.release if last else None, "tags": [tag.tag for tag in tags.tags],
             "stages": [stage.name for stage in NIGHT],
             "new_files": {name: [file.path for file in found] for name, found in new.items()},
             "audiences": list(conf.audiences), "exports": list(conf.exports),

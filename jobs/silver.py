@@ -191,7 +191,7 @@ def _quarantine(night: Night, results: Sequence[Refined]) -> None:
         return
     night.save(functools.reduce(DataFrame.unionByName, frames), QUARANTINE, mode="append")
     tonight = night.load(QUARANTINE).where(F.col("_batch_date") == F.lit(results[0].day))
-    counted = tonight.groupBy("source", F.explode("reasons").alias("reason")).count().collect()
+    counted = tonight.select("source", F.explode("reasons").alias("reason")).groupBy("source", "reason").count().collect()
     reasons: dict[str, dict[str, int]] = {}
     for row in sorted(counted):
         reasons.setdefault(row["source"], {})[row["reason"]] = row["count"]

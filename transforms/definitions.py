@@ -63,7 +63,7 @@ def parse_yaml(text: str, *, place: str) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        if "\\t" in problem:
+        if "\\t" in problem or "tab character" in problem:
             problem = "a tab cannot indent YAML; use spaces"
         elif "but found another document" in problem or "single document" in str(error):
             problem = "one file holds one definition; remove the '---' and what follows"

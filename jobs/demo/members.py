@@ -40,9 +40,9 @@ class Member:
     def row(self, spent: float, changed_at: datetime) -> tuple[str, ...]:
         points = int(spent)
         tier = next(name for least, name in _TIERS if points >= least)
-        country = self.person.pool.country
         return (
-            str(self.person.card), self.name, self.email, self.phone, tier, str(points), self.joined_on, str(changed_at), country,
+            str(self.person.card), self.name, self.email, self.phone, tier, str(points), self.joined_on,
+            str(changed_at), self.person.pool.country,
         )  # fmt: skip
 
 
@@ -104,7 +104,7 @@ class Account:
 def write_accounts(
     folder: Path, people: list[Person], nights: tuple[date, ...], *, copy: int, seed: int, truth: Truth
 ) -> None:
-    """Add one copy's accounts, all of them every night. One is deleted on the second; a few open on either later night."""
+    """Add one copy's accounts, all of them every night. One is deleted on the second; a few open on the later ones."""
     draws = stream(generator(seed, "shop", copy))
     owners = [person for person in people if person.has_shop]
     accounts = [_account(person, nights[0], draws, truth) for person in owners]

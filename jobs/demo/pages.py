@@ -5,6 +5,7 @@ from urllib.parse import quote
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from jobs.demo.agents import SEARCHES
 from jobs.demo.chance import Ints
@@ -36,7 +37,7 @@ class Pages:
         self.sizes = np.diff([*starts, len(self.product)])
 
     def visited(
-        self, taste: Ints, position: Ints, length: Ints, at_login: np.ndarray, rng: np.random.Generator
+        self, taste: Ints, position: Ints, length: Ints, at_login: NDArray[np.bool_], rng: np.random.Generator
     ) -> pa.Array:
         """The URL of each hit. A visit of some length may end in the cart and at the checkout."""
         many = len(taste)

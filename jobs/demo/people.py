@@ -186,9 +186,10 @@ def _person(
     style = int(next(draws) * 4)
     emails = (reach.email(given[1], family[1], number, style), reach.email(given[1], family[1], number, style + 1))
     phones = (reach.phone(pool.country, 2 * number), reach.phone(pool.country, 2 * number + 1))
+    birth = date(2016 - age, 12, 31) + timedelta(days=1 + int(next(draws) * 364))
     return Person(
         number=number, household=home.number, pool=pool, gender=gender, given=given, family=family,
-        birth=date(2016 - age, 12, 31) + timedelta(days=1 + int(next(draws) * 364)), street=home.street, place=home.place,
+        birth=birth, street=home.street, place=home.place,
         marital=_marital(home.about["marital_status"], next(draws)) if rank < 2 else "single", income=home.income,
         household_size=home.size, occupation=_occupation(age, next(draws)), emails=emails, phones=phones,
         card=440_000_000_000 + number * 97 + 13 if next(draws) < (0.94 if rank == 0 else 0.84) else 0,

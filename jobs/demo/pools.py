@@ -11,17 +11,20 @@ _SIZE = 320
 _PLACES = 90
 # Faker has no romanised form of the names that it makes, and addresses of mail need one.
 _CHINESE_FAMILIES = (
-    "王 wang 李 li 张 zhang 刘 liu 陈 chen 杨 yang 赵 zhao 黄 huang 周 zhou 吴 wu 徐 xu 孙 sun 胡 hu 朱 zhu 高 gao 林 lin "
-    "何 he 郭 guo 马 ma 罗 luo 梁 liang 宋 song 郑 zheng 谢 xie 韩 han 唐 tang 冯 feng 于 yu 董 dong 萧 xiao 程 cheng 曹 cao "
-    "袁 yuan 邓 deng 许 xu 傅 fu 沈 shen 曾 zeng 彭 peng 吕 lü 苏 su 卢 lu 蒋 jiang 蔡 cai 欧阳 ouyang 司马 sima"
+    "王 wang 李 li 张 zhang 刘 liu 陈 chen 杨 yang 赵 zhao 黄 huang 周 zhou 吴 wu 徐 xu 孙 sun 胡 hu 朱 zhu "
+    "高 gao 林 lin 何 he 郭 guo 马 ma 罗 luo 梁 liang 宋 song 郑 zheng 谢 xie 韩 han 唐 tang 冯 feng 于 yu "
+    "董 dong 萧 xiao 程 cheng 曹 cao 袁 yuan 邓 deng 许 xu 傅 fu 沈 shen 曾 zeng 彭 peng 吕 lü 苏 su 卢 lu "
+    "蒋 jiang 蔡 cai 欧阳 ouyang 司马 sima"
 )
 _CHINESE_WOMEN = (
-    "芳 fang 娜 na 敏 min 静 jing 丽 li 艳 yan 娟 juan 霞 xia 婷 ting 雪 xue 慧 hui 莉 li 玲 ling 桂英 guiying 秀兰 xiulan "
-    "玉兰 yulan 晓燕 xiaoyan 雅婷 yating 欣怡 xinyi 梓涵 zihan 诗涵 shihan 思雨 siyu 佳怡 jiayi 美玲 meiling 雨桐 yutong 嘉欣 jiaxin"
+    "芳 fang 娜 na 敏 min 静 jing 丽 li 艳 yan 娟 juan 霞 xia 婷 ting 雪 xue 慧 hui 莉 li 玲 ling 桂英 guiying "
+    "秀兰 xiulan 玉兰 yulan 晓燕 xiaoyan 雅婷 yating 欣怡 xinyi 梓涵 zihan 诗涵 shihan 思雨 siyu 佳怡 jiayi "
+    "美玲 meiling 雨桐 yutong 嘉欣 jiaxin"
 )
 _CHINESE_MEN = (
-    "伟 wei 强 qiang 磊 lei 军 jun 勇 yong 杰 jie 涛 tao 明 ming 超 chao 刚 gang 平 ping 辉 hui 鹏 peng 建国 jianguo 建华 jianhua "
-    "志强 zhiqiang 浩然 haoran 子轩 zixuan 宇航 yuhang 俊杰 junjie 文博 wenbo 天佑 tianyou 一鸣 yiming 嘉豪 jiahao 梓豪 zihao 晓东 xiaodong"
+    "伟 wei 强 qiang 磊 lei 军 jun 勇 yong 杰 jie 涛 tao 明 ming 超 chao 刚 gang 平 ping 辉 hui 鹏 peng "
+    "建国 jianguo 建华 jianhua 志强 zhiqiang 浩然 haoran 子轩 zixuan 宇航 yuhang 俊杰 junjie 文博 wenbo "
+    "天佑 tianyou 一鸣 yiming 嘉豪 jiahao 梓豪 zihao 晓东 xiaodong"
 )
 _FOLDED = {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "o", "ł": "l"}
 

@@ -28,7 +28,7 @@ def read_package(name: str) -> pa.Table:
 
 
 def real_lines(*, households: int | None = None, until: date = LAST_DAY) -> pa.Table:
-    """The package's order lines up to a business day, with `sold_at` (local) and `line_no`, in the order of their times.
+    """The package's order lines up to a business day, with `sold_at` (local) and `line_no`, in the order of time.
 
     The package's times are UTC: only so do its weeks begin on Mondays and its shops close at night.
     `households`: only those of the first so many.

@@ -20,7 +20,8 @@ RECEIPT_STEP = 100_000_000_000  # copy c's receipts are c * this + the package's
 class Shoppers:
     """`first[h]`: the first shopper of the package's household h; `up_to[h]`: the shares at which the next one's begin.
 
-    `card`: 0 for those without one; `cards`: the same as text, NULL for those. `phones`: each shopper's as typed at the till, then the two of the tills.
+    `card`: 0 for those without one; `cards`: the same as text, NULL for those.
+    `phones`: each shopper's as typed at the till, then the two of the tills.
     """
 
     copy: int

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from jobs.demo.agents import BOTS, ENTRIES, SITE, TABLET
 from jobs.demo.chance import Ints, generator
@@ -21,6 +22,7 @@ LATE_DAY = date(2017, 12, 26)
 _SUMMER_TIME_ENDS = date(2017, 11, 5)
 _VISITS_A_VISITOR = 0.056  # a day: about 2,700 hits at the full number of visitors
 _BOT_VISITS, _TABLET_VISITS = 0.05, 0.012  # for each visit of a person
+_NEVER = 10**6
 # Share of a day's visits up to each hour, local.
 _HOURS = np.cumsum([1, 1, 0.5, 0.3, 0.3, 0.6, 1.5, 3, 4, 5, 5.5, 6, 6.5, 6, 5.5, 5.5, 6, 6.5, 7, 8, 8.5, 8, 6, 3.3])
 
@@ -63,6 +65,26 @@ class _Hits:
     line: pa.Array
 
 
+@dataclass(frozen=True)
+class _Walks:
+    """Visits hit by hit: which visit it is of, its place in that, that visit's length, and the second of the day."""
+
+    visit: Ints
+    position: Ints
+    length: Ints
+    second: Ints
+
+
+@dataclass(frozen=True)
+class _Who:
+    """Who is behind each hit, as the server sees it. `user` and `cookie` may be NULL."""
+
+    host: pa.Array
+    user: pa.Array
+    agent: pa.Array
+    cookie: pa.Array
+
+
 def web_days(last: date) -> list[date]:
     """The days that have an access log."""
     return [last - timedelta(days=back) for back in range(WEB_DAYS - 1, -1, -1)]
@@ -95,92 +117,77 @@ def _day(day: date, visitors: Visitors, pages: Pages, *, seed: int) -> _Hits:
 
 def _people(day: date, visitor: Ints, visitors: Visitors, pages: Pages, rng: np.random.Generator) -> _Hits:
     """Visits of those with a cookie of their own; they log in somewhere on the way, or were logged in, or never do."""
-    length = 1 + rng.geometric(0.13, len(visitor))
-    visit = np.repeat(np.arange(len(visitor)), length)
-    position = _positions(length)
-    who = visitor[visit]
+    walks = _walks(1 + rng.geometric(0.13, len(visitor)), rng)
     may = (visitors.joined_on[visitor] <= (day - visitors.epoch).days) & (rng.random(len(visitor)) < 0.7)
     stays = rng.random(len(visitor)) < 0.4
-    logs_in = np.where(may, np.where(stays, 0, rng.integers(0, 6, len(visitor))), 10**6)
-    known = position >= logs_in[visit]
-    at_login = (position == logs_in[visit]) & ~stays[visit]
-    user = visitors.login.take(pa.array(np.where(known, who, -1), mask=~known))
-    url = pages.visited(visitors.taste[who], position, length[visit], at_login, rng)
-    host = visitors.host.take(pa.array(who))
-    agent = visitors.agent.take(pa.array(who))
-    return _logged(
-        day, _seconds(length, rng), host, user, url, agent, visitors.cookie.take(pa.array(who)), position, at_login, rng
-    )
+    logs_in = np.where(may, np.where(stays, 0, rng.integers(0, 6, len(visitor))), _NEVER)[walks.visit]
+    at_login = (walks.position == logs_in) & ~stays[walks.visit]
+    owner = visitor[walks.visit]
+    rows = pa.array(owner)
+    user = visitors.login.take(pa.array(owner, mask=walks.position < logs_in))
+    who = _Who(visitors.host.take(rows), user, visitors.agent.take(rows), visitors.cookie.take(rows))
+    url = pages.visited(visitors.taste[owner], walks.position, walks.length, at_login, rng)
+    return _logged(day, walks, who, url, at_login, rng)
 
 
 def _tablet(day: date, visits: int, visitors: Visitors, pages: Pages, rng: np.random.Generator) -> _Hits:
     """A tablet on the shop floor: one cookie, and another customer's login each time."""
-    length = 2 + rng.geometric(0.3, visits)
-    visit = np.repeat(np.arange(visits), length)
-    position = _positions(length)
-    user = visitors.login.take(
-        pa.array(visitors.tablet_users[rng.integers(0, len(visitors.tablet_users), visits)][visit])
-    )
-    user = pc.if_else(pa.array(position > 0), user, None)
-    url = pages.visited(rng.integers(0, 10**6, len(visit)), position, length[visit], position == 1, rng)
-    many = len(visit)
-    host, agent, cookie = (
-        pa.repeat(text, many) for text in (f"10.20.{visitors.copy % 256}.7", TABLET, visitors.tablet)
-    )
-    return _logged(day, _seconds(length, rng), host, user, url, agent, cookie, position, position == 1, rng)
+    if not len(visitors.tablet_users):
+        visits = 0
+    walks = _walks(2 + rng.geometric(0.3, visits), rng)
+    many = len(walks.visit)
+    chosen = visitors.tablet_users[rng.integers(0, max(len(visitors.tablet_users), 1), visits)][walks.visit]
+    user = visitors.login.take(pa.array(chosen, mask=walks.position == 0))
+    host = pa.repeat(f"10.20.{visitors.copy % 256}.7", many)
+    who = _Who(host, user, pa.repeat(TABLET, many), pa.repeat(visitors.tablet, many))
+    at_login = walks.position == 1
+    url = pages.visited(rng.integers(0, 10**6, many), walks.position, walks.length, at_login, rng)
+    return _logged(day, walks, who, url, at_login, rng)
 
 
 def _bots(day: date, visits: int, pages: Pages, rng: np.random.Generator) -> _Hits:
     """Robots read product after product; they keep no cookie and never log in."""
-    length = 3 + rng.geometric(0.08, visits)
-    visit = np.repeat(np.arange(visits), length)
-    which = rng.integers(0, len(BOTS), visits)[visit]
+    walks = _walks(3 + rng.geometric(0.08, visits), rng)
+    many = len(walks.visit)
+    which = rng.integers(0, len(BOTS), visits)[walks.visit]
     host = pc.binary_join_element_wise("198.19.7.", pa.array(which + 10).cast(pa.string()), "")
-    nobody = pa.nulls(len(visit), pa.string())
-    never = np.zeros(len(visit), dtype=bool)
-    url = pages.visited(
-        rng.integers(0, 10**6, len(visit)), np.ones(len(visit), dtype=np.int64), length[visit] + 9, never, rng
-    )
-    agent = pa.array(BOTS).take(pa.array(which))
-    return _logged(day, _seconds(length, rng), host, nobody, url, agent, nobody, np.zeros_like(visit), never, rng)
+    nobody = pa.nulls(many, pa.string())
+    who = _Who(host, nobody, pa.array(BOTS).take(pa.array(which)), nobody)
+    inside = np.ones(many, dtype=np.int64)  # never on the home page, in the cart or at the checkout
+    never = np.zeros(many, dtype=bool)
+    url = pages.visited(rng.integers(0, 10**6, many), inside, inside * 9, never, rng)
+    return _logged(day, walks, who, url, never, rng)
 
 
-def _positions(length: Ints) -> Ints:
-    """0, 1, 2, … within each visit."""
-    ends = np.cumsum(length)
-    return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - length, length)
-
-
-def _seconds(length: Ints, rng: np.random.Generator) -> Ints:
-    """The second of the day of each hit: visits by the hour, and within one a pause of a minute or so between hits."""
+def _walks(length: Ints, rng: np.random.Generator) -> _Walks:
+    """Visits of so many hits each: begun by the hour of the day, with a pause of a minute or so between hits."""
+    visit = np.repeat(np.arange(len(length)), length)
+    first = (np.cumsum(length) - length)[visit]
     hour = np.searchsorted(_HOURS / _HOURS[-1], rng.random(len(length)))
     start = hour * 3600 + rng.integers(0, 3600, len(length))
-    pause = 1 + rng.exponential(55.0, int(length.sum())).astype(np.int64)
-    walked = np.cumsum(pause)
-    begun = np.repeat(walked[np.cumsum(length) - length], length) if len(length) else walked
-    return np.minimum(np.repeat(start, length) + walked - begun, 86_399)
+    walked = np.cumsum(1 + rng.exponential(55.0, len(visit)).astype(np.int64))
+    second = np.minimum(start[visit] + walked - walked[first], 86_399)
+    return _Walks(visit, np.arange(len(visit)) - first, length[visit], second)
 
 
 def _logged(
-    day: date, second: Ints, host: pa.Array, user: pa.Array, url: pa.Array, agent: pa.Array, cookie: pa.Array,
-    position: Ints, at_login: np.ndarray, rng: np.random.Generator,
-) -> _Hits:  # fmt: skip
+    day: date, walks: _Walks, who: _Who, url: pa.Array, at_login: NDArray[np.bool_], rng: np.random.Generator
+) -> _Hits:
     """The hits as lines of the combined format, with the cookie behind."""
-    many = len(second)
+    many = len(walks.second)
     zone = "-0400" if day < _SUMMER_TIME_ENDS else "-0500"
-    time = pa.array(second.astype(np.int32)).cast(pa.time32("s")).cast(pa.string())
+    time = pa.array(walks.second.astype(np.int32)).cast(pa.time32("s")).cast(pa.string())
     entry = pa.array(ENTRIES).take(pa.array(rng.integers(0, len(ENTRIES), many)))
-    referrer = pc.if_else(pa.array(position == 0), entry, f"{SITE}/")
-    luck = rng.random(many)
-    status = np.where(
-        at_login, 302, np.where(luck < 0.015, 404, np.where(luck < 0.018, 500, np.where(luck < 0.05, 304, 200)))
-    )
+    referrer = pc.if_else(pa.array(walks.position == 0), entry, f"{SITE}/")
+    status = np.array([404, 500, 304, 200])[np.searchsorted((0.015, 0.018, 0.05), rng.random(many))]
+    status = np.where(at_login, 302, status)
     size = pa.array(rng.integers(900, 60_000, many)).cast(pa.string())
     size = pc.if_else(pa.array((status == 304) | (status == 302)), "-", size)
     method = pc.if_else(pa.array(at_login), "POST", "GET")
+    status_text = pa.array(status).cast(pa.string())
     line = pc.binary_join_element_wise(
-        host, " - ", user, f" [{day:%d/%b/%Y}:", time, f' {zone}] "', method, " ", url, ' HTTP/1.1" ', pa.array(status).cast(pa.string()), " ", size,
-        ' "', referrer, '" "', agent, '" "', cookie, '"', "",
+        who.host, " - ", who.user, f" [{day:%d/%b/%Y}:", time, f' {zone}] "', method, " ", url, ' HTTP/1.1" ',
+        status_text, " ", size, ' "', referrer, '" "', who.agent, '" "', who.cookie, '"', "",
         null_handling="replace", null_replacement="-",
     )  # fmt: skip
-    return _Hits(second, line)
+    return _Hits(walks.second, line)

@@ -121,7 +121,7 @@ def table(results: list[dict[str, Any]]) -> str:
 
 
 def ratios(one: dict[str, Any], smallest: dict[str, Any]) -> dict[str, float]:
-    """What the targets ask: a night beside the floor (starts excluded), beside DuckDB, and beside the smallest scale."""
+    """A night beside the floor (starts excluded), beside DuckDB, and beside the smallest scale."""
     first, floor = one["first_night"], one["floor"]
     found = {
         "first night : floor, both without start": (first["seconds"] - floor["start"]) / floor["without_start"],

@@ -13,14 +13,14 @@ from transforms.identity.stable_ids import Ids, Past, assign, remember
 
 DAY = date(2026, 3, 10)
 KEY = "k" * 32
+_IDENTIFIER = {"id_type": pa.string(), "id_value": pa.string()}
 TIES = pa.schema(
-    [("node", pa.string()), ("person", pa.bool_()), ("id_type", pa.string()), ("id_value", pa.string())]
-    + [("unfit", pa.string()), ("first_seen", pa.date32()), ("last_seen", pa.date32())]
+    {"node": pa.string(), "person": pa.bool_(), **_IDENTIFIER, "unfit": pa.string()}
+    | {"first_seen": pa.date32(), "last_seen": pa.date32()}
 )
 RECORD = pa.schema([("record_id", pa.string()), ("customer_id", pa.string())])
 LEDGER = pa.schema(
-    [("id_type", pa.string()), ("id_value", pa.string()), ("customer_id", pa.string()), ("known", pa.bool_())]
-    + [("valid_from", pa.date32()), ("valid_to", pa.date32())]
+    {**_IDENTIFIER, "customer_id": pa.string(), "known": pa.bool_(), "valid_from": pa.date32(), "valid_to": pa.date32()}
 )
 
 
@@ -74,7 +74,10 @@ def night(
     graph, _, found = linked(given, types)
     rows = [dict(zip(RECORD.names, item, strict=True)) for item in (record or {}).items()]
     owned = [dict(zip(LEDGER.names, item, strict=True)) for item in ledger or []]
-    past = remember(graph, pa.Table.from_pylist(rows, RECORD), pa.Table.from_pylist(owned, LEDGER))
+    before = pa.Table.from_pylist(owned, LEDGER)
+    past = remember(
+        graph, pa.Table.from_pylist(rows, RECORD), before, graph.find(before["id_type"], before["id_value"])
+    )
     ids = assign(found.part, found.owner, graph, past, key=KEY, day=day)
     names = ids.customer.to_pylist()
     customers = {node: names[part] for node, part in zip(graph.nodes.to_pylist(), found.part, strict=True)}

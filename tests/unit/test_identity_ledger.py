@@ -2,9 +2,11 @@
 
 from datetime import date
 
+import numpy as np
 import pyarrow as pa
 
-from transforms.identity.ledger import SCHEMA, carry_forward
+from transforms.identity.ledger import SCHEMA
+from transforms.identity.ledger import carry_forward as carried
 
 D1, D2, D3 = (date(2026, 3, day) for day in (1, 2, 3))
 
@@ -14,6 +16,12 @@ def _table(rows: list[tuple], columns: int) -> pa.Table:
     names = SCHEMA.names[:columns]
     types = [(name, pa.string() if "id" in name and "valid" not in name else SCHEMA.field(name).type) for name in names]
     return pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows], pa.schema(types))
+
+
+def carry_forward(owners: pa.Table, before: pa.Table, *, day: date) -> pa.Table:
+    rows = {(row["id_type"], row["id_value"]): number for number, row in enumerate(owners.to_pylist())}
+    place = [rows.get((row["id_type"], row["id_value"]), -1) for row in before.to_pylist()]
+    return carried(owners, before, np.array(place, dtype=np.int64), day=day)
 
 
 def _rows(table: pa.Table) -> list[tuple]:

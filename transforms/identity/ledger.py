@@ -2,8 +2,11 @@
 
 from datetime import date
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from transforms.identity.graph import Ints
 
 SCHEMA = pa.schema(
     [
@@ -15,34 +18,42 @@ SCHEMA = pa.schema(
         ("valid_to", pa.date32()),
     ]
 )
-_IDENTIFIER = ["id_type", "id_value"]
 
 
-def carry_forward(owners: pa.Table, before: pa.Table, *, day: date) -> pa.Table:
-    """identity/customer_id after tonight. Grain: identifier × time. Rows are in no particular order.
+def carry_forward(owners: pa.Table, before: pa.Table, place: Ints, *, day: date) -> pa.Table:
+    """identity/customer_id after tonight. Grain: identifier × time.
 
-    owners: id_type, id_value, customer_id, known; one row an identifier. before: the ledger of the last release.
+    owners: id_type, id_value, customer_id, known; one row an identifier. before: the ledger of the last release;
+    place: for each of its rows the row of `owners` with the same identifier, -1 where there is none.
     Rows that still hold stay as they are; one whose owner changed, became known or is gone closes on `day`, and
     the new one opens on it. What was opened on `day` itself and replaced never held, and leaves no row.
     """
-    before, today = before.select(SCHEMA.names).cast(SCHEMA), pa.scalar(day, pa.date32())
-    tonight = owners.cast(pa.schema([SCHEMA.field(name) for name in owners.schema.names]))
-    is_open = pc.is_null(before["valid_to"])
-    held = before.filter(is_open)
-    joined = held.join(tonight, keys=_IDENTIFIER, join_type="left outer", right_suffix="_now")
-    same = pc.and_(
-        pc.equal(joined["customer_id"], joined["customer_id_now"]), pc.equal(joined["known"], joined["known_now"])
-    ).fill_null(False)
-    stays, ends = joined.filter(same).select(SCHEMA.names), joined.filter(pc.invert(same)).select(SCHEMA.names)
-    ended = ends.filter(pc.less(ends["valid_from"], today)).drop_columns("valid_to")
-    begins = tonight.join(stays.select(_IDENTIFIER), keys=_IDENTIFIER, join_type="left anti")
+    before = before.select(SCHEMA.names).cast(SCHEMA)
+    today = pa.scalar(day, pa.date32())
+    held = before["valid_to"].is_null().to_numpy()
+    stays = held & _same(owners, before, place)
+    moves = held & ~stays
+    ended = before.filter(pa.array(moves & pc.less(before["valid_from"], today).to_numpy()))
+    fresh = np.ones(len(owners), dtype=bool)
+    fresh[place[stays]] = False
+    begun = owners.filter(pa.array(fresh))
     return pa.concat_tables(
         [
-            before.filter(pc.invert(is_open)),
-            stays,
-            ended.append_column("valid_to", pa.repeat(today, len(ended))),
-            begins.append_column("valid_from", pa.repeat(today, len(begins))).append_column(
-                "valid_to", pa.nulls(len(begins), pa.date32())
-            ),
+            before.filter(pa.array(~moves)),
+            _dated(ended, valid_to=pa.repeat(today, len(ended))),
+            _dated(begun, valid_from=pa.repeat(today, len(begun)), valid_to=pa.nulls(len(begun), pa.date32())),
         ]
     )
+
+
+def _same(owners: pa.Table, before: pa.Table, place: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Which rows of the ledger name the owner of tonight."""
+    now = owners.select(["customer_id", "known"]).take(pa.array(np.where(place >= 0, place, 0), mask=place < 0))
+    customer = pc.equal(before["customer_id"], now["customer_id"].cast(pa.large_string()))
+    same = pc.and_(customer, pc.equal(before["known"], now["known"]))
+    return np.asarray(same.fill_null(False).to_numpy())
+
+
+def _dated(rows: pa.Table, **dates: pa.Array) -> pa.Table:
+    columns = {name: rows[name] for name in rows.column_names}
+    return pa.table({**columns, **dates}).select(SCHEMA.names).cast(SCHEMA)

@@ -54,12 +54,15 @@ class Ids:
     changes: pd.DataFrame
 
 
-def remember(graph: Graph, record: pa.Table, ledger: pa.Table) -> Past:
-    """identity/record and the ledger of the last release, in the codes of tonight's graph."""
+def remember(graph: Graph, record: pa.Table, ledger: pa.Table, value: Ints) -> Past:
+    """identity/record and the ledger of the last release, in the codes of tonight's graph.
+
+    value: the place in the graph of each of the ledger's identifiers, -1 where tonight nobody gives it.
+    """
     texts = [column for table in (record, ledger) for column in table["customer_id"].cast(pa.large_string()).chunks]
     ids, code = ranks(pa.chunked_array(texts, type=pa.large_string()))
     of_record, of_ledger = code[: record.num_rows], code[record.num_rows :]
-    node, value = places(record["record_id"], graph.nodes), graph.find(ledger["id_type"], ledger["id_value"])
+    node = places(record["record_id"], graph.nodes)
     node_id = np.full(len(graph.nodes), NOBODY, dtype=np.int64)
     node_id[node[node >= 0]] = of_record[node >= 0]
     since = np.full(len(ids), NEVER, dtype=np.int64)

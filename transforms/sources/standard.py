@@ -32,7 +32,7 @@ def with_phones(rows: DataFrame, column: str, *, country: SparkColumn) -> DataFr
         asked.where(F.col("_phone_raw").isNotNull())
         .select("_phone_raw", "_phone_country")
         .distinct()
-        .withColumn("_phone", F.udf(e164, "string")("_phone_raw", "_phone_country"))
+        .withColumn("_phone", F.udf(e164, "string", useArrow=False)("_phone_raw", "_phone_country"))
     )
     same = asked["_phone_raw"].eqNullSafe(known["_phone_raw"]) & asked["_phone_country"].eqNullSafe(known["_phone_country"])
     return (

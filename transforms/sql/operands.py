@@ -164,7 +164,7 @@ def from_local(sql: str, timezone: str) -> str:
 
 
 def near(sql: str, kind: str) -> str:
-    """NULL for years in which the calendar's arithmetic would overflow. Raises ExpressionError where nested too deeply."""
+    """NULL in years where the calendar's arithmetic would overflow. Raises ExpressionError where nested too deeply."""
     if len(sql) > _LONGEST:
         raise ExpressionError("is nested too deeply")
     return f"if({sql} between {kind}'{_FIRST}' and {kind}'{_LAST}', {sql}, null)"

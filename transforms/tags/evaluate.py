@@ -52,22 +52,24 @@ def prepared(rows: DataFrame, *, plan: EntityPlan, day: date, as_of: datetime) -
     return recent.withColumns(conditions) if conditions else recent
 
 
-def nothing(customers: DataFrame, *, plan: EntityPlan) -> DataFrame:
-    """The columns of `plan`, all NULL: the entity's sources never came."""
-    missing = [F.lit(None).cast(result.type).alias(result.name) for result in plan.results]
-    return customers.select(_ID, *missing)
+def nothing(frame: DataFrame, *, plan: EntityPlan) -> DataFrame:
+    """`frame` with the columns of `plan`, all NULL: the entity's sources never came."""
+    return frame.withColumns({result.name: F.lit(None).cast(result.type) for result in plan.results})
+
+
+def facts(customers: DataFrame, *, facts: Sequence[Formula], day: date, as_of: datetime) -> DataFrame:
+    """The facts, from the golden record. Grain: customer."""
+    return customers.select(_ID, *(_formula(fact, day, as_of).alias(fact.name) for fact in facts))
 
 
 def formulas(frame: DataFrame, *, level: Sequence[Formula], day: date, as_of: datetime) -> DataFrame:
-    """`frame` (golden record and tags so far, one row a customer) with the columns of one level of formulas."""
-    return frame.withColumns(
-        {
-            formula.name: F.expr(
-                at(ended(formula.select.sql, formula.select.type, formula.type, formula.values), day=day, as_of=as_of)
-            )
-            for formula in level
-        }
-    )
+    """`frame` (the tags so far, one row a customer) with the columns of one level of derived tags and rules."""
+    return frame.withColumns({formula.name: _formula(formula, day, as_of) for formula in level}) if level else frame
+
+
+def _formula(formula: Formula, day: date, as_of: datetime) -> SparkColumn:
+    sql = ended(formula.select.sql, formula.select.type, formula.type, formula.values)
+    return F.expr(at(sql, day=day, as_of=as_of)).cast(formula.type)
 
 
 def _aggregated(rows: DataFrame, scan: Scan, sql: _Sql) -> DataFrame:

@@ -28,6 +28,7 @@ class Item:
     entity: str
     condition: str
     window: int | None
+    columns: frozenset[str]
     default: str
     type: str
     values: tuple[str, ...]
@@ -207,12 +208,15 @@ _MAKERS: dict[str, Any] = {
 
 def _common(tag: Tag, timezone: str, *read: Expression) -> dict[str, Any]:
     columns = frozenset[str]().union(*(expression.columns for expression in read))
+    where = compile_over(tag, tag.where, "where", timezone=timezone).columns if tag.where else frozenset[str]()
+    by_itself = {"status"} if tag.from_ == "transaction" else set()
     return {
         "name": tag.tag,
         "tag": tag.tag,
         "entity": tag.from_,
         "condition": _condition(tag, timezone, columns),
         "window": tag.window,
+        "columns": columns | where | by_itself,
         "default": literal(tag.default),
         "type": COLUMN_TYPES[tag.type] if tag.type else "",
         "values": tag.values if tag.type == "enum" else (),

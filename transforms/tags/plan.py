@@ -12,6 +12,7 @@ A single large aggregate is slow: distinct counts multiply its rows, texts make 
 Each gives one narrow row a customer; they are joined at the end.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,13 +21,13 @@ from transforms.sql import types
 from transforms.sql.aggregates import Measure
 from transforms.sql.operands import DAY
 from transforms.tags.formulas import formula_of
-from transforms.tags.items import Formula, Item, Pick, Ranking, Statistic, ended, items_of
+from transforms.tags.items import Formula, Item, Pick, Ranking, Statistic, ended, items_of, time_of
 from transforms.tags.tag import CUSTOMER, Tag
 
 # stands in an aggregate for the condition of the rows that count
 _ROWS = "\0rows\0"
 _OVER_ROWS = ("statistic", "first", "last", "preference", "rfm")
-_FORMULAS = ("fact", "derived", "rule")
+_FORMULAS = ("derived", "rule")
 _CUSTOMER_ID = Column("customer_id", "string", "the known customer", "normal", True)
 
 
@@ -56,6 +57,7 @@ class EntityPlan:
     conditions: Mapping[str, str]
     results: tuple["Result", ...]
     reach: int | None
+    columns: frozenset[str]
 
     @property
     def tags(self) -> list[str]:
@@ -87,11 +89,12 @@ class TagPlan:
     """A night's tags: those over entities, then those over the customer level by level."""
 
     entities: tuple[EntityPlan, ...]
+    facts: tuple[Formula, ...]
     steps: tuple[tuple[Tag | Formula, ...], ...]
     tags: tuple[Tag, ...]
 
     def lines(self) -> list[str]:
-        names = [", ".join(step.tag for step in level) for level in self.steps]
+        names = [", ".join(step.tag for step in level) for level in (self.facts, *self.steps)]
         return [line for plan in self.entities for line in plan.lines()] + [f"customer: {level}" for level in names]
 
 
@@ -104,7 +107,8 @@ def plan_tags(tags: Mapping[str, Tag], *, timezone: str, only: Iterable[str] | N
     items = [item for tag in chosen if tag.kind in _OVER_ROWS for item in items_of(tag, timezone=timezone)]
     entities = dict.fromkeys(item.entity for item in items)
     plans = tuple(plan_entity(name, [item for item in items if item.entity == name]) for name in entities)
-    return TagPlan(plans, tuple(_steps(chosen, timezone)), tuple(chosen))
+    facts = tuple(formula_of(tag, timezone=timezone, columns={}) for tag in chosen if tag.kind == "fact")
+    return TagPlan(plans, facts, tuple(_steps(chosen, timezone)), tuple(chosen))
 
 
 def _with_needs(tags: Mapping[str, Tag], only: Iterable[str]) -> list[Tag]:
@@ -124,7 +128,7 @@ def _steps(tags: Sequence[Tag], timezone: str) -> list[tuple[Tag | Formula, ...]
     levels: dict[int, list[Tag | Formula]] = {}
     depth: dict[str, int] = {}
     for tag in tags:
-        if tag.kind in ("statistic", "first", "last", "preference"):
+        if tag.kind in ("statistic", "first", "last", "preference", "fact"):
             depth[tag.tag] = 0
             continue
         depth[tag.tag] = 1 + max((depth[need] for need in tag.depends_on), default=-1)
@@ -144,6 +148,7 @@ def plan_entity(entity: str, items: Sequence[Item]) -> EntityPlan:
         {name: sql for sql, name in builder.conditions.items()},
         results,
         None if None in windows else max(window for window in windows if window is not None),
+        frozenset[str]().union(*(item.columns for item in items), {time_of(entity) or "event_date", "event_date"}),
     )
 
 
@@ -256,6 +261,12 @@ def _aged(item: Ranking) -> str:
     age = f"datediff({DAY}, `event_date`)"
     factor = f"try_cast(power(0.5D, {age} / {item.half_life}D) as decimal(13,12))"
     return f"try_multiply(try_cast({item.weight} as decimal(24,6)), {factor})"
+
+
+def meaning(tag: Tag, tags: Mapping[str, Tag]) -> str:
+    """A hash that changes with the tag's definition and with that of any tag that it is built on."""
+    chosen = sorted(_with_needs(tags, [tag.tag]), key=lambda need: need.tag)
+    return hashlib.sha256("".join(need.definition_hash for need in chosen).encode()).hexdigest()
 
 
 def tag_table(entity: str, columns: Iterable[Column]) -> Table:

@@ -116,6 +116,8 @@ def _type(tag: Tag, ddl: str) -> Type:
         if ddl == "string" and (tag.values or tag.kind == "rule"):
             return "enum"
         found = "integer" if types.is_integer(ddl) else "number" if types.is_number(ddl) else _OWN_TYPE.get(ddl)
+        if found is None and tag.kind == "rule":
+            raise DefinitionError(f"{tag.place}: cases: their values are of several types; make them alike")
         if found is None:
             raise DefinitionError(f"{tag.place}: gives {types.describe(ddl)}, which no tag can hold; cast it")
         return found

@@ -193,7 +193,7 @@ class Tag(Definition):
     def _keys_of_its_kind(self) -> "Tag":
         kind = self._found_kind()
         allowed = {key.rstrip("*") for key in KEYS[kind]}
-        given = {self.model_fields[name].alias or name for name in self.model_fields_set} - _COMMON
+        given = {type(self).model_fields[name].alias or name for name in self.model_fields_set} - _COMMON
         wrong = sorted(given - allowed)
         if wrong:
             raise ValueError(f"{wrong[0]}: a {kind} tag has no such key (it has {', '.join(sorted(allowed))})")

@@ -1,0 +1,170 @@
+"""Stage `tags`: every tag that is online, each entity's in a few scans, then what is built on those and on models."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import reduce
+from typing import Any
+
+from pyspark.sql import DataFrame, Observation
+from pyspark.sql import functions as F
+
+from jobs.engines.kmeans import fit_kmeans
+from jobs.engines.released_models import Models
+from jobs.engines.rfm import fit_rfm
+from jobs.runtime.night import Night
+from transforms.errors import DataError
+from transforms.expressions import at
+from transforms.schemas import ENTITIES, GOLD_CUSTOMER, IDENTITY_RECORD, Table
+from transforms.tags import evaluate
+from transforms.tags.counts import Count, Failed, by_figure, check_counts, failed_checks, segment_counts
+from transforms.tags.items import Formula
+from transforms.tags.plan import EntityPlan, TagPlan, columns_in, plan_tags, tag_table
+from transforms.tags.segments import rfm_base, segment_names, with_kmeans, with_rfm
+from transforms.tags.tag import CUSTOMER, Tag
+
+# Small writes overlap well; more threads than this gain nothing.
+_THREADS = 3
+
+
+def run(night: Night) -> None:
+    """Write tag/<entity> for each entity that has tags, tag/customer, and gold/model where something was fitted."""
+    started = time.monotonic()
+    plan = plan_tags(night.conf.tags, timezone=night.conf.pipeline.timezone)
+    forget_entities_without_tags(night, plan)
+    newest = newest_batches(night, plan)
+    known = night.load(GOLD_CUSTOMER).select("customer_id")
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(lambda entity: save_entity(night, plan, entity, known, newest), plan.entities))
+    save_customer(night, plan)
+    night.figure("tags", len(plan.tags))
+    night.figure("scans", sum(len(entity.scans) for entity in plan.entities))
+    night.figure("plan", plan.lines())
+    night.figure("seconds", round(time.monotonic() - started, 1))
+
+
+def forget_entities_without_tags(night: Night, plan: TagPlan) -> None:
+    """What an entity gave last night is not tonight's, if it has no tags any more."""
+    planned = {entity.entity for entity in plan.entities}
+    for entity in ENTITIES:
+        if entity not in planned and night.has(f"tag/{entity}"):
+            night.forget(f"tag/{entity}")
+
+
+def newest_batches(night: Night, plan: TagPlan) -> dict[str, Any]:
+    """Entity -> the newest business date of its rows that this night may see, in one job; absent: it never came."""
+    views = [
+        night.view(entity.entity).agg(F.lit(entity.entity).alias("entity"), F.max("_batch_date").alias("newest"))
+        for entity in plan.entities
+        if night.has(ENTITIES[entity.entity].table)
+    ]
+    if not views:
+        return {}
+    return {row.entity: row.newest for row in reduce(DataFrame.unionByName, views).collect() if row.newest}
+
+
+def save_entity(night: Night, plan: TagPlan, entity: EntityPlan, known: DataFrame, newest: dict[str, Any]) -> None:
+    """Compute and write tag/<entity>. An entity whose sources never came has no table: its tags are NULL."""
+    table = tag_table(entity.entity, columns_in(plan, entity.entity))
+    if entity.entity not in newest:
+        night.forget(table)
+        night.warn(f"{entity.entity}: no source has ever come; its {len(entity.tags)} tags are NULL")
+        return
+    silent = [tag for tag in plan.tags if _is_silent(night, tag, newest.get(entity.entity)) and tag.tag in entity.tags]
+    for tag in silent:
+        since = newest[entity.entity]
+        night.warn(f"{tag.tag}: {entity.entity} has been silent since {since}, longer than {tag.max_age}d: NULL")
+    rows = rows_of(night, entity, known)
+    frame = evaluate.over_rows(
+        rows, customers=known, plan=entity, day=night.day, as_of=night.as_of, withheld={tag.tag for tag in silent}
+    )
+    night.save(frame, table)
+
+
+def _is_silent(night: Night, tag: Tag, newest: Any) -> bool:
+    return bool(tag.max_age and newest and newest < night.day - timedelta(days=tag.max_age))
+
+
+def rows_of(night: Night, entity: EntityPlan, known: DataFrame) -> DataFrame:
+    """The entity's rows of known customers, as this night may see them: the columns that its tags read."""
+    nodes = (
+        night.load(IDENTITY_RECORD)
+        .join(known, "customer_id", "left_semi")
+        .select(F.col("record_id").alias("_node"), "customer_id")
+    )
+    return night.view(entity.entity).select("_node", *sorted(entity.columns)).join(nodes, "_node").drop("_node")
+
+
+def save_customer(night: Night, plan: TagPlan) -> None:
+    """Compute and write tag/customer: facts, derived tags, rules and models, level by level."""
+    models = Models.of(night)
+    frame = everything_known(night, plan)
+    segments: dict[str, list[str]] = {}
+    for level in plan.steps:
+        formulas = [step for step in level if isinstance(step, Formula)]
+        frame = evaluate.formulas(frame, level=formulas, day=night.day, as_of=night.as_of)
+        for tag in (step for step in level if isinstance(step, Tag)):
+            frame, segments[f"{tag.tag}_segment"] = with_model(night, frame, tag, models)
+    counts = [*segment_counts(segments), *check_counts(plan.tags, timezone=night.conf.pipeline.timezone)]
+    found = save_counted(night, frame, tag_table(CUSTOMER, columns_in(plan, CUSTOMER)), counts)
+    for column in segments:
+        night.figure(column, found.get(column, {}))
+        models.note_sizes(column.removesuffix("_segment"), found.get(column, {}))
+    models.save()
+    report_checks(night, failed_checks(plan.tags, found))
+
+
+def everything_known(night: Night, plan: TagPlan) -> DataFrame:
+    """The facts and the tags over entities. Grain: known customer."""
+    frame = evaluate.facts(night.load(GOLD_CUSTOMER), facts=plan.facts, day=night.day, as_of=night.as_of)
+    for entity in plan.entities:
+        table = tag_table(entity.entity, [])
+        tags = night.load(table) if night.has(table) else None
+        frame = frame.join(tags, "customer_id", "left") if tags else evaluate.nothing(frame, plan=entity)
+    return frame
+
+
+def with_model(night: Night, frame: DataFrame, tag: Tag, models: Models) -> tuple[DataFrame, list[str]]:
+    """`frame` with the outputs of a model, and the segments that it can give."""
+    if tag.kind == "rfm":
+        parameters = models.parameters(tag, lambda _: fitted_rfm(frame, tag))
+        scored = with_rfm(
+            frame, tag, parameters=parameters, timezone=night.conf.pipeline.timezone, day=night.day, as_of=night.as_of
+        )
+        return scored, segment_names(tag, parameters)
+    features = frame.select("customer_id", *tag.features)
+    parameters = models.parameters(tag, lambda previous: fit_kmeans(features, spec=tag.kmeans, previous=previous))
+    return with_kmeans(frame, tag, parameters=parameters), segment_names(tag, parameters)
+
+
+def fitted_rfm(frame: DataFrame, tag: Tag) -> tuple[dict[str, Any], dict[str, Any]]:
+    parameters = fit_rfm(rfm_base(frame, tag), scores=tag.scores)
+    return parameters, {"customers": parameters["customers"]}
+
+
+def save_counted(night: Night, frame: DataFrame, table: Table, counts: Sequence[Count]) -> dict[str, dict[str, int]]:
+    """Write the table; figure -> key -> customers, counted while writing."""
+    observation = Observation("tags")
+    columns = [
+        F.count_if(F.expr(at(count.condition, day=night.day, as_of=night.as_of))).alias(f"c{place}")
+        for place, count in enumerate(counts)
+    ]
+    night.save(frame.observe(observation, F.count(F.lit(1)).alias("customers"), *columns), table)
+    return by_figure(counts, observation.get)
+
+
+def report_checks(night: Night, failed: Sequence[Failed]) -> None:
+    """Tell the checks that failed. Raises DataError where one of them stops the night."""
+    for check in failed:
+        if check.on_fail == "warn":
+            night.warn(str(check))
+    stopping = [str(check) for check in failed if check.on_fail == "stop"]
+    if stopping:
+        raise DataError("\n".join(stopping))
+
+
+if __name__ == "__main__":
+    from jobs.cli import stage_main
+
+    stage_main("tags")

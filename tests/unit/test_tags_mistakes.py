@@ -1,0 +1,259 @@
+"""Every mistake that an analyst makes in a tag's YAML: one line that names the file, the key and the remedy."""
+# ruff: noqa: E501  (tables of messages)
+
+import re
+
+import pytest
+
+from transforms.errors import DefinitionError
+from transforms.tags.definition import check_purposes, parse_tags
+from transforms.tags.plan import meaning
+
+HEAD = "tag: {tag}\ntitle: {{en: A tag}}\ndescription: For a test.\nowner: crm\nstatus: online\n"
+PURPOSES = "purposes: [marketing]\n"
+SPEND = "from: transaction\nwindow: 30d\nselect: sum(amount)\n"
+
+
+def file(body: str, tag: str = "x", *, purposes: bool = True) -> dict[str, str]:
+    return {f"tags/{tag}.yml": HEAD.format(tag=tag) + (PURPOSES if purposes else "") + body}
+
+
+# body of tags/x.yml -> what is said of it
+MISTAKES: list[tuple[str, str]] = [
+    ("from: transaction\nselect: sum(amout)", "select: no column 'amout' in transaction; did you mean 'amount'?"),
+    ("from: transaction\nselect: sum(_node)", "select: no column '_node' in transaction"),
+    ("from: transaction\nselect: amount", "select: is no aggregate; say which of the rows: sum(…), max(…), count(*)"),
+    ("from: transaction\nselect: sum(amount) / quantity", "select: the column 'quantity' stands outside an aggregate; put it into one: max(quantity)"),
+    ("from: transaction\nselect: sum(category)\nwhere: sum(amount) > 3", "where: sum() is an aggregate, which has no place here: this is about one row"),
+    ("from: transaction\nselect: sum(amount)\nwhere: stauts = 'purchase'", "where: no column 'stauts' in transaction; did you mean 'status'?"),
+    ("from: transaction\nselect: sum(amount)\nwhere: quantity", "where: is a number, not a condition"),
+    ("from: transaction\nselect: first(channel)", "select: the function 'first' is refused: its value depends on the order of rows; use max_by(value, ordered_at) or min_by(…)"),
+    ("from: transaction\nselect: count(*)\nwhere: ordered_at > current_date", "where: current_date is refused: it reads the clock; use as_of"),
+    ("from: transaction\nselect: summ(amount)", "select: no function 'summ'; did you mean 'sum'?"),
+    ("from: transaction\nselect: sum(amount", "select: cannot be read near 'amount'"),
+    ("from: transaction\nselect: ''", "says nowhere where its value comes from: one of select, first, last, preference, cases, model"),
+    ("from: transactions\nselect: sum(amount)", "from: no entity 'transactions'; did you mean 'transaction'? (one of customer, contact, transaction, web_event, social_activity, campaign_event, loyalty_account, consent, product, campaign)"),
+    ("from: transaction\nselect: sum(amount)\nwindow: 30", "window: '30' is not a duration; write a number and a unit: 30d, 12h, 30m or 45s"),
+    ("from: transaction\nselect: sum(amount)\nwindow: 12h", "window: '12h' must be in whole days, such as 30d"),
+    ("from: transaction\nselect: sum(amount)\nwindow: 0d", "window: must be 1d to 36500d"),
+    ("from: transaction\nselect: sum(amount)\nper: 30d", "per: scales a window's total, so it needs a window: window: 180d"),
+    ("from: transaction\nselect: max(category)\nwindow: 30d\nper: 30d", "per: scales numbers, but the select gives text"),
+    ("from: loyalty_account\nselect: sum(points)\nwindow: 30d", "window: loyalty_account has no time of its own; remove the window"),
+    (SPEND + "type: text", "type: text, but the tag gives a number (decimal(28,4))"),
+    (SPEND + "type: integer", "type: integer, but the tag gives a number (decimal(28,4))"),
+    (SPEND + "type: money", "type: must be 'number', 'integer', 'text', 'enum', 'boolean', 'date', 'timestamp' or 'list', not 'money'"),
+    (SPEND + "default: none", "default: 'none' is not of type number"),
+    (SPEND + "default: true", "default: True is not of type number"),
+    (SPEND + "max_age: 2", "max_age: '2' is not a duration; write a number and a unit: 30d, 12h, 30m or 45s"),
+    (SPEND + "status: life", "the key 'status' is given twice"),
+    (SPEND + "version: one", "version: should be a valid integer, unable to parse string as an integer, not 'one'"),
+    (SPEND + "sensitivity: secret", "sensitivity: must be 'normal', 'personal' or 'sensitive', not 'secret'"),
+    (SPEND + "selct: x", "unknown key 'selct'; did you mean 'select'?"),
+    (SPEND + "top: 3", "unknown key 'top'"),
+    (SPEND + "half_life: 3d", "unknown key 'half_life'"),
+    (SPEND + "first: channel", "says twice where its value comes from (first and statistic): one of select, first, last, preference, cases, model"),
+    (SPEND + "features: [a]", "features: a statistic tag has no such key (it has default, from, per, select, where, window)"),
+    (SPEND + "values: [a, b]", "values: only an enum lists its values; write type: enum"),
+    (SPEND + "checks: [{expect: valu > 3}]", "checks[0].expect: no column 'valu' in a check of a tag; did you mean 'value'?"),
+    (SPEND + "checks: [{expect: value + 3}]", "checks[0].expect: is a number, not a condition"),
+    (SPEND + "checks: [{on_fail: warn}]", "checks.0: a check has either expect or drift"),
+    (SPEND + "checks: [{expect: value > 3, on_fail: quarantine}]", "checks.0.on_fail: must be 'warn' or 'stop', not 'quarantine'"),
+    (SPEND + "examples: [{given: [{amont: 3}], value: 3}]", "examples[0].given: no column 'amont'; did you mean 'amount'?"),
+    (SPEND + "examples: [{given: {amount: 3}, value: 3}]", "examples[0].given: must be a list of rows"),
+    (SPEND + "examples: [{given: [], value: much}]", "examples[0].value: 'much' is not of type number"),
+    ("select: sum(amount)", "select: sum() is an aggregate, which has no place here: this is about one row"),
+    ("select: ordres + 1", "select: no tag 'ordres'; did you mean 'orders'?"),
+    ("select: secret_orders + 1", "uses 'secret_orders', which is draft; an online tag is built on online tags"),
+    ("select: orders + 1\ndefault: 0", "default: a derived tag has no such key (it has select)"),
+    ("select: orders + 1\npurposes: [service]", "the key 'purposes' is given twice"),
+    ("select: x + orders", "is built on itself: x -> x"),
+    ("from: customer\nselect: ctiy", "select: no column 'ctiy' in customer; did you mean 'city'?"),
+    ("from: customer\nselect: income\nsensitivity: normal", "sensitivity: normal, but it is built on what is sensitive"),
+    ("from: customer\nselect: email\nsensitivity: normal", "sensitivity: normal, but it is built on what is personal"),
+    ("from: customer\nselect: consents", "gives a map, which no tag can hold; cast it"),
+    ("from: customer\nselect: gender\ntype: enum", "values: an enum lists its values: values: [low, middle, high]"),
+    ("from: transaction\nlast: ids", "last: values of a map have no order"),
+    ("from: transaction\nlast: channel\nper: 3d", "per: a last tag has no such key (it has default, from, last, where, window)"),
+    ("last: channel", "from: a last tag must have this key"),
+    ("cases: [{value: a, when: orders > }]", "cases[0].when: cannot be read near '>'"),
+    ("cases: [{value: a, when: orders}]", "cases[0].when: is a number, not a condition"),
+    ("cases: [{value: a, wen: orders > 3}]", "cases.0.when: this key is required"),
+    ("type: enum\nvalues: [high, low]\ncases: [{value: hihg, when: orders > 3}]", "cases[0].value: 'hihg' is not one of values; did you mean 'high'?"),
+    ("type: enum\nvalues: [high, low]\ncases: [{value: high, when: orders > 3}]\ndefault: medium", "default: 'medium' is not one of values"),
+    ("cases: [{value: 3, when: orders > 3}, {value: high, when: orders > 1}]", "cases: their values are of several types; make them alike"),
+    ("from: transaction\npreference: {of: ids}", "preference.of: is a map, not a value to rank"),
+    ("from: transaction\npreference: {of: category, weight: brand}", "preference.weight: is text, not a number"),
+    ("from: transaction\npreference: {of: category, top: 0}", "preference.top: should be greater than or equal to 1, not 0"),
+    ("from: transaction\npreference: {of: category, half_life: 60}", "preference.half_life: '60' is not a duration; write a number and a unit: 30d, 12h, 30m or 45s"),
+    ("from: loyalty_account\npreference: {of: tier, half_life: 60d}", "preference.half_life: loyalty_account has no time of its own; remove it"),
+    ("from: transaction\npreference: {of: category}\ntype: text", "type: text, but the tag gives a list (array<string>)"),
+    ("sequence: [{event: web_event}]", "the kind 'sequence' is not built yet; see docs/ for the kinds that are"),
+    ("sql: select 1", "the kind 'sql' is not built yet; see docs/ for the kinds that are"),
+    ("import: list.csv", "the kind 'import' is not built yet; see docs/ for the kinds that are"),
+    ("model: kmean\nfeatures: [orders]", "model: the model 'kmean' is not built; did you mean 'kmeans'? (built: rfm, kmeans)"),
+    ("model: kmeans", "features: a kmeans tag must have this key"),
+    ("model: kmeans\nfeatures: [ordres]", "features: no tag 'ordres'; did you mean 'orders'?"),
+    ("model: kmeans\nfeatures: [level]", "features: 'level' is text, not a number"),
+    ("model: kmeans\nfeatures: [orders]\nk: 3-10", "k: '3-10' is not a range; write the fewest and the most clusters: 3..10"),
+    ("model: kmeans\nfeatures: [orders]\ntransform: {order: log1p}", "transform: 'order' is not one of the features; did you mean 'orders'?"),
+    ("model: rfm\nfrom: transaction\nrecency: channel\nfrequency: count(*)\nmonetary: sum(amount)\ncases: [{value: a, when: r = 5}]", "recency: is text, not a time such as ordered_at"),
+    ("model: rfm\nfrom: transaction\nrecency: ordered_at\nfrequency: quantity\nmonetary: sum(amount)\ncases: [{value: a, when: r = 5}]", "frequency: must be a number over the rows, such as count(*) or sum(amount)"),
+    ("model: rfm\nfrom: transaction\nrecency: ordered_at\nfrequency: count(*)\nmonetary: sum(amount)\ncases: [{value: a, when: recency_day = 5}]", "cases[0].when: no score 'recency_day'; did you mean 'recency_days'?"),
+    ("- a\n- b", "line"),
+]  # fmt: skip
+
+
+def others() -> dict[str, str]:
+    """Sound tags beside the one that is wrong."""
+    return {
+        **file("from: transaction\nselect: count(*)\ndefault: 0\n", "orders"),
+        **file("cases: [{value: high, when: orders > 3}]\ndefault: low\n", "level", purposes=False),
+        **{
+            place: text.replace("status: online", "status: draft")
+            for place, text in file("from: transaction\nselect: count(*)\n", "secret_orders").items()
+        },
+    }
+
+
+@pytest.mark.parametrize(("body", "message"), MISTAKES[:-1])
+def test_a_mistake_is_told_in_one_line(body: str, message: str) -> None:
+    with pytest.raises(DefinitionError) as wrong:
+        parse_tags({**others(), **file(body + "\n")})
+    told = [re.sub(r"^tags/x\.yml(:\d+)?: ", "", line) for line in wrong.value.lines]
+    assert message in told
+    assert all(line.startswith("tags/x.yml") for line in wrong.value.lines)
+
+
+def test_all_mistakes_of_all_files_are_told_at_once() -> None:
+    files = {
+        **file("from: transaction\nselect: sum(amout)\nwhere: stauts = 'a'\n", "a"),
+        **file("from: transaction\nselect: summ(amount)\n", "b"),
+        **file("select: a + 1\n", "c"),
+        "tags/d.yml": "tag: d\n\tstatus: online\n",
+        "tags/e.yml": "tag: e\n---\ntag: f\n",
+        "tags/g.yml": "",
+        "tags/h.yml": "- a list\n",
+    }
+    with pytest.raises(DefinitionError) as wrong:
+        parse_tags(files)
+    assert wrong.value.lines == (
+        "tags/d.yml:2: a tab cannot indent YAML; use spaces",
+        "tags/e.yml:2: one file holds one definition; remove the '---' and what follows",
+        "tags/g.yml: the file is empty; see docs/ for what belongs in it",
+        "tags/h.yml: must hold keys and values, but holds a list",
+        "tags/a.yml: where: no column 'stauts' in transaction; did you mean 'status'?",
+        "tags/a.yml: select: no column 'amout' in transaction; did you mean 'amount'?",
+        "tags/b.yml: select: no function 'summ'; did you mean 'sum'?",
+    )
+
+
+def test_keys_that_every_tag_must_have() -> None:
+    with pytest.raises(DefinitionError) as wrong:
+        parse_tags({"tags/x.yml": "tag: X\nfrom: transaction\nselect: count(*)\n"})
+    assert wrong.value.lines == (
+        "tags/x.yml: tag: string should match pattern '^[a-z][a-z0-9_]{0,62}$', not 'X'",
+        "tags/x.yml: title: this key is required",
+        "tags/x.yml: description: this key is required",
+        "tags/x.yml: owner: this key is required",
+    )
+
+
+def test_a_tag_that_is_not_built_on_others_says_what_it_is_for() -> None:
+    with pytest.raises(DefinitionError) as wrong:
+        parse_tags(file(SPEND, purposes=False))
+    assert wrong.value.lines == ("tags/x.yml: purposes: this key is required; say what the tag may be used for",)
+
+
+def test_names_and_files() -> None:
+    text = HEAD.format(tag="x") + PURPOSES + SPEND
+    with pytest.raises(DefinitionError) as wrong:
+        parse_tags({"tags/a/x.yml": text, "tags/b/x.yml": text, "tags/y.yml": text, "tags/1/2/3/4/z.yml": text})
+    assert wrong.value.lines == (
+        "tags/1/2/3/4/z.yml: tag: the name 'x' and the file's name differ; make them the same",
+        "tags/1/2/3/4/z.yml: lies 4 folders deep; categories have at most 3 levels",
+        "tags/a/x.yml: tag: the name 'x' is taken by tags/1/2/3/4/z.yml",
+        "tags/b/x.yml: tag: the name 'x' is taken by tags/1/2/3/4/z.yml",
+        "tags/y.yml: tag: the name 'x' is taken by tags/1/2/3/4/z.yml",
+        "tags/y.yml: tag: the name 'x' and the file's name differ; make them the same",
+    )
+
+
+def test_two_tags_cannot_give_one_column() -> None:
+    rfm = "model: rfm\nfrom: transaction\nrecency: ordered_at\nfrequency: count(*)\nmonetary: sum(amount)\ncases: [{value: a, when: r = 5}]\n"
+    with pytest.raises(DefinitionError) as wrong:
+        parse_tags({**file(rfm, "rfm"), **file(SPEND, "rfm_monetary"), **file(SPEND, "as_of")})
+    assert wrong.value.lines == (
+        "tags/as_of.yml: tag: the name 'as_of' is a column that every profile has",
+        "tags/rfm_monetary.yml: tag: its column 'rfm_monetary' is also one of 'rfm'",
+    )
+
+
+def test_a_circle_is_told_with_its_path() -> None:
+    files = {
+        **file("select: b + 1\n", "a", purposes=False),
+        **file("select: c + 1\n", "b", purposes=False),
+        **file("select: a + 1\n", "c", purposes=False),
+        **file("select: a + 2\n", "d", purposes=False),
+    }
+    with pytest.raises(DefinitionError) as wrong:
+        parse_tags(files)
+    assert wrong.value.lines == ("tags/a.yml: is built on itself: a -> b -> c -> a",)
+
+
+def test_purposes_and_sensitivity_come_through_every_derivation() -> None:
+    files = {
+        **{p: t.replace("[marketing]", "[marketing, service]") for p, t in file(SPEND, "spend").items()},
+        **{
+            p: t.replace("[marketing]", "[service]")
+            for p, t in file("from: customer\nselect: income\n", "income").items()
+        },
+        **file("cases: [{value: 'yes', when: income is not null and spend > 3}]\n", "rich", purposes=False),
+        **file("select: rich = 'yes'\n", "very_rich", purposes=False),
+    }
+    tags = parse_tags(files)
+    assert [(name, tag.purposes, tag.sensitivity) for name, tag in sorted(tags.items())] == [
+        ("income", ("service",), "sensitive"),
+        ("rich", ("service",), "sensitive"),
+        ("spend", ("marketing", "service"), "normal"),
+        ("very_rich", ("service",), "sensitive"),
+    ]
+    with pytest.raises(DefinitionError) as wrong:
+        parse_tags({**files, **file("select: very_rich\n", "x")})
+    assert wrong.value.lines == ("tags/x.yml: purposes: marketing, which 'very_rich' may not be used for",)
+    with pytest.raises(DefinitionError) as unknown:
+        check_purposes(tags, {"marketing": 1, "servis": 2})
+    assert (
+        unknown.value.lines[0]
+        == "tags/income.yml: purposes: no purpose 'service' in conf/privacy.yml; did you mean 'servis'?"
+    )
+
+
+def test_the_hash_changes_with_the_meaning_alone() -> None:
+    def hashes(body: str, title: str = "A tag") -> tuple[str, str]:
+        files = {place: text.replace("A tag", title) for place, text in file(body, "a").items()}
+        tags = parse_tags({**files, **file("select: a + 1\n", "b", purposes=False)})
+        return tags["a"].definition_hash, meaning(tags["b"], tags)
+
+    plain = hashes(SPEND)
+    assert plain == hashes("select: sum(amount)\nwindow: 30d\nfrom: transaction\n", "Another title")
+    changed = hashes(SPEND.replace("30d", "31d"))
+    assert changed[0] != plain[0]
+    # a model on b is fitted again when a changes
+    assert changed[1] != plain[1]
+
+
+def test_types_are_found_where_they_are_not_written() -> None:
+    bodies = {
+        "a": SPEND,
+        "b": "from: transaction\nselect: count(*)\n",
+        "c": "from: transaction\nselect: max(category)\n",
+        "d": "from: transaction\nselect: min(event_date)\n",
+        "e": "from: transaction\nselect: max(ordered_at)\n",
+        "f": "from: transaction\nselect: bool_or(coupon is not null)\n",
+        "g": "from: transaction\npreference: {of: category}\n",
+        "h": "from: transaction\nlast: channel\n",
+    }
+    tags = parse_tags({place: text for name, body in bodies.items() for place, text in file(body, name).items()})
+    assert [tags[name].type for name in sorted(bodies)] == [
+        "number", "integer", "text", "date", "timestamp", "boolean", "list", "text",
+    ]  # fmt: skip
