@@ -22,7 +22,7 @@ def run(night: Night) -> None:
     # read twice, for the sizes that decide what is withheld and for the members: kept, so that the profile is read once
     found = _outcomes(night).persist(StorageLevel.MEMORY_AND_DISK)
     try:
-        counts = counted(found).first().asDict() if audiences else {}
+        counts = counted(found).collect()[0].asDict() if audiences else {}
         rows = summaries(counts, audiences=audiences, day=night.day, smallest_group=night.conf.privacy.smallest_group)
         shown = [row["audience"] for row in rows if row["size"]]
         night.save(members(found, shown=shown, day=night.day), GOLD_AUDIENCE_MEMBER)
@@ -31,9 +31,8 @@ def run(night: Night) -> None:
     if rows:
         night.save(night.spark.createDataFrame(_table(rows)), GOLD_AUDIENCE, mode="append")
     for row in rows:
+        night.figure(row["audience"], {arm: row[arm] for arm in ("size", "target", "holdout")} | row["left_out"])
         _tell(night, row)
-    night.figure("sizes", {row["audience"]: row["size"] for row in rows})
-    night.figure("left_out", {row["audience"]: row["left_out"] for row in rows})
 
 
 def _outcomes(night: Night) -> DataFrame:

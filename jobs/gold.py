@@ -19,7 +19,6 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import dataset as ds
 
-from jobs.runtime.configuration import load_configuration
 from jobs.runtime.releases import Release, all_releases
 from jobs.runtime.tables import Lakehouse
 from transforms.definitions import nearest
@@ -67,7 +66,8 @@ class OpenRelease:
 
     def pandas(self, table: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """A table, or some of its columns, as a pandas DataFrame."""
-        return self.arrow(table, columns).to_pandas()
+        frame: pd.DataFrame = self.arrow(table, columns).to_pandas()
+        return frame
 
     def duckdb(self) -> duckdb.DuckDBPyConnection:
         """A new DuckDB connection with a view a table, named as the table is without `gold/`. Times are UTC."""
@@ -106,7 +106,7 @@ def open_release(
     here or above. `restricted`: with the tables that hold personal data.
     Raises PortraitError where there is no such release.
     """
-    house = Lakehouse(lakehouse or load_configuration(Path(conf) if conf else _nearest_conf()).lakehouse)
+    house = Lakehouse(lakehouse or _configured(Path(conf) if conf else _nearest_conf()))
     releases = {found.release: found for found in all_releases(house)}
     if not releases:
         raise PortraitError(f"{house.uri}: no release yet; run a night first: portrait run --date …")
@@ -115,6 +115,12 @@ def open_release(
         raise PortraitError(f"{house.uri}: no release {release}; there are {min(releases)} to {max(releases)}")
     gold = (name for name in named.versions if name.startswith(_GOLD))
     return OpenRelease(house, named, tuple(sorted(name for name in gold if restricted or name not in RESTRICTED)))
+
+
+def _configured(conf: Path) -> str:
+    from jobs.runtime.configuration import load_configuration
+
+    return load_configuration(conf).lakehouse
 
 
 def _nearest_conf() -> Path:

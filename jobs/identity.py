@@ -4,6 +4,7 @@ Spark reduces silver to one row a node and identifier. From there on the driver 
 limits.driver_edges of conf/identity.yml, and writes each table once.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,7 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.engines.linking import Linked, link
-from jobs.runtime.night import Night
+from jobs.runtime.night import Mode, Night
 from transforms.errors import DataError, PortraitError
 from transforms.identity import edges, stable_ids
 from transforms.identity.definition import Identity
@@ -35,6 +36,7 @@ from transforms.schemas import (
 
 # Spark does not know how little the driver hands it; about 10 MB are sent to every core rather than shuffled.
 BROADCAST_RECORDS = 100_000
+AT_ONCE = 3
 _TYPES = {"string": pa.string(), "boolean": pa.bool_(), "date": pa.date32()}
 
 
@@ -78,7 +80,7 @@ def _graph(night: Night, identity: Identity) -> Graph:
             raise PortraitError(
                 f"identity: {saved.rows:,} edges are more than this machine is allowed to link "
                 f"({identity.limits.driver_edges:,}: limits.driver_edges of conf/identity.yml); "
-                "raise the limit where there is memory, about 1 GB for 10 million edges"
+                "raise the limit where there is memory, about half a GB for a million edges"
             )
         return coded(tied.toArrow(), identity.identifiers)
     finally:
@@ -126,19 +128,26 @@ def _check_churn(night: Night, churn: float, identity: Identity) -> None:
 
 
 def _save(night: Night, tonight: Tonight, ledger: pa.Table) -> None:
-    """A commit a table."""
+    """A commit a table. They do not depend on each other, so some are written at once."""
     records = _frame(night, _records(tonight))
-    night.save(records, IDENTITY_RECORD)
-    night.save(_frame(night, ledger), LEDGER)
     changes = tonight.ids.changes.assign(run_id=night.run_id, date=night.day)
-    night.save(_frame(night, _table(changes, IDENTITY_CHANGE)), IDENTITY_CHANGE, mode="append")
-    night.save(_frame(night, _conflicts(tonight, night.day)), IDENTITY_CONFLICT, mode="append")
+    writes: list[tuple[DataFrame, Table, Mode]] = [
+        (_golden(night, records, len(tonight.graph.nodes)), GOLD_CUSTOMER, "overwrite"),
+        (_frame(night, ledger), LEDGER, "overwrite"),
+        (records, IDENTITY_RECORD, "overwrite"),
+        (_frame(night, _table(changes, IDENTITY_CHANGE)), IDENTITY_CHANGE, "append"),
+        (_frame(night, _conflicts(tonight, night.day)), IDENTITY_CONFLICT, "append"),
+    ]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(lambda write: night.save(write[0], write[1], mode=write[2]), writes))
+
+
+def _golden(night: Night, records: DataFrame, number: int) -> DataFrame:
+    owned = F.broadcast(records) if number <= BROADCAST_RECORDS else records
     contacts, consents = (
         night.view(entity) if night.has(f"silver/{entity}") else None for entity in ("contact", "consent")
     )
-    small = len(tonight.graph.nodes) <= BROADCAST_RECORDS
-    owned = F.broadcast(records) if small else records
-    night.save(golden_records(owned, contacts, consents, identity=night.conf.identity), GOLD_CUSTOMER)
+    return golden_records(owned, contacts, consents, identity=night.conf.identity)
 
 
 def _records(tonight: Tonight) -> pa.Table:
@@ -189,5 +198,8 @@ def _released(night: Night, table: Table) -> pa.Table:
 
 
 def _frame(night: Night, rows: pa.Table) -> DataFrame:
-    # Spark takes what follows an empty chunk for nothing
-    return night.spark.createDataFrame(rows.combine_chunks())
+    """What the driver worked out, as a DataFrame of as many partitions as there are cores."""
+    # Spark takes what follows an empty batch for nothing, and makes a partition, so a file, of every 10,000 rows
+    batches = [batch for batch in rows.to_batches(max_chunksize=1_000_000) if batch.num_rows]
+    frame = night.spark.createDataFrame(pa.Table.from_batches(batches, rows.schema))
+    return frame.coalesce(night.spark.sparkContext.defaultParallelism)

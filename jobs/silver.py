@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
 from jobs.runtime.clock import end_of
-from jobs.runtime.night import Night
+from jobs.runtime.night import FEW_ROWS, Night
 from transforms.errors import DataError
 from transforms.schemas import ENTITIES, OPS_FILE, OPS_QUALITY, QUARANTINE, Entity
 from transforms.sources import refine, versions
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
 
 AT_ONCE = 3
-# Up to so many rows an entity's new rows are kept in memory while they are looked at several times.
-KEPT_ROWS = 400_000
 
 
 @dataclass
@@ -58,9 +56,10 @@ def _refine_day(night: Night, day: date) -> None:
         name: [source for source in landed if night.conf.sources[source].entity == name] for name in ENTITIES
     }
     work = [(ENTITIES[name], sources) for name, sources in by_entity.items() if sources]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        results = list(pool.map(lambda item: _refine(night, item[0], item[1], day, landed), work))
-    _quarantine(night, results)
+    with night.for_rows(max(landed.values(), default=0)):
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            results = list(pool.map(lambda item: _refine(night, item[0], item[1], day, landed), work))
+        _quarantine(night, results)
     night.spark.catalog.clearCache()
     _account(night, results, landed, day)
 
@@ -81,7 +80,7 @@ def _bronze(night: Night, source: str, day: date) -> DataFrame:
 
 
 def _refine(night: Night, entity: Entity, names: Sequence[str], day: date, landed: dict[str, int]) -> Refined:
-    """One entity: parse, judge, write. Two looks at the data where it is large, one where nothing is contested."""
+    """One entity: parse, judge, write."""
     result = Refined(entity, day)
     as_of = end_of(day, night.conf.pipeline.timezone)
     compiled = [_compiled(night, name) for name in names]
@@ -90,11 +89,11 @@ def _refine(night: Night, entity: Entity, names: Sequence[str], day: date, lande
         refine.refined, entity, compiled, day=day, as_of=as_of,
         timezone=night.conf.pipeline.timezone, base_currency=night.conf.pipeline.base_currency,
     )  # fmt: skip
-    small = sum(landed[name] for name in names) <= KEPT_ROWS
-    if small:
-        rows = rows.persist()
+    few = sum(landed[name] for name in names) <= FEW_ROWS
+    judged = versions.judged_within(rows, None if few else versions.contested(rows).persist(), entity)
+    if few:  # looked at several times: judged, counted, written, and the refused
+        judged = rows = judged.persist()
     result.refused = refine.quarantined(rows, entity)
-    judged = _judged_within(rows, entity)
     counts = [*versions.fate_counts(list(names)), *_check_counts(compiled, day, night)]
     if night.has(entity.table):
         _replace(night, entity, judged, compiled, counts, result)
@@ -109,11 +108,6 @@ def _compiled(night: Night, name: str) -> CompiledSource:
     source = night.conf.sources[name]
     raw = [column for column in night.load(f"bronze/{name}").columns if not column.startswith("_")]
     return compile_source(source, dict.fromkeys(raw, "string"))
-
-
-def _judged_within(rows: DataFrame, entity: Entity) -> DataFrame:
-    keys = versions.contested(rows).persist()
-    return versions.judged_within(rows, None if keys.isEmpty() else keys, entity)
 
 
 def _replace(

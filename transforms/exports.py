@@ -1,6 +1,7 @@
 """conf/exports/<export>.yml: what is delivered where. The definition and its checks; `export_rows` makes the rows."""
 
 import hmac
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
@@ -27,6 +28,8 @@ COMPRESSIONS = {
     "delta": ("snappy",),
 }
 _ALL = "*"
+# Between the braces of `to: {path: out/{date}/}` YAML would take {date} for a mapping: people need not know that.
+_BARE_DATE = re.compile(r"(\bpath:[ \t]*)([^\s'\",{}]*\{date\}[^\s'\",{}]*)")
 _FIELDS = {field.name: field for field in GOLDEN_FIELDS if field.type == "string"}
 # By whoever has a list of addresses a plain hash is found again by trial; a keyed one and a mask are not.
 _TELLING: tuple[Form, ...] = ("clear", "sha256", "sha256_digits")
@@ -125,7 +128,7 @@ class Export(Definition):
 
 def parse_export(text: str, *, place: str) -> Export:
     """An export's YAML. Raises DefinitionError with a line for each mistake that shows in this file alone."""
-    return parse(Export, {**parse_yaml(text, place=place), "place": place}, place=place)
+    return parse(Export, {**parse_yaml(_BARE_DATE.sub(r"\1'\2'", text), place=place), "place": place}, place=place)
 
 
 def purpose_of(export: Export, audiences: Mapping[str, Audience]) -> str | None:

@@ -72,7 +72,8 @@ def _csv_rows(system: fs.FileSystem, path: str) -> int:
 def _csv_header(system: fs.FileSystem, path: str) -> list[str]:
     with system.open_input_stream(path, compression="detect") as stream:
         # names of columns hold neither commas nor quotes
-        return stream.read(_BLOCK).split(b"\n", 1)[0].decode().rstrip("\r").split(",")
+        header: str = stream.read(_BLOCK).split(b"\n", 1)[0].decode()
+    return header.rstrip("\r").split(",")
 
 
 def problems_of(system: fs.FileSystem, folder: str, manifest: dict[str, Any]) -> Iterator[str]:

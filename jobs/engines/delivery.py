@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
-from py4j.protocol import Py4JJavaError
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyarrow import fs
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
@@ -133,7 +133,7 @@ def publish(
         _put(staging, folder, manifest)
         staging.drop()
     except OSError as error:
-        told = re.search(r"\[errno \d+\] ([^.;]+)", str(error), re.IGNORECASE)
+        told = re.search(r"\[errno \d+\] ([^.;]+)", str(error))
         cause = told[1] if told else error.strerror or type(error).__name__
         raise PortraitError(f"{folder.uri}: cannot be written: {cause}; mend the folder, or name another") from None
     return manifest

@@ -5,29 +5,30 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pyarrow as pa
+from pyarrow import dataset as ds
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
+from jobs.runtime.snapshot import read_version
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.releases import Release
+from jobs.runtime.tables import Lakehouse
 from transforms.errors import PortraitError
 from transforms.export_rows import all_added, asks_customers, changes, comparable, pads_of, rows, shown_as, survivors
 from transforms.exports import KEY, MERGED_INTO, Export, purpose_of
 from transforms.profile import PROFILE
-from transforms.schemas import GOLD_AUDIENCE_MEMBER, GOLD_CUSTOMER, IDENTITY_CHANGE, Table
+from transforms.schemas import GOLD_AUDIENCE_MEMBER, GOLD_CUSTOMER, IDENTITY_CHANGE
 
 
 class State(Protocol):
     """What a delivery reads: tables as a release names them, and what was delivered before. A Night is one."""
 
     conf: Configuration
+    lakehouse: Lakehouse
     run_id: str
 
     @property
     def spark(self) -> SparkSession: ...
-
-    def load_at(self, release: Release, table: str | Table) -> DataFrame: ...
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,9 @@ def _rows_at(state: State, export: Export, release: Release, columns: Sequence[s
     name = purpose_of(export, conf.audiences)
     purpose = (name, conf.privacy.purposes[name]) if name else None
     return rows(
-        state.load_at(release, PROFILE),
-        state.load_at(release, GOLD_CUSTOMER) if asks_customers(export, purpose) else None,
-        state.load_at(release, GOLD_AUDIENCE_MEMBER) if export.audience else None,
+        _at(state, release, PROFILE),
+        _at(state, release, GOLD_CUSTOMER.name) if asks_customers(export, purpose) else None,
+        _at(state, release, GOLD_AUDIENCE_MEMBER.name) if export.audience else None,
         export=export,
         columns=columns,
         purpose=purpose,
@@ -103,18 +104,15 @@ def _pads(spark: SparkSession, export: Export) -> DataFrame | None:
     return spark.createDataFrame(pa.table({"_inner_pad": [inner], "_outer_pad": [outer]}))
 
 
+def _at(state: State, release: Release, table: str) -> DataFrame:
+    if table not in release.versions:
+        raise PortraitError(f"{table}: not in release {release.release} of {release.date}")
+    return read_version(state.spark, state.lakehouse, table, release.versions[table])
+
+
 def _merged(state: State, export: Export, since: Release, release: Release) -> DataFrame | None:
     """What became of the ids that ended since the last delivery, as the receivers know ids."""
-    if IDENTITY_CHANGE.name not in release.versions:
-        return None
-    merges = (
-        state.load_at(release, IDENTITY_CHANGE)
-        .where((F.col("kind") == "merge") & (F.col("date") > F.lit(since.date)))
-        .select("date", "customer_id", "from_ids")
-        .orderBy("date", "customer_id")
-        .collect()
-    )
-    into = survivors((row["customer_id"], row["from_ids"] or []) for row in merges)
+    into = survivors(_merges(state.lakehouse, since, release))
     if not into:
         return None
     pairs = state.spark.createDataFrame(pa.table({KEY: list(into), MERGED_INTO: list(into.values())}))
@@ -122,3 +120,16 @@ def _merged(state: State, export: Export, since: Release, release: Release) -> D
     return pairs.transform(shown_as, forms={KEY: form, MERGED_INTO: form}, pads=_pads(state.spark, export)).select(
         KEY, MERGED_INTO
     )
+
+
+def _merges(lakehouse: Lakehouse, since: Release, release: Release) -> list[tuple[str, list[str]]]:
+    """Who was merged after one release and up to another, oldest first: the id that was kept, those it came from."""
+    changed = lakehouse.open(IDENTITY_CHANGE.name, release.versions.get(IDENTITY_CHANGE.name))
+    if changed is None or IDENTITY_CHANGE.name not in release.versions:
+        return []
+    merges = changed.to_pyarrow_dataset().to_table(
+        columns=["date", "customer_id", "from_ids"],
+        filter=(ds.field("kind") == "merge") & (ds.field("date") > since.date),
+    )
+    ordered = merges.sort_by([("date", "ascending"), ("customer_id", "ascending")]).to_pylist()
+    return [(row["customer_id"], row["from_ids"] or []) for row in ordered]

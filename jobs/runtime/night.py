@@ -3,7 +3,8 @@
 import json
 import shutil
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
@@ -14,6 +15,7 @@ from jobs.runtime.clock import end_of
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.releases import Release
 from jobs.runtime.session import open_session
+from jobs.runtime.snapshot import read_version
 from jobs.runtime.tables import Lakehouse
 from transforms.errors import PortraitError
 from transforms.schemas import ENTITIES, Table
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["overwrite", "append"]
 LEAST_FREE_BYTES = 200_000_000
+FEW_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,23 @@ class Night:
         return self.lakehouse.rows(table, self.versions.get(table.name))
 
     def _at(self, name: str, version: int) -> "DataFrame":
-        return self.spark.read.format("delta").option("versionAsOf", version).load(self.lakehouse.path(name))
+        return read_version(self.spark, self.lakehouse, name, version)
+
+    @contextmanager
+    def for_rows(self, rows: int) -> Iterator[None]:
+        """Expressions over few rows are interpreted: to compile them would cost more than to run them."""
+        if rows > FEW_ROWS:
+            yield
+            return
+        interpreted = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+        before = {name: self.spark.conf.get(name) for name in interpreted}
+        try:
+            for name, value in interpreted.items():
+                self.spark.conf.set(name, value)
+            yield
+        finally:
+            for name, value in before.items():
+                self.spark.conf.set(name, value)
 
     # -- writing
 

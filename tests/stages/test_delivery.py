@@ -32,8 +32,8 @@ from transforms.schemas import GOLD_AUDIENCE_MEMBER, GOLD_CUSTOMER, IDENTITY_CHA
 
 FIRST_DAY = date(2026, 3, 1)
 NASTY = {
-    "a": "=HYPERLINK(1)", "b": '他说"你好", 再见\n第二行', "c": "  blanks  ", "d": "", "e": None, "f": "-1+2", "g": "back\\slash",
-    "h": "x;=1", "i": "comma, quote\" end",
+    "a": "=HYPERLINK(1)", "b": '他说"你好", 再见\n第二行', "c": "  blanks  ", "d": "", "e": None, "f": "-1+2",
+    "g": "back\\slash", "h": "x;=1", "i": "comma, quote\" end",
 }  # fmt: skip
 
 
@@ -73,21 +73,30 @@ class House:
                 purposes={"marketing": Purpose(consent="opt_in"), "service": Purpose(consent="none")},
                 keys=Keys(customer=["k" * 32], erasure=["e" * 32]), roles={"all": Role()},
             ),
-            sources={}, identity=None, tags=TAGS, audiences={"vip": Audience(audience="vip", where="true", purpose="marketing")},
+            sources={}, identity=None, tags=TAGS,
+            audiences={"vip": Audience(audience="vip", where="true", purpose="marketing")},
             exports=self.exports, hash="conf",
         )  # type: ignore[arg-type]  # fmt: skip
 
     def wants(self, name: str, **keys: Any) -> None:
         to = {"format": "csv", "path": f"out/{name}/{{date}}/", **keys.pop("to", {})}
-        self.exports[name] = Export(place=f"conf/exports/{name}.yml", export=name, role="all", to=Destination(**to), **keys)
+        self.exports[name] = Export(
+            place=f"conf/exports/{name}.yml", export=name, role="all", to=Destination(**to), **keys
+        )
 
     def release(
         self, people: dict[str, Person], *, day: int = 0, merges: dict[str, list[str]] | None = None, holdout: str = ""
     ) -> Release:
         """Publish a release of these people: customer -> profile columns, email."""
         date_ = FIRST_DAY + timedelta(days=day)
-        rows = [{"customer_id": one, "as_of": datetime(2026, 3, 1, tzinfo=UTC), "run_id": f"r{day}", **told} for one, told in people.items()]
-        members = [{"date": date_, "audience": "vip", "customer_id": one, "arm": "holdout" if one in holdout else "target"} for one in people]
+        rows = [
+            {"customer_id": one, "as_of": datetime(2026, 3, 1, tzinfo=UTC), "run_id": f"r{day}", **told}
+            for one, told in people.items()
+        ]
+        members = [
+            {"date": date_, "audience": "vip", "customer_id": one, "arm": "holdout" if one in holdout else "target"}
+            for one in people
+        ]
         changes = [
             {"run_id": f"r{day}", "date": date_, "kind": "merge", "customer_id": kept, "from_ids": ended}
             for kept, ended in (merges or {}).items()
@@ -103,7 +112,9 @@ class House:
         )  # fmt: skip
 
     def write(self, table: Table, rows: list[dict[str, Any]], mode: Any = "overwrite") -> int:
-        data = pa.Table.from_pylist([{name: row.get(name) for name in table.names} for row in rows], arrow_schema(table))
+        data = pa.Table.from_pylist(
+            [{name: row.get(name) for name in table.names} for row in rows], arrow_schema(table)
+        )
         write_deltalake(self.lakehouse.path(table.name), data, mode=mode)
         return DeltaTable(self.lakehouse.path(table.name)).version()
 
@@ -111,7 +122,8 @@ class House:
         newest = releases.newest(self.lakehouse)
         assert newest is not None
         night = Night(
-            conf=self.conf, lakehouse=self.lakehouse, day=newest.date, run_id=newest.run_id, started_at=datetime.now(UTC), base=newest,
+            conf=self.conf, lakehouse=self.lakehouse, day=newest.date, run_id=newest.run_id,
+            started_at=datetime.now(UTC), base=newest,
         )  # fmt: skip
         night.__dict__["spark"] = self.spark
         night.release = newest
@@ -121,7 +133,10 @@ class House:
         exports.run(self.night())
 
     def noted(self, name: str = "x") -> list[dict[str, Any]]:
-        return sorted((row for row in self.lakehouse.rows(OPS_EXPORT) if row["export"] == name), key=lambda row: row["delivered_at"])
+        return sorted(
+            (row for row in self.lakehouse.rows(OPS_EXPORT) if row["export"] == name),
+            key=lambda row: row["delivered_at"],
+        )
 
     def out(self, name: str = "x", day: int = 0) -> Path:
         return self.root / "out" / name / (FIRST_DAY + timedelta(days=day)).isoformat()
@@ -165,8 +180,12 @@ def test_a_csv_that_pandas_and_duckdb_read_alike(house: House):
     assert sorted(path.name for path in folder.parent.iterdir()) == [folder.name]
     shown = {**NASTY, "a": "'=HYPERLINK(1)", "f": "'-1+2", "h": "x;'=1"}
     by_pandas = pd.read_csv(folder / "export-00000.csv.gz", keep_default_na=False, na_values=[], dtype=str)
-    assert dict(zip(by_pandas["customer_id"], by_pandas["note"], strict=True)) == {one: text or "" for one, text in shown.items()}
-    by_duckdb = duckdb.sql(f"select customer_id, note, likes, spend, seen from read_csv('{folder}/*.csv.gz', all_varchar=true)")
+    assert dict(zip(by_pandas["customer_id"], by_pandas["note"], strict=True)) == {
+        one: text or "" for one, text in shown.items()
+    }
+    by_duckdb = duckdb.sql(
+        f"select customer_id, note, likes, spend, seen from read_csv('{folder}/*.csv.gz', all_varchar=true)"
+    )
     rows = {row[0]: row[1:] for row in by_duckdb.fetchall()}
     assert {one: row[0] or None for one, row in rows.items()} == {one: text or None for one, text in shown.items()}
     assert rows["a"][1:] == ('["茶",null]', "-1.0000", "2026-02-01T12:00:00.123456Z")
@@ -178,7 +197,14 @@ def test_a_csv_that_pandas_and_duckdb_read_alike(house: House):
         "export": "x", "release": 1, "date": "2026-03-01", "mode": "full", "reset": None, "rows": 9, "format": "csv",
     }  # fmt: skip
     assert manifest["contract"]["version"] == "1.2.0"
-    assert [column["name"] for column in manifest["schema"]] == ["customer_id", "email", "note", "likes", "spend", "seen"]
+    assert [column["name"] for column in manifest["schema"]] == [
+        "customer_id",
+        "email",
+        "note",
+        "likes",
+        "spend",
+        "seen",
+    ]
     assert verify(str(folder)) == []
 
 
@@ -192,13 +218,32 @@ def test_every_format_with_rows_and_without(house: House, format_: str):
     for name in ("x", "empty"):
         assert verify(str(house.out(name))) == []
     folder = house.out()
-    reading = {"csv": f"read_csv('{folder}/*.csv')", "json": f"read_json('{folder}/*.jsonl')", "parquet": f"'{folder}/*.parquet'"}
+    reading = {
+        "csv": f"read_csv('{folder}/*.csv')",
+        "json": f"read_json('{folder}/*.jsonl')",
+        "parquet": f"'{folder}/*.parquet'",
+    }
     by_delta = DeltaTable(folder / "export").to_pyarrow_table() if format_ == "delta" else pa.table({})
     read = duckdb.sql(f"select customer_id, cast(spend as int) from {reading.get(format_, 'by_delta')} order by 1")
     assert read.fetchall() == [("a", 1), ("b", 2), ("c", 3)]
     assert by_delta.num_rows in (0, 3)
     if format_ == "csv":
         assert (house.out("empty") / "export-00000.csv").read_text() == "customer_id,spend\n"
+
+
+def test_a_release_without_a_single_customer(house: House):
+    both_modes(house, audience="vip", columns=["spend"], identifiers={"email": "sha256"})
+    house.wants("csv", columns=["spend"])
+    house.release({})
+    house.deliver()
+    house.release(people(a=1), day=1)
+    house.deliver()
+    house.release({}, day=2)
+    house.deliver()
+    assert [house.manifest(day=day)["rows"] for day in range(3)] == [0, 1, 1]
+    assert house.manifest(day=2)["counts"] == {"added": 0, "changed": 0, "removed": 1, "merged": 0}
+    assert held_after(house, [0, 1, 2]) == {} == full(house, 2)
+    assert (house.out("csv") / "export-00000.csv").read_text() == "customer_id,spend\n"
 
 
 def test_the_same_release_is_delivered_once(house: House):
@@ -352,10 +397,11 @@ def held_after(house: House, days: list[int], name: str = "x") -> dict[str, Any]
             receiver.execute(f"create or replace table held as select * exclude (change, merged_into) from {files}")
         else:
             receiver.execute(f"delete from held where customer_id in (select customer_id from {files})")
-            receiver.execute(f"insert into held select * exclude (change, merged_into) from {files} where change in ('added', 'changed')")
-    rows = receiver.sql("select * from held").fetchall()
-    assert len({row[0] for row in rows}) == len(rows)
-    return {row[0]: row[1:] for row in rows}
+            rows = f"select * exclude (change, merged_into) from {files} where change in ('added', 'changed')"
+            receiver.execute(f"insert into held {rows}")
+    held = receiver.sql("select * from held").fetchall()
+    assert len({row[0] for row in held}) == len(held)
+    return {row[0]: row[1:] for row in held}
 
 
 def full(house: House, day: int, name: str = "full") -> dict[str, Any]:
@@ -388,12 +434,19 @@ def test_yesterdays_full_and_todays_changes_are_todays_full(house: House):
         {"added": 0, "changed": 0, "removed": 0, "merged": 0},
         {"added": 1, "changed": 1, "removed": 0, "merged": 1},  # f merged into g; d was not there any more
     ]
-    into = duckdb.sql(f"select customer_id, merged_into from '{house.out(day=1)}/*.parquet' where change = 'merged'").fetchall()
+    into = duckdb.sql(
+        f"select customer_id, merged_into from '{house.out(day=1)}/*.parquet' where change = 'merged'"
+    ).fetchall()
     assert into == [("c", "a")]
     assert [house.manifest(day=day)["mode"] for day in range(4)] == ["full", "changes", "changes", "changes"]
     assert house.manifest()["reset"] == "first delivery"
     assert house.manifest(day=3)["since"] == {"release": 3, "date": "2026-03-03"}
-    assert [(row["release"], row["mode"]) for row in house.noted()] == [(1, "full"), (2, "changes"), (3, "changes"), (4, "changes")]
+    assert [(row["release"], row["mode"]) for row in house.noted()] == [
+        (1, "full"),
+        (2, "changes"),
+        (3, "changes"),
+        (4, "changes"),
+    ]
 
 
 def test_a_night_that_was_not_delivered_is_caught_up_with(house: House):
@@ -439,7 +492,12 @@ def test_everything_is_delivered_where_changes_cannot_be_told(house: House):
     DeltaTable(house.lakehouse.path("ops/release")).delete("release = 3")
     house.deliver()
     assert house.manifest(day=2)["reset"] == "release 3 can no longer be read"
-    assert held_after(house, [2]) == full(house, 2)
+    for file in DeltaTable(house.lakehouse.path(PROFILE)).file_uris():
+        Path(file).unlink()  # as VACUUM does once a version has expired
+    house.release(people(a=5), day=3)
+    house.deliver()
+    assert house.manifest(day=3)["reset"] == "release 4 can no longer be read"
+    assert held_after(house, [2, 3]) == full(house, 3)
 
 
 def test_no_manifest_or_message_holds_personal_data(house: House):

@@ -2,6 +2,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -17,7 +18,11 @@ from transforms.schemas import Column
 
 DAY, AS_OF = date(2026, 3, 1), datetime(2026, 3, 1, 23, 59, 59, 999999, tzinfo=UTC)
 PRIVACY = Privacy(
-    purposes={"marketing": Purpose(consent="opt_in"), "service": Purpose(consent="none"), "post": Purpose(consent="opt_out")},
+    purposes={
+        "marketing": Purpose(consent="opt_in"),
+        "service": Purpose(consent="none"),
+        "post": Purpose(consent="opt_out"),
+    },
     keys=Keys(customer=["k" * 32], erasure=["e" * 32]),
     smallest_group=2,
 )
@@ -62,15 +67,16 @@ def problems(*audiences: Audience) -> list[str]:
     return list(error.value.lines)
 
 
-def found(spark: SparkSession, audiences: dict[str, Audience], people: list[tuple[Any, ...]]) -> dict[str, dict[str, str]]:
+def found(
+    spark: SparkSession, audiences: dict[str, Audience], people: list[tuple[Any, ...]]
+) -> dict[str, dict[str, str]]:
     """Audience -> customer -> outcome; people: (customer_id, spend, city, consents)."""
     profile = spark.createDataFrame([row[:3] for row in people], "customer_id string, spend int, city string")
-    customers = spark.createDataFrame([(row[0], row[3]) for row in people], "customer_id string, consents map<string,boolean>")
+    customers = spark.createDataFrame(
+        [(row[0], row[3]) for row in people], "customer_id string, consents map<string,boolean>"
+    )
     rows = outcomes(profile, customers, **arguments(audiences)).collect()
-    return {
-        name: {row["customer_id"]: row[name] for row in rows if row[name] is not None}
-        for name in audiences
-    }
+    return {name: {row["customer_id"]: row[name] for row in rows if row[name] is not None} for name in audiences}
 
 
 def arguments(audiences: dict[str, Audience]) -> dict[str, Any]:
@@ -137,7 +143,7 @@ def test_a_circle_is_told_with_its_path():
     (line,) = problems(*ring)
     path = line.split("on itself: ")[1].split(";")[0].split(" -> ")
     assert path[0] == path[-1] and sorted(path[:-1]) == ["a", "b", "c"]
-    assert all(step in (("a", "b"), ("b", "c"), ("c", "a")) for step in zip(path, path[1:], strict=False))
+    assert all(step in (("a", "b"), ("b", "c"), ("c", "a")) for step in pairwise(path))
     (line,) = problems(audience("me", where="true", union=["me"]))
     assert "built on itself: me -> me" in line
 
@@ -146,7 +152,9 @@ def test_a_tag_of_another_purpose_is_named_also_where_it_is_used_by_way_of_anoth
     complained = audience("complained", where="tickets > 0")
     lines = problems(complained, audience("mail", where="spend > 0 and tickets = 0", purpose="marketing"))
     assert len(lines) == 1
-    assert lines[0].startswith("conf/audiences/mail.yml: where: the tag 'tickets' is not meant for marketing (its purposes: service)")
+    assert lines[0].startswith(
+        "conf/audiences/mail.yml: where: the tag 'tickets' is not meant for marketing (its purposes: service)"
+    )
     far = audience("far", where="true", purpose="marketing", union=["near"])
     (line,) = problems(complained, audience("near", union=["complained"]), far)
     assert "far.yml: built on 'complained': the tag 'tickets'" in line
@@ -154,7 +162,11 @@ def test_a_tag_of_another_purpose_is_named_also_where_it_is_used_by_way_of_anoth
 
 
 def test_levels_are_built_from_the_ground():
-    assert levels(named(audience("c", union=["a", "b"]), audience("b", union=["a"]), audience("a", where="true"))) == [["a"], ["b"], ["c"]]
+    assert levels(named(audience("c", union=["a", "b"]), audience("b", union=["a"]), audience("a", where="true"))) == [
+        ["a"],
+        ["b"],
+        ["c"],
+    ]
 
 
 # -- members
@@ -169,7 +181,13 @@ def test_members_are_where_and_union_less_except(spark: SparkSession):
         audience("all", where="true"),
         audience("nobody", where="false"),
     )
-    people = [("a", 100, "Berlin", None), ("b", 7, None, None), ("c", None, "Berlin", {}), ("d", 99, "Ulm", None), ("e", 500, "上海", None)]
+    people = [
+        ("a", 100, "Berlin", None),
+        ("b", 7, None, None),
+        ("c", None, "Berlin", {}),
+        ("d", 99, "Ulm", None),
+        ("e", 500, "上海", None),
+    ]
     got = found(spark, audiences, people)
     assert got["rich"] == {"a": "target", "e": "target"}
     assert got["both"] == dict.fromkeys("abce", "target")
@@ -188,13 +206,22 @@ def test_any_web_of_audiences_is_what_sets_of_people_say(spark: SparkSession):
         union, minus = (dice.sample(before, min(len(before), dice.randrange(3))) for _ in range(2))
         own = {person[0] for person in people if person[1] is not None and person[1] < border}
         audiences[name] = audience(name, where=f"spend < {border}", union=union, **{"except": minus})
-        expected[name] = own.union(*(expected[other] for other in union)).difference(*(expected[other] for other in minus))
+        expected[name] = own.union(*(expected[other] for other in union)).difference(
+            *(expected[other] for other in minus)
+        )
     got = found(spark, dict(reversed(audiences.items())), people)
     assert {name: {who for who, what in of.items() if what == "target"} for name, of in got.items()} == expected
 
 
 def test_consent_is_asked_for_the_audiences_own_purpose(spark: SparkSession):
-    decisions = [None, {}, {"marketing": True}, {"marketing": False}, {"post": False}, {"post": True, "marketing": None}]
+    decisions = [
+        None,
+        {},
+        {"marketing": True},
+        {"marketing": False},
+        {"post": False},
+        {"post": True, "marketing": None},
+    ]
     people = [(str(number), 1, None, decision) for number, decision in enumerate(decisions)]
     audiences = named(
         audience("in", where="true", purpose="marketing"),
@@ -265,9 +292,13 @@ def test_small_audiences_are_withheld_and_everybody_left_out_is_counted(spark: S
     people += [("a", 1, None, yes), ("b", 2, None, yes), ("c", 3, None, yes), ("d", 4, None, None)]
     people += [("e", 5, "Berlin", yes), ("f", 0, "Berlin", None)]
     profile = spark.createDataFrame([row[:3] for row in people], "customer_id string, spend int, city string")
-    customers = spark.createDataFrame([(row[0], row[3]) for row in people], "customer_id string, consents map<string,boolean>")
+    customers = spark.createDataFrame(
+        [(row[0], row[3]) for row in people], "customer_id string, consents map<string,boolean>"
+    )
     kept = outcomes(profile, customers, **arguments(audiences)).cache()
-    rows = summaries(counted(kept).first().asDict(), audiences=audiences, day=DAY, smallest_group=PRIVACY.smallest_group)
+    rows = summaries(
+        counted(kept).first().asDict(), audiences=audiences, day=DAY, smallest_group=PRIVACY.smallest_group
+    )
     told = {row["audience"]: (row["size"], row["target"], row["holdout"], row["left_out"]) for row in rows}
     assert told == {
         "big": (2, 2, 0, {"no_consent": 1, "except": 1}),

@@ -10,7 +10,17 @@ from pyspark.sql import SparkSession
 
 from transforms.audiences import Audience
 from transforms.errors import DefinitionError
-from transforms.export_rows import all_added, asks_customers, changes, comparable, pads_of, rows, shown_as, survivors, text_cells
+from transforms.export_rows import (
+    all_added,
+    asks_customers,
+    changes,
+    comparable,
+    pads_of,
+    rows,
+    shown_as,
+    survivors,
+    text_cells,
+)
 from transforms.exports import Destination, Export, check_exports, columns_of, delivered_columns, parse_export
 from transforms.privacy import Keys, Privacy, Purpose, Role
 from transforms.profile import profile_table
@@ -75,13 +85,19 @@ export: email_platform
 audience: vip
 columns: [likes, spend]
 identifiers: {email: sha256}
-to: {format: csv, path: /exports/email_platform/{date}/, files: 1, compression: gzip}
+to: {format: csv, path: exports/email_platform/{date}/, files: 1, compression: gzip}
 mode: changes
 contract: {version: 1.2.0, status: active, team: email, support: crm@example.org}
 role: marketer
 """
-    one = parse_export(text.replace("/exports/email_platform/{date}/", "'/exports/email_platform/{date}/'"), place="e.yml")
-    assert (one.mode, one.to.codec, one.fields, one.contract and one.contract.version) == ("changes", "gzip", ["email"], "1.2.0")
+    one = parse_export(text, place="e.yml")
+    assert one.to.path == "exports/email_platform/{date}/"
+    assert (one.mode, one.to.codec, one.fields, one.contract and one.contract.version) == (
+        "changes",
+        "gzip",
+        ["email"],
+        "1.2.0",
+    )
     assert problems(one.model_copy(update={"place": "e.yml"})) == []
 
 
@@ -107,22 +123,34 @@ def test_the_destinations_compression_fits_its_format():
 
 
 def test_a_key_is_never_shown():
-    secret = "0123456789abcdef0123456789abcdef-secret"  # noqa: S105
-    one = parse_export(f"export: e\nto: {{format: csv, path: out}}\nkey: {secret}\nidentifiers: {{email: hmac}}\n", place="e.yml")
+    secret = "0123456789abcdef0123456789abcdef-secret"
+    one = parse_export(
+        f"export: e\nto: {{format: csv, path: out}}\nkey: {secret}\nidentifiers: {{email: hmac}}\n", place="e.yml"
+    )
     assert secret not in repr(one) + str(one) + one.definition_hash([]) + one.model_dump_json()
-    for wrong in ("{a: 0123456789abcdef-secret}", "[0123456789abcdef-secret]", "'0123456789abcdef-secret'", "12345678901234567890123456789012345"):
+    for wrong in (
+        "{a: 0123456789abcdef-secret}",
+        "[0123456789abcdef-secret]",
+        "'0123456789abcdef-secret'",
+        "12345678901234567890123456789012345",
+    ):
         with pytest.raises(DefinitionError) as error:
             parse_export(f"export: e\nto: {{format: csv, path: out}}\nkey: {wrong}\n", place="e.yml")
         assert "0123456789" not in str(error.value)
 
 
 def test_every_mistake_is_one_line_with_file_key_and_remedy():
-    wrong = export("wrong", audience="vpi", columns=["spnd", "likes", "likes"], identifiers={"e_mail": "clear"}, role="marketeer")
+    wrong = export(
+        "wrong", audience="vpi", columns=["spnd", "likes", "likes"], identifiers={"e_mail": "clear"}, role="marketeer"
+    )
     lines = problems(wrong)
     assert "conf/exports/wrong.yml: audience: no audience is called 'vpi'; did you mean 'vip'?" in lines
     assert "conf/exports/wrong.yml: columns: no column 'spnd' in the profile; did you mean 'spend'?" in lines
     assert "conf/exports/wrong.yml: identifiers: no identifier 'e_mail'; did you mean 'email'?" in lines
-    assert "conf/exports/wrong.yml: role: no role in conf/privacy.yml is called 'marketeer'; did you mean 'marketer'?" in lines
+    assert (
+        "conf/exports/wrong.yml: role: no role in conf/privacy.yml is called 'marketeer'; did you mean 'marketer'?"
+        in lines
+    )
     assert any("columns: 'likes' would stand in a row twice" in line for line in lines)
 
 
@@ -132,14 +160,26 @@ def test_every_mistake_is_one_line_with_file_key_and_remedy():
         ({"columns": ["wealth"], "role": "marketer"}, "columns: the role 'marketer' may not hold 'wealth' (sensitive)"),
         ({"columns": ["age"], "role": "analyst"}, "columns: the role 'analyst' may not hold 'age' (personal)"),
         ({"columns": ["age"]}, "columns: an export without a role may not hold 'age' (personal)"),
-        ({"identifiers": {"email": "clear"}, "role": "analyst"}, "identifiers.email: the role 'analyst' may not hold it as clear"),
+        (
+            {"identifiers": {"email": "clear"}, "role": "analyst"},
+            "identifiers.email: the role 'analyst' may not hold it as clear",
+        ),
         ({"identifiers": {"email": "sha256"}}, "identifiers.email: an export without a role may not hold it as sha256"),
-        ({"columns": ["tickets"], "audience": "vip"}, "columns: the tag 'tickets' is not meant for marketing (its purposes: service)"),
+        (
+            {"columns": ["tickets"], "audience": "vip"},
+            "columns: the tag 'tickets' is not meant for marketing (its purposes: service)",
+        ),
         ({"purpose": "service", "audience": "vip"}, "purpose: 'service', but its audience 'vip' is for marketing"),
         ({"purpose": "servce"}, "purpose: no purpose in conf/privacy.yml is called 'servce'; did you mean 'service'?"),
-        ({"identifiers": {"email": "hmac"}}, "identifiers.email: hmac needs a key of this destination; add key: ${X_KEY}"),
+        (
+            {"identifiers": {"email": "hmac"}},
+            "identifiers.email: hmac needs a key of this destination; add key: ${X_KEY}",
+        ),
         ({"mode": "changes", "to": {"path": "x"}}, "to.path: each delivery of changes needs a folder of its own"),
-        ({"mode": "changes", "identifiers": {"customer_id": "masked"}}, "identifiers.customer_id: masked ids cannot say"),
+        (
+            {"mode": "changes", "identifiers": {"customer_id": "masked"}},
+            "identifiers.customer_id: masked ids cannot say",
+        ),
         ({"mode": "changes", "columns": ["as_of"]}, "columns: 'as_of' cannot be in an export of changes"),
         ({"columns": ["customer_id"]}, "columns: 'customer_id' would stand in a row twice"),
     ],
@@ -233,11 +273,19 @@ def test_only_the_target_arm_goes_out_and_without_an_audience_those_who_agreed(s
         "customer_id string, email string, consents map<string,boolean>",
     )
     members = spark.createDataFrame(
-        [("vip", "a", "holdout"), ("vip", "b", "target"), ("other", "c", "target")], "audience string, customer_id string, arm string"
+        [("vip", "a", "holdout"), ("vip", "b", "target"), ("other", "c", "target")],
+        "audience string, customer_id string, arm string",
     )
 
     def got(one: Export, members: Any = None, purpose: Any = None) -> list[tuple[Any, ...]]:
-        made = rows(profile, customers if asks_customers(one, purpose) else None, members, export=one, columns=["spend"], purpose=purpose)
+        made = rows(
+            profile,
+            customers if asks_customers(one, purpose) else None,
+            members,
+            export=one,
+            columns=["spend"],
+            purpose=purpose,
+        )
         assert made.columns == ["customer_id", *one.fields, "spend"]
         return sorted(tuple(row) for row in made.collect())
 
@@ -265,7 +313,8 @@ def test_each_kind_of_change(spark: SparkSession):
          ("gone", 5, []), ("into", 6, []), ("astray", 7, [])], columns,
     )  # fmt: skip
     new = spark.createDataFrame(
-        [("same", 1, ["x", None]), ("more", 2, None), ("null", 1, ["x"]), ("order", 1, ["y", "x"]), ("new", 3, None)], columns
+        [("same", 1, ["x", None]), ("more", 2, None), ("null", 1, ["x"]), ("order", 1, ["y", "x"]), ("new", 3, None)],
+        columns,
     )
     merged = spark.createDataFrame([("into", "more"), ("astray", "not here")], "customer_id string, merged_into string")
     got = {row["customer_id"]: tuple(row)[1:] for row in changes(old, new, merged).collect()}
@@ -292,8 +341,8 @@ def test_yesterdays_full_and_todays_changes_are_todays_full(spark: SparkSession)
         ids = (f"c{number}" for number in range(120) if dice.random() < 0.7)
         return {
             one: (
-                dice.choice([None, 1, 2]), dice.choice([None, float("nan"), 1.5]), dice.choice([None, [], ["a"], ["a", "北"]]),
-                dice.choice([None, True]),
+                dice.choice([None, 1, 2]), dice.choice([None, float("nan"), 1.5]),
+                dice.choice([None, [], ["a"], ["a", "北"]]), dice.choice([None, True]),
             )
             for one in ids
         }  # fmt: skip
@@ -304,7 +353,9 @@ def test_yesterdays_full_and_todays_changes_are_todays_full(spark: SparkSession)
         today = population()
         gone = sorted(set(before) - set(today))
         fates = [(one, dice.choice(sorted(today))) for one in gone[::2]]
-        old, new = (spark.createDataFrame([(one, *rest) for one, rest in side.items()], schema) for side in (before, today))
+        old, new = (
+            spark.createDataFrame([(one, *rest) for one, rest in side.items()], schema) for side in (before, today)
+        )
         merged = spark.createDataFrame(fates, "customer_id string, merged_into string")
         held = apply(dict(before), changes(old.repartition(3), new, merged).collect())
         assert str(sorted(held.items())) == str(sorted(today.items()))  # as text: NaN is not equal to itself
@@ -325,14 +376,16 @@ def apply(held: dict[str, tuple[Any, ...]], delivered: list[Any]) -> dict[str, t
 # -- cells
 
 HOSTILE = [
-    "=1+1", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\u3000=1", "＝1+1", "＋1", "－1", "＠x", "=cmd|'/c calc'!A1",
-    "a;=1+1", "a\n=1", "a\t@x", "; +1", "\tplain", "+49151123456=1", "-",
+    "=1+1", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\u3000=1", "＝1+1", "＋1", "－1", "＠x",
+    "=cmd|'/c calc'!A1", "a;=1+1", "a\n=1", "a\t@x", "; +1", "\tplain", "+49151123456=1", "-",
 ]  # fmt: skip
 HARMLESS = ["plain", "", "a=b", "1-2", "ann@example.org", "'=1", "北京", "a; b", "x, y", "12:30", '"quoted"', "it's"]
 
 
 def test_no_cell_starts_a_formula_and_harmless_ones_stay(spark: SparkSession):
-    cells = spark.createDataFrame([(str(n), text) for n, text in enumerate([*HOSTILE, *HARMLESS])], "customer_id string, note string")
+    cells = spark.createDataFrame(
+        [(str(n), text) for n, text in enumerate([*HOSTILE, *HARMLESS])], "customer_id string, note string"
+    )
     shown = [row[1] for row in sorted(text_cells(cells).collect(), key=lambda row: int(row[0]))]
     for before, after in zip(HOSTILE, shown, strict=False):
         assert after != before and after.replace("'", "") == before.replace("'", ""), before

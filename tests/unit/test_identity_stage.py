@@ -177,14 +177,12 @@ def test_a_night_run_again_and_rows_in_another_order_give_the_same(nights):
     assert changes(one) == changes(two)
 
 
-def test_too_many_known_customers_losing_their_id_stop_the_night(nights):
-    nights.rules["limits"] = {"id_churn": 0.4}
+def test_limits_stop_the_night(nights):
     nights.run(1, {"1": ANN, "2": BOB})
+    nights.rules["limits"] = {"id_churn": 0.4}
     with pytest.raises(DataError, match=r"50\.00% of the known customers .* at most 40\.00% may .*limits\.id_churn"):
         nights.run(2, {"1": ANN})
-
-
-def test_more_edges_than_this_machine_may_link(nights):
+    nights.lakehouse.roll_back(nights.base.versions)
     nights.rules["limits"] = {"driver_edges": 4}
     with pytest.raises(PortraitError, match=r"5 edges .*limits\.driver_edges"):
-        nights.run(1, {"1": ANN, "2": BOB})
+        nights.run(2, {"1": ANN, "2": BOB})

@@ -32,7 +32,9 @@ def named(*tags: Given) -> dict[str, Any]:
 TAGS = named(
     given("orders", "value/orders", Column("orders", "bigint", "orders; pieces")),
     given("zeal", "activity"),
-    given("rfm", "value", Column("rfm_segment", "string", "segment"), Column("rfm_r", "int", "recency score, 5 is best")),
+    given(
+        "rfm", "value", Column("rfm_segment", "string", "segment"), Column("rfm_r", "int", "recency score, 5 is best")
+    ),
     given("age", "activity", Column("age", "int", "years", "personal")),
     given("old", "activity", status="offline"),
     given("idea", "activity", status="draft"),
@@ -58,7 +60,9 @@ def test_a_row_a_known_customer_whatever_the_tag_tables_hold(spark: SparkSession
         [("a", 2, Decimal("10.5"), 9), ("stranger", 7, Decimal("1"), 9)],
         "customer_id string, orders bigint, spend decimal(20,2), old int",
     )
-    of_customer = spark.createDataFrame([("c", "champions", 5), ("a", None, 1)], "customer_id string, rfm_segment string, rfm_r int")
+    of_customer = spark.createDataFrame(
+        [("c", "champions", 5), ("a", None, 1)], "customer_id string, rfm_segment string, rfm_r int"
+    )
     table = profile_table(TAGS)
     wide = profile(known, [of_transaction, of_customer], table=table, as_of=AS_OF, run_id="r1")
     assert [(field.name, field.dataType.simpleString()) for field in wide.schema.fields] == list(table.types.items())
@@ -69,7 +73,9 @@ def test_a_row_a_known_customer_whatever_the_tag_tables_hold(spark: SparkSession
         ["b", None, None, None, None, None, None, "r1"],
         ["c", None, None, "champions", 5, None, None, "r1"],
     ]
-    assert wide.selectExpr("count(distinct as_of) = 1 and min(as_of) = timestamp'2026-03-01 22:59:59.999999'").first()[0]
+    assert wide.selectExpr("count(distinct as_of) = 1 and min(as_of) = timestamp'2026-03-01 22:59:59.999999'").first()[
+        0
+    ]
 
 
 def test_without_tag_tables_everybody_is_there(spark: SparkSession):

@@ -105,7 +105,7 @@ def drawn(seed: int) -> dict[str, tuple[str, str]]:
         ("max(category)", "max(category) filter ({c})"),
         ("avg(amount)", "avg(amount) filter ({c})"),
         ("stddev(amount)", "stddev_samp(amount) filter ({c})"),
-        ("median(amount)", "median(amount) filter ({c})"),
+        ("median(amount)", "median(amount::double) filter ({c})"),
         ("count_if(hour(ordered_at) >= 18)", "count(*) filter ({c} and local_hour >= 18)"),
         ("sum(amount) / nullif(count(distinct order_id), 0)",
          "sum(amount) filter ({c})::double / nullif(count(distinct order_id) filter ({c}), 0)"),

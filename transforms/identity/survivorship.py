@@ -1,5 +1,7 @@
 """The golden record: of all that the sources say about a known customer, one value a field, and who said it."""
 
+from collections.abc import Callable
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -8,7 +10,8 @@ from transforms.identity.definition import Identity, Rule
 from transforms.schemas import GOLD_CUSTOMER, GOLDEN_FIELDS
 
 _LAST = 2**63 - 1
-_NEEDED = ("_node", "record_id", "source", "updated_at", *(column.name for column in GOLDEN_FIELDS))
+_FIELDS = tuple(column.name for column in GOLDEN_FIELDS)
+_NEEDED = ("_node", "record_id", "source", "updated_at", *_FIELDS)
 
 
 def golden_records(
@@ -40,55 +43,59 @@ def _survivors(told: DataFrame, *, identity: Identity) -> DataFrame:
     most_frequent needs more than the record itself: it counts within what the rules before it left, so records
     are grouped by those rules' scores. Once shuffled by customer, nothing is shuffled again.
     """
-    names = [column.name for column in GOLDEN_FIELDS]
-    candidates = F.array(*(_candidate(name, identity) for name in names))
-    given = F.filter(candidates, lambda candidate: candidate["value"].isNotNull())
-    entry = F.struct("field", F.struct("best.value", "best.record_id"))
-    survivors = (
-        told.repartition("customer_id")
-        .select("customer_id", "record_id", F.explode_outer(given).alias("c"))
-        .groupBy("customer_id", "c.field", "c.value", "c.before")
-        .agg(F.sum("c.counts").alias("times"), F.min(F.struct("c.after", "record_id")).alias("said"))
+    everybody = F.lit("").alias("customer")  # told of each customer, so that nobody is lost on the way
+    texts = (F.col(name).cast("string").alias(name) for name in _FIELDS)
+    before = _by_field(identity, lambda rules: _scores(rules[: _frequency(rules)])).alias("before")
+    after = _by_field(identity, lambda rules: _scores(rules[_frequency(rules) :])).alias("after")
+    rarity = _by_field(identity, lambda rules: -F.col("times") if "most_frequent" in rules else F.lit(0))
+    entry = F.when(F.col("field") != "customer", F.struct("field", F.struct("best.value", "best.record_id")))
+    return (
+        told.select("customer_id", "record_id", _distrust(identity.trust), _age(), everybody, *texts)
+        .repartition("customer_id")
+        .unpivot(["customer_id", "record_id", "distrust", "age"], ["customer", *_FIELDS], "field", "value")
+        .where(F.col("value").isNotNull())
+        .groupBy("customer_id", "field", before, "value")
+        .agg(F.count("*").alias("times"), F.min(F.struct(after, "record_id")).alias("said"))
         .groupBy("customer_id", "field")
-        .agg(F.min(F.struct("before", -F.col("times"), "said.after", "value", "said.record_id")).alias("best"))
+        .agg(F.min(F.struct("before", rarity, "said.after", "value", "said.record_id")).alias("best"))
         .groupBy("customer_id")
-        .agg(F.map_from_entries(F.collect_list(F.when(F.col("field").isNotNull(), entry))).alias("kept"))
-    )
-    sources = F.transform_values("kept", lambda _, best: best["record_id"])
-    return survivors.select(
-        "customer_id",
-        *(F.col("kept")[name]["value"].alias(name) for name in names),
-        F.when(F.size("kept") > 0, sources).alias("provenance"),
+        .agg(F.map_from_entries(F.collect_list(entry)).alias("kept"))
+        .select("customer_id", *(F.col("kept")[name]["value"].alias(name) for name in _FIELDS), _provenance())
     )
 
 
-def _candidate(field: str, identity: Identity) -> Column:
-    """What a record says of a field, with the scores of the rules before and after most_frequent; less is better."""
-    rules = identity.rules(field)
-    at = rules.index("most_frequent") if "most_frequent" in rules else len(rules)
-    return F.struct(
-        F.lit(field).alias("field"),
-        F.col(field).cast("string").alias("value"),
-        _scores(rules[:at], identity).alias("before"),
-        _scores(rules[at + 1 :], identity).alias("after"),
-        F.lit(int("most_frequent" in rules)).alias("counts"),
-    )
+def _by_field(identity: Identity, make: Callable[[tuple[Rule, ...]], Column]) -> Column:
+    """What `make` makes of the rules of the row's field; fields with the same rules share it."""
+    lists = sorted({identity.rules(name) for name in _FIELDS})
+    fields = {rules: [name for name in _FIELDS if identity.rules(name) == rules] for rules in lists}
+    return F.coalesce(*(F.when(F.col("field").isin(names), make(rules)) for rules, names in fields.items()))
 
 
-def _scores(rules: tuple[Rule, ...], identity: Identity) -> Column:
-    scores = {"most_trusted_source": _distrust(identity.trust), "most_recent": _age()}
+def _frequency(rules: tuple[Rule, ...]) -> int:
+    """The place of most_frequent among the rules; behind them all where it is not."""
+    return rules.index("most_frequent") if "most_frequent" in rules else len(rules)
+
+
+def _scores(rules: tuple[Rule, ...]) -> Column:
+    """Less is better."""
+    scores = {"most_trusted_source": "distrust", "most_recent": "age"}
     return F.array(*(scores[rule] for rule in rules if rule in scores)).cast("array<bigint>")
 
 
 def _distrust(trust: tuple[str, ...]) -> Column:
     """The source's place in the order of trust; sources that are not in it come last, all alike."""
     place = F.array_position(F.array(*map(F.lit, trust)).cast("array<string>"), F.col("source"))
-    return F.when(place > 0, place).otherwise(F.lit(len(trust) + 1))
+    return F.when(place > 0, place).otherwise(F.lit(len(trust) + 1)).alias("distrust")
 
 
 def _age() -> Column:
     """Less is more recent, in microseconds; a record that tells no time comes last."""
-    return F.coalesce(-F.unix_micros(F.coalesce("updated_at", "registered_at")), F.lit(_LAST))
+    return F.coalesce(-F.unix_micros(F.coalesce("updated_at", "registered_at")), F.lit(_LAST)).alias("age")
+
+
+def _provenance() -> Column:
+    sources = F.transform_values("kept", lambda _, best: best["record_id"])
+    return F.when(F.size("kept") > 0, sources).alias("provenance")
 
 
 def _decisions(known: DataFrame, consents: DataFrame) -> DataFrame:

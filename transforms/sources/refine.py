@@ -13,6 +13,7 @@ from transforms.sources import RULES
 from transforms.sources.definition import CompiledSource
 from transforms.sources.records import with_hash, with_ids, with_keys, with_node, with_reasons, with_time
 from transforms.sources.typing import CARRIED, typed
+from transforms.sources.versions import refused
 from transforms.sources.web_event import DEFAULT_GAP_SECONDS
 
 
@@ -88,7 +89,7 @@ def accepted(rows: DataFrame, entity: Entity) -> DataFrame:
 
 def quarantined(rows: DataFrame, entity: Entity) -> DataFrame:
     """The rows that were refused, raw, with every reason. Grain: a row that landed."""
-    return rows.where(F.size("reasons") > 0).select(
+    return rows.where(refused()).select(
         "_batch_date",
         "source",
         F.lit(entity.name).alias("entity"),

@@ -1,7 +1,7 @@
 """Which of several versions of a record counts, and what became of each row that landed.
 
 Every row has exactly one fate, in this order:
-quarantined (violates a rule), filtered (the source's `where`), duplicate (equal to another row of this extract),
+filtered (whole, and not what the source's `where` wants), quarantined (violates a rule), duplicate (equal to another row of this extract),
 superseded (older than another version), unchanged (equal to what silver holds), accepted.
 """
 
@@ -31,6 +31,11 @@ def _candidate() -> SparkColumn:
     return (F.size("reasons") == 0) & F.col("_wanted")
 
 
+def refused() -> SparkColumn:
+    """A row that goes to quarantine: one that the source's filter wants, or that could not be read at all, with a flaw."""
+    return (F.size("reasons") > 0) & (F.col("_wanted") | F.col("_corrupt").isNotNull())
+
+
 def contested(rows: DataFrame) -> DataFrame:
     """Keys that more than one row of the extract has. Narrow: only the key is computed. Grain: a key."""
     return (
@@ -43,21 +48,21 @@ def contested(rows: DataFrame) -> DataFrame:
 
 
 def judged_within(rows: DataFrame, keys: DataFrame | None, entity: Entity) -> DataFrame:
-    """Adds `_fate` as far as the extract alone decides it. `keys`: from `contested`; None where there are none.
+    """Adds `_fate` as far as the extract alone decides it: the newest version counts, and of equal rows one.
 
-    Only contested records are compared with each other: the newest version counts, and of equal rows one.
+    `keys`: from `contested`; only their records are compared with each other. None: all are, which is the
+    shorter way where there are few rows.
     """
-    alone = F.when(F.size("reasons") > 0, "quarantined").when(~F.col("_wanted"), "filtered")
-    if keys is None:
-        return rows.withColumn("_fate", alone.otherwise("accepted"))
-    keyed = rows.withColumn("_key", F.xxhash64("record_id"))
+    alone = F.when(refused(), "quarantined").when(~F.col("_wanted"), "filtered")
     versions = Window.partitionBy("record_id", _candidate()).orderBy(age(entity).desc(), "_file")
-    newest = F.first("_hash").over(versions)
     fate = (
         alone.when(F.row_number().over(versions) == 1, "accepted")
-        .when(newest == F.col("_hash"), "duplicate")
+        .when(F.first("_hash").over(versions) == F.col("_hash"), "duplicate")
         .otherwise("superseded")
     )
+    if keys is None:
+        return rows.withColumn("_fate", fate)
+    keyed = rows.withColumn("_key", F.xxhash64("record_id"))
     only = keyed.join(F.broadcast(keys), "_key", "left_anti").withColumn("_fate", alone.otherwise("accepted"))
     several = keyed.join(F.broadcast(keys), "_key", "left_semi").withColumn("_fate", fate)
     return only.unionByName(several).drop("_key")

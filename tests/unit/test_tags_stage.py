@@ -1,0 +1,187 @@
+"""The stage `tags` on real tables: what it writes, which models it keeps, what it says."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs import tags as stage
+from jobs.runtime.night import Night
+from jobs.runtime.releases import Release
+from jobs.runtime.tables import Lakehouse
+from transforms.errors import DataError
+from transforms.schemas import ENTITIES, GOLD_CUSTOMER, GOLD_MODEL, IDENTITY_RECORD
+from transforms.tags.definition import parse_tags
+
+HEAD = "tag: {tag}\ntitle: {{en: A tag}}\ndescription: d\nowner: o\nstatus: online\n"
+PURPOSES = "purposes: [marketing]\n"
+BODIES = {
+    "spend": PURPOSES + "from: transaction\nselect: sum(amount)\ndefault: 0\nchecks: [{expect: value < 500}]",
+    "visits": PURPOSES + "from: web_event\nselect: count(*)\ndefault: 0",
+    "city": PURPOSES + "from: customer\nselect: city",
+    "big": "select: spend >= 100",
+    "rfm": PURPOSES
+    + "model: rfm\nfrom: transaction\nwhere: status = 'purchase'\nrecency: ordered_at\nfrequency: count(distinct order_id)\n"
+    + "monetary: sum(amount)\nwindow: 365d\nscores: 2\ncases: [{value: best, when: r = 2 and f = 2}, {value: rest, when: r >= 1}]",
+    "behaviour": "model: kmeans\nfeatures: [spend, rfm_frequency]\nk: 2..3",
+}
+FIRST = date(2017, 6, 1)
+# customer -> (order, days before, amount); c4 bought nothing, x is nobody we know
+Bought = dict[str, list[tuple[str, int, int]]]
+BOUGHT: Bought = {
+    "c1": [("a", 1, 100), ("b", 2, 50), ("c", 3, 25)],
+    "c2": [("d", 5, 10), ("e", 50, 10)],
+    "c3": [("f", 100, 40)],
+    "x": [("g", 1, 999)],
+}
+
+
+@dataclass
+class Nights:
+    """A lakehouse, and nights in it that start from the release of the one before."""
+
+    spark: SparkSession
+    lakehouse: Lakehouse
+    bodies: dict[str, str] = field(default_factory=lambda: dict(BODIES))
+    base: Release | None = None
+    warned: list[str] = field(default_factory=list)
+
+    def run(self, day: date = FIRST, bought: Bought = BOUGHT, run_on: date | None = None, **options: Any) -> Night:
+        """`day`: the date of the newest extract, and of the night unless `run_on` says otherwise."""
+        files = {f"tags/{name}.yml": HEAD.format(tag=name) + body + "\n" for name, body in self.bodies.items()}
+        conf: Any = SimpleNamespace(tags=parse_tags(files), pipeline=SimpleNamespace(timezone="UTC", spark={}))
+        night = Night(
+            conf=conf, lakehouse=self.lakehouse, day=run_on or day, run_id=f"run-{day}", started_at=datetime(2017, 6, 1, tzinfo=UTC),
+            base=self.base, on_warning=self.warned.append, **options,
+        )  # fmt: skip
+        night.spark = self.spark  # type: ignore[misc]
+        self._write(night, day, bought)
+        stage.run(night)
+        number = self.base.release + 1 if self.base else 1
+        self.base = Release(
+            number, night.run_id, day, datetime(2017, 6, 1, tzinfo=UTC), "night", dict(night.versions), ""
+        )
+        return night
+
+    def _write(self, night: Night, day: date, bought: Bought) -> None:
+        noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+        lines = [
+            (day, (noon - timedelta(days=ago)).date(), noon - timedelta(days=ago), "pos", f"pos:{c}", order,
+             noon - timedelta(days=ago), Decimal(amount), "purchase")
+            for c, orders in bought.items() for order, ago, amount in orders
+        ]  # fmt: skip
+        schema = (
+            "_batch_date date, event_date date, event_at timestamp, source string, _node string, order_id string, "
+            "ordered_at timestamp, amount decimal(18,4), status string"
+        )
+        night.save(self.spark.createDataFrame(lines, schema), ENTITIES["transaction"].table)
+        nodes = [(f"pos:{c}", c) for c in ("c1", "c2", "c3", "x")]
+        night.save(self.spark.createDataFrame(nodes, "record_id string, customer_id string"), IDENTITY_RECORD)
+        people = [(c, f"city of {c}") for c in ("c1", "c2", "c3", "c4")]
+        night.save(self.spark.createDataFrame(people, "customer_id string, city string"), GOLD_CUSTOMER)
+
+
+@pytest.fixture
+def nights(spark: SparkSession, tmp_path: Path) -> Nights:
+    return Nights(spark, Lakehouse(str(tmp_path / "lakehouse")))
+
+
+def values(night: Night, table: str) -> dict[str, dict[str, Any]]:
+    rows = night.load(table).collect()
+    return {row.customer_id: {k: v for k, v in row.asDict().items() if k != "customer_id"} for row in rows}
+
+
+def models(night: Night) -> dict[str, int]:
+    return {row.tag: row.version for row in night.load(GOLD_MODEL).collect()}
+
+
+def test_a_night_of_tags(nights: Nights) -> None:
+    night = nights.run()
+    assert {customer: row["spend"] for customer, row in values(night, "tag/transaction").items()} == {
+        "c1": 175.0, "c2": 20.0, "c3": 40.0, "c4": 0.0,
+    }  # fmt: skip
+    found = values(night, "tag/customer")
+    assert {c: (row["city"], row["big"]) for c, row in found.items()} == {
+        "c1": ("city of c1", True),
+        "c2": ("city of c2", False),
+        "c3": ("city of c3", False),
+        "c4": ("city of c4", False),
+    }
+    # three buyers: recency 1, 5, 100 days, frequency 3, 2, 1, value 175, 20, 40; of each the better half scores 2
+    assert {c: (row["rfm_r"], row["rfm_f"], row["rfm_m"], row["rfm_segment"]) for c, row in found.items()} == {
+        "c1": (2, 2, 2, "best"), "c2": (2, 1, 1, "rest"), "c3": (1, 1, 1, "rest"), "c4": (None, None, None, None),
+    }  # fmt: skip
+    assert {row["behaviour_segment"] is None for row in found.values()} == {False}
+    assert night.stage.figures["rfm_segment"] == {"best": 1, "rest": 2}
+    assert sum(night.stage.figures["behaviour_segment"].values()) == 4
+    assert night.stage.figures["tags"] == 6
+    assert models(night) == {"behaviour": 1, "rfm": 1}
+    # nobody has ever seen the site: no table, and a line that says so
+    assert not night.has("tag/web_event")
+    assert nights.warned == ["web_event: no source has ever come; its 1 tags are NULL"]
+
+
+def test_models_are_kept_until_they_are_due(nights: Nights) -> None:
+    nights.run()
+    changed = {**BOUGHT, "c3": [("f", 1, 4000), ("h", 2, 4000), ("i", 3, 4000), ("j", 4, 4000)]}
+    assert models(nights.run(FIRST + timedelta(days=29), changed)) == {"behaviour": 1, "rfm": 1}
+    # scored with the kept cut points, c3 has moved because c3 has changed
+    assert values(nights.run(FIRST + timedelta(days=29), changed), "tag/customer")["c3"]["rfm_segment"] == "best"
+    assert models(nights.run(FIRST + timedelta(days=40), changed, full_refresh=True)) == {"behaviour": 1, "rfm": 1}
+    assert models(nights.run(FIRST + timedelta(days=30), changed)) == {"behaviour": 2, "rfm": 2}
+    assert models(nights.run(FIRST + timedelta(days=31), changed, refit=True)) == {"behaviour": 3, "rfm": 3}
+    nights.bodies["spend"] = nights.bodies["spend"].replace("sum(amount)", "sum(amount) * 2")
+    assert models(nights.run(FIRST + timedelta(days=32), changed)) == {"behaviour": 4, "rfm": 3}
+
+
+def test_a_model_that_will_not_fit_is_null_and_later_keeps_the_released_one(nights: Nights) -> None:
+    nothing = {"x": [("g", 1, 999)]}
+    night = nights.run(bought=nothing)
+    assert {row["rfm_segment"] for row in values(night, "tag/customer").values()} == {None}
+    assert not night.has(GOLD_MODEL)
+    assert [line.split(":")[0] for line in nights.warned] == ["web_event", "rfm", "behaviour"]
+    assert all(line.endswith("is NULL tonight") for line in nights.warned[1:])
+    nights.run()
+    nights.warned.clear()
+    kept = nights.run(FIRST + timedelta(days=60), nothing)
+    assert models(kept) == {"behaviour": 1, "rfm": 1}
+    assert all(line.endswith("the released model stays") for line in nights.warned[1:])
+
+
+def test_a_silent_source_is_null_after_its_age(nights: Nights) -> None:
+    nights.bodies = {
+        "spend": BODIES["spend"] + "\nmax_age: 2d",
+        "orders": PURPOSES + "from: transaction\nselect: count(*)",
+    }
+    two_days_on = values(nights.run(FIRST, run_on=FIRST + timedelta(days=2)), "tag/transaction")
+    assert two_days_on["c1"] == {"orders": 3, "spend": 175.0}
+    assert nights.warned == []
+    three_days_on = values(nights.run(FIRST, run_on=FIRST + timedelta(days=3)), "tag/transaction")
+    assert three_days_on["c1"] == {"orders": 3, "spend": None}
+    assert nights.warned == ["spend: transaction has been silent since 2017-06-01, longer than 2d: NULL"]
+
+
+def test_checks_warn_or_stop(nights: Nights) -> None:
+    nights.bodies = {"spend": BODIES["spend"].replace("value < 500", "value < 100")}
+    nights.run()
+    assert nights.warned == ["spend: 1 of 4 values fail the check: value < 100"]
+    nights.bodies = {"spend": BODIES["spend"].replace("value < 500", "value < 100, mostly: 0.7")}
+    nights.warned.clear()
+    nights.run()
+    assert nights.warned == []
+    nights.bodies = {"spend": BODIES["spend"].replace("value < 500", "value < 100, on_fail: stop")}
+    with pytest.raises(DataError, match=r"^spend: 1 of 4 values fail the check: value < 100$"):
+        nights.run()
+
+
+def test_an_entity_that_loses_its_tags_leaves_the_state(nights: Nights) -> None:
+    nights.run()
+    nights.bodies = {"city": BODIES["city"]}
+    night = nights.run(FIRST + timedelta(days=1))
+    assert not night.has("tag/transaction")
+    assert list(values(night, "tag/customer")["c1"]) == ["city"]
