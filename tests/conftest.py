@@ -7,9 +7,16 @@ from pyspark.sql import SparkSession
 
 from jobs.runtime.session import open_session
 
+# Tests look at few rows: to compile an expression would cost more than to interpret it.
+_FEW_ROWS = {
+    "spark.driver.memory": "2g",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+}
+
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    session = open_session({"spark.driver.memory": "2g"}, java_options="-XX:TieredStopAtLevel=1")
+    session = open_session(_FEW_ROWS, java_options="-XX:TieredStopAtLevel=1")
     yield session
     session.stop()

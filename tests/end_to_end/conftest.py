@@ -1,0 +1,31 @@
+"""The demo's three nights over a few households, run once for all tests that only look."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs.demo.extracts import DEMO_NIGHTS
+from jobs.runtime.night import Night
+from tests.end_to_end.project import Project, new_project
+
+
+@dataclass(frozen=True)
+class Nights:
+    """`after[k]`: a copy of the project as it was after k + 1 nights; `runs`: what the nights counted."""
+
+    project: Project
+    after: list[Project]
+    runs: list[Night]
+
+
+@pytest.fixture(scope="session")
+def nights(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Nights:
+    folder = tmp_path_factory.mktemp("nights")
+    project = new_project(folder / "demo")
+    after, runs = [], []
+    for number, day in enumerate(DEMO_NIGHTS, start=1):
+        runs.append(project.night(day, spark))
+        after.append(project.copy(folder / f"after_{number}"))
+    return Nights(project, after, runs)
