@@ -112,12 +112,17 @@ class Bench:
 
 
 def _told(measured: Measured) -> dict[str, Any]:
-    return {"seconds": measured.seconds, "peak_bytes": measured.peak}
+    return {
+        "seconds": measured.seconds,
+        "cpu_seconds": measured.cpu,
+        "peak_bytes": measured.peak,
+        "peak_of": measured.peak_of,
+    }
 
 
 def table(results: list[dict[str, Any]]) -> str:
     """All figures as one table of text, with the ratios that the targets are about."""
-    lines = [f"{'':<34}{'seconds':>10}{'peak GB':>10}{'jobs':>7}{'rows':>13}"]
+    lines = [f"{'':<34}{'seconds':>10}{'of CPU':>10}{'peak GB':>10}{'jobs':>7}{'rows':>13}"]
     for one in results:
         lines.append(f"scale {one['scale']} ({one['write']['bytes'] / 1e6:,.0f} MB of extracts)")
         lines += _line("extracts written", one["write"])
@@ -135,6 +140,7 @@ def ratios(one: dict[str, Any], smallest: dict[str, Any]) -> dict[str, float]:
     first, floor = one["first_night"], one["floor"]
     found = {
         "first night : floor, both without start": (first["seconds"] - floor["start"]) / floor["without_start"],
+        "first night : floor, processor time": first["cpu_seconds"] / floor["cpu_seconds"],
         "first night : DuckDB": first["seconds"] / one["duckdb"]["seconds"],
     }
     if one is not smallest:
@@ -150,7 +156,8 @@ def _sums(stages: list[dict[str, Any]]) -> dict[str, int]:
 def _line(name: str, figures: dict[str, Any]) -> list[str]:
     peak = f"{figures['peak_bytes'] / 1e9:.1f}" if "peak_bytes" in figures else ""
     jobs, rows = (f"{figures[key]:,}" if figures.get(key) is not None else "" for key in ("jobs", "rows"))
-    return [f"  {name:<32}{figures['seconds']:>10.1f}{peak:>10}{jobs:>7}{rows:>13}"]
+    cpu = f"{figures['cpu_seconds']:.1f}" if "cpu_seconds" in figures else ""
+    return [f"  {name:<32}{figures['seconds']:>10.1f}{cpu:>10}{peak:>10}{jobs:>7}{rows:>13}"]
 
 
 def machine() -> dict[str, Any]:

@@ -58,7 +58,7 @@ select
         / nullif(sum(amount + discount) filter (where status = 'purchase' and day > getvariable('day') - 365), 0) as discount_share,
     abs(coalesce(sum(amount) filter (where status = 'refund' and day > getvariable('day') - 365), 0))
         / nullif(sum(amount) filter (where status = 'purchase' and day > getvariable('day') - 365), 0) as refund_share,
-    sum(amount) filter (where brand = 'Private' and status = 'purchase' and day > getvariable('day') - 365)
+    sum(if(brand = 'Private', amount, 0)) filter (where status = 'purchase' and day > getvariable('day') - 365)
         / nullif(sum(amount) filter (where status = 'purchase' and day > getvariable('day') - 365), 0) as private_label_share,
     count(*) filter (where hour(local_time) >= 18 and status = 'purchase' and day > getvariable('day') - 365)
         / nullif(count(*) filter (where status = 'purchase' and day > getvariable('day') - 365), 0) as evening_share,
@@ -68,7 +68,7 @@ select
     max(day) filter (where status = 'purchase' and day > getvariable('day') - 365) as last_order_in_year,
     min(day) filter (where status = 'purchase' and day > getvariable('day') - 365) as first_order_in_year,
     min(day) filter (where status = 'purchase') as first_order_on,
-    arg_min(category, (ordered_at, order_id, line_no)) filter (where status = 'purchase' and category is not null) as first_category
+    arg_min(category, (ordered_at, category)) filter (where status = 'purchase' and category is not null) as first_category
 from bought group by customer;
 
 create table breadth as
