@@ -4,7 +4,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from py4j.protocol import Py4JJavaError
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 from pyspark.sql import Observation
 from pyspark.sql import functions as F
@@ -139,7 +139,8 @@ def _tell(night: Night, landed: list[Landed]) -> None:
             night.warn(f"{item.refused}; nothing of {name} landed tonight")
         elif item.missing and item.source.read.required:
             raise DataError(
-                f"source {name}: no extract for {night.day}: {item.missing} matches no file; deliver it, or set read.required: false"
+                f"source {name}: no extract for {night.day}: {item.missing} matches no file; "
+                "deliver it, or set read.required: false"
             )
         elif item.missing and item.source.extract != "snapshot":
             night.warn(f"source {name}: no extract for {night.day}; the night goes on without it")

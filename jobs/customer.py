@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from jobs.runtime.configuration import Configuration
 from jobs.runtime.clock import end_of
+from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.releases import Release, newest
 from jobs.runtime.tables import Lakehouse
@@ -96,7 +96,9 @@ def _living(reader: _Reader, customer_id: str) -> str:
         if not into:
             break
         customer_id = max(into, key=lambda row: row["date"])["customer_id"]
-    raise DefinitionError(f"{customer_id}: no such customer as of {reader.release.date}; try type:value, such as email:ann@x.org")
+    raise DefinitionError(
+        f"{customer_id}: no such customer as of {reader.release.date}; try type:value, such as email:ann@x.org"
+    )
 
 
 def _customer(reader: _Reader, conf: Configuration, customer_id: str) -> dict[str, Any]:
@@ -115,7 +117,9 @@ def _customer(reader: _Reader, conf: Configuration, customer_id: str) -> dict[st
         "identifiers": _ties(edges),
         "tags": {name: value for name, value in profile.items() if name not in ("customer_id", "as_of", "run_id")},
         "audiences": [
-            f"{row['audience']} ({row['arm']})" for row in reader.where("gold/audience_member", mine) if row["date"] == reader.release.date
+            f"{row['audience']} ({row['arm']})"
+            for row in reader.where("gold/audience_member", mine)
+            if row["date"] == reader.release.date
         ],
         "latest_steps": _steps(reader, records),
     }
@@ -145,7 +149,9 @@ def _steps(reader: _Reader, records: list[str]) -> list[dict[str, Any]]:
 
 
 def _steps_of(reader: _Reader, entity: Entity, records: list[str]) -> Iterator[dict[str, Any]]:
-    current = ds.field("_valid_to").is_null() & (ds.field("event_at") <= pa.scalar(reader.release_end, pa.timestamp("us", "UTC")))
+    current = ds.field("_valid_to").is_null() & (
+        ds.field("event_at") <= pa.scalar(reader.release_end, pa.timestamp("us", "UTC"))
+    )
     columns = ["event_at", *_ABOUT.get(entity.name, ())]
     for row in reader.where(f"silver/{entity.name}", ds.field("_node").isin(records) & current, columns):
         about = ", ".join(str(row[name]) for name in columns[1:] if row[name] is not None)
@@ -156,7 +162,9 @@ def _print(found: dict[str, Any], screen: Screen) -> None:
     screen.say(f"customer {found['customer_id']}, as of {found['date']} (release {found['release']})")
     screen.say()
     provenance = found["provenance"]
-    golden = [[name, value, provenance.get(name, "")] for name, value in found["golden_record"].items() if value is not None]
+    golden = [
+        [name, value, provenance.get(name, "")] for name, value in found["golden_record"].items() if value is not None
+    ]
     screen.table("golden record", ["field", "value", "from"], golden)
     ties = [[tie["type"], tie["value"], tie["records"], ", ".join(tie["sources"])] for tie in found["identifiers"]]
     screen.table("identifiers", ["type", "value", "records", "given by"], ties)
@@ -172,4 +180,8 @@ def _text(value: Any) -> str:
         return "-"
     if isinstance(value, list):
         return ", ".join(str(item) for item in value)
-    return f"{value:,.4g}" if isinstance(value, float) and abs(value) < 1 else (f"{value:,.2f}" if isinstance(value, float) else str(value))
+    return (
+        f"{value:,.4g}"
+        if isinstance(value, float) and abs(value) < 1
+        else (f"{value:,.2f}" if isinstance(value, float) else str(value))
+    )

@@ -137,7 +137,9 @@ def _go(night: Night, start: Begin, stages: Sequence[str], screen: Screen) -> No
 def _check_order(done: Sequence[str], stages: Sequence[str]) -> None:
     missing = [name for name in STAGES[: STAGES.index(stages[0])] if name not in done]
     if missing:
-        raise DefinitionError(f"--from {stages[0]}: {missing[0]} has not run for this night; run it first (--only {missing[0]})")
+        raise DefinitionError(
+            f"--from {stages[0]}: {missing[0]} has not run for this night; run it first (--only {missing[0]})"
+        )
 
 
 def _run_stage(night: Night, stage: Stage, screen: Screen) -> None:
@@ -169,9 +171,7 @@ def _note_run(
     night.lakehouse.append(OPS_RUN, [row])
 
 
-def _note_stage(
-    night: Night, stage: Stage, status: str, seconds: float, jobs: int, error: str | None = None
-) -> None:
+def _note_stage(night: Night, stage: Stage, status: str, seconds: float, jobs: int, error: str | None = None) -> None:
     told = night.stage
     figures = {**told.figures, **({"warnings": told.warnings} if told.warnings else {})}
     row = {
@@ -197,7 +197,7 @@ def _jobs(night: Night) -> int:
     """Spark jobs run so far."""
     if not night.has_session:
         return 0
-    return int(night.spark.sparkContext._jsc.sc().dagScheduler().numTotalJobs())  # type: ignore[attr-defined]
+    return int(night.spark.sparkContext._jsc.sc().dagScheduler().numTotalJobs())
 
 
 def jvm_pid(spark: Any) -> int:
@@ -226,4 +226,6 @@ def _shown(error: BaseException, night: Night) -> BaseException:
         night.log.parent.mkdir(parents=True, exist_ok=True)
         with night.log.open("a", encoding="utf-8") as log:
             log.write("".join(traceback.format_tb(error.__traceback__)) + _told(error, night) + "\n")
-    return PortraitError(f"{_told(error, night)}; the stack is in {night.log}; nothing was released, run the night again")
+    return PortraitError(
+        f"{_told(error, night)}; the stack is in {night.log}; nothing was released, run the night again"
+    )

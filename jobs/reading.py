@@ -25,7 +25,9 @@ def show_plan(conf: Configuration, day: date | None, screen: Screen) -> None:
     last = newest(lakehouse)
     listed = {name: files_of(source, conf.resolve(source.read.path)) for name, source in conf.sources.items()}
     if day is None:
-        after = [file.file_date for files in listed.values() for file in files if not last or file.file_date > last.date]
+        after = [
+            file.file_date for files in listed.values() for file in files if not last or file.file_date > last.date
+        ]
         day = min(after, default=None) if last else max(after, default=None)
     taken = _taken(lakehouse, last.versions.get(OPS_FILE.name) if last else None)
     new = {
@@ -115,7 +117,9 @@ def show_status(conf: Configuration, nights: int, screen: Screen) -> None:
             "runs": [
                 {
                     **run, "release": released.get(run["run_id"]),
-                    "stages": [{**row, "figures": json.loads(row["figures"] or "{}")} for row in stages.get(run["run_id"], [])],
+                    "stages": [
+                        {**row, "figures": json.loads(row["figures"] or "{}")} for row in stages.get(run["run_id"], [])
+                    ],
                 }
                 for run in last
             ]

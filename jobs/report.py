@@ -42,9 +42,7 @@ def write_report(lakehouse: Lakehouse, day: date) -> str:
     return _write(lakehouse, day, run_id, figures, warnings)
 
 
-def _write(
-    lakehouse: Lakehouse, day: date, run_id: str, figures: Figures, warnings: Sequence[str]
-) -> str:
+def _write(lakehouse: Lakehouse, day: date, run_id: str, figures: Figures, warnings: Sequence[str]) -> str:
     folder = Path(lakehouse.uri) / "ops" / "reports"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{day}.html"
@@ -54,22 +52,32 @@ def _write(
     return str(path)
 
 
-def _page(
-    lakehouse: Lakehouse, day: date, run_id: str, figures: Figures, warnings: Sequence[str]
-) -> str:
+def _page(lakehouse: Lakehouse, day: date, run_id: str, figures: Figures, warnings: Sequence[str]) -> str:
     shown = [*tables(figures), _checks(lakehouse, run_id), _stages(lakehouse, run_id)]
     parts = [_warnings(warnings), *(_section(table) for table in shown if table.rows)]
     title = f"Night of {day}"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{title}</title><style>{_STYLE}</style><h1>{title}</h1><p>Run {escape(run_id)}</p>{''.join(parts)}</html>\n"
+        f"<title>{title}</title><style>{_STYLE}</style><h1>{title}</h1>"
+        f"<p>Run {escape(run_id)}</p>{''.join(parts)}</html>\n"
     )
 
 
 def _checks(lakehouse: Lakehouse, run_id: str) -> Shown:
-    rows = [row for row in lakehouse.rows(OPS_QUALITY) if row["run_id"] == run_id and not row["check"].startswith("rows_")]
+    rows = [
+        row for row in lakehouse.rows(OPS_QUALITY) if row["run_id"] == run_id and not row["check"].startswith("rows_")
+    ]
     shown = [
-        [row["table"], row["source"], row["check"], row["dimension"], row["rows"], row["failed"], row["gate"], "yes" if row["passed"] else "NO"]
+        [
+            row["table"],
+            row["source"],
+            row["check"],
+            row["dimension"],
+            row["rows"],
+            row["failed"],
+            row["gate"],
+            "yes" if row["passed"] else "NO",
+        ]
         for row in rows
     ]
     return Shown("Checks", ["table", "source", "check", "dimension", "rows", "failed", "gate", "passed"], shown)
@@ -90,7 +98,8 @@ def _section(table: Shown) -> str:
 
     def line(tag: str, values: Sequence[Any]) -> str:
         cells = (
-            f"<{tag}{' class=n' if right[place] else ''}>{escape(_shown(value))}</{tag}>" for place, value in enumerate(values)
+            f"<{tag}{' class=n' if right[place] else ''}>{escape(_shown(value))}</{tag}>"
+            for place, value in enumerate(values)
         )
         return f"<tr>{''.join(cells)}</tr>"
 

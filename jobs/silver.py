@@ -52,9 +52,7 @@ def run(night: Night) -> None:
 
 def _refine_day(night: Night, day: date) -> None:
     landed = _landed(night, day)
-    by_entity = {
-        name: [source for source in landed if night.conf.sources[source].entity == name] for name in ENTITIES
-    }
+    by_entity = {name: [source for source in landed if night.conf.sources[source].entity == name] for name in ENTITIES}
     work = [(ENTITIES[name], sources) for name, sources in by_entity.items() if sources]
     with night.for_rows(max(landed.values(), default=0)):
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -121,7 +119,9 @@ def _replace(
     """New versions beside what silver holds: appended, or merged where older ones close. One commit."""
     silver = night.load(entity.table)
     against = versions.judged_against(judged, versions.current_of(silver, judged, entity), entity)
-    snapshots = [c.source.source for c in compiled if (c.source.extract, c.source.when_missing) == ("snapshot", "close")]
+    snapshots = [
+        c.source.source for c in compiled if (c.source.extract, c.source.when_missing) == ("snapshot", "close")
+    ]
     gone = versions.gone(silver, judged, sources=snapshots) if snapshots else None
     closing = F.sum(F.col("_closes").cast("int")).alias("closing")
     told = against.agg(*counts, closing).collect()[0].asDict()
@@ -185,7 +185,9 @@ def _quarantine(night: Night, results: Sequence[Refined]) -> None:
         return
     night.save(functools.reduce(DataFrame.unionByName, frames), QUARANTINE, mode="append")
     tonight = night.load(QUARANTINE).where(F.col("_batch_date") == F.lit(results[0].day))
-    counted = tonight.select("source", F.explode("reasons").alias("reason")).groupBy("source", "reason").count().collect()
+    counted = (
+        tonight.select("source", F.explode("reasons").alias("reason")).groupBy("source", "reason").count().collect()
+    )
     reasons: dict[str, dict[str, int]] = {}
     for row in sorted(counted):
         reasons.setdefault(row["source"], {})[row["reason"]] = row["count"]
@@ -208,7 +210,9 @@ def _account(night: Night, results: Sequence[Refined], landed: dict[str, int], d
         _stop_on_checks(night, result, landed)
 
 
-def _sums(night: Night, fates: dict[str, dict[str, int]], landed: dict[str, int], day: date) -> Iterator[dict[str, Any]]:
+def _sums(
+    night: Night, fates: dict[str, dict[str, int]], landed: dict[str, int], day: date
+) -> Iterator[dict[str, Any]]:
     for source, told in fates.items():
         table = f"silver/{night.conf.sources[source].entity}"
         for fate, count in told.items():
@@ -222,14 +226,21 @@ def _sums(night: Night, fates: dict[str, dict[str, int]], landed: dict[str, int]
         )  # fmt: skip
 
 
-def _checks(
-    night: Night, results: Sequence[Refined], landed: dict[str, int], day: date
-) -> Iterator[dict[str, Any]]:
+def _checks(night: Night, results: Sequence[Refined], landed: dict[str, int], day: date) -> Iterator[dict[str, Any]]:
     for result in results:
         for source, check, failed, rows in _checked(night, result, landed):
             passed = failed == 0 if check.mostly is None else failed <= (1 - check.mostly) * rows
             yield _result(
-                night, day, result.entity.table.name, source, check.name, "validity", rows, failed, check.on_fail, passed
+                night,
+                day,
+                result.entity.table.name,
+                source,
+                check.name,
+                "validity",
+                rows,
+                failed,
+                check.on_fail,
+                passed,
             )
 
 

@@ -88,7 +88,12 @@ COMMON_FIRST = (
     _c("event_at", "timestamp", "UTC; the entity's own time; NULL for reference entities"),
     _c("source", "string", "the source's name", "none", True),
     _c("record_id", "string", "source and key; stable", "personal", True),
-    _c("_node", "string", "the node of the identity graph that this record belongs to; NULL without identifiers", "personal"),
+    _c(
+        "_node",
+        "string",
+        "the node of the identity graph that this record belongs to; NULL without identifiers",
+        "personal",
+    ),
 )
 COMMON_LAST = (
     _c("ids", IDS, "identifier type -> normalised values", "personal"),
@@ -290,7 +295,13 @@ IDENTITY_EDGE = Table(
         _c("left_value", "string", "a node: silver's _node", "personal", True),
         _c("right_type", "string", "an identifier type, or 'record'", "none", True),
         _c("right_value", "string", "the identifier's value, or a node", "personal", True),
-        _c("rule", "string", "gives (the record gives the identifier), same (by hand), or the matching rule", "none", True),
+        _c(
+            "rule",
+            "string",
+            "gives (the record gives the identifier), same (by hand), or the matching rule",
+            "none",
+            True,
+        ),
         _c("weight", "double", "strength of the tie: 1 / priority of the identifier's type", "none", True),
         _c("source", "string", "the record's source", "none", True),
         _c("first_seen", "date", "business date on which the tie was first landed", "none", True),
@@ -344,9 +355,7 @@ IDENTITY_CONFLICT = Table(
 )
 
 # The golden record: one value a field of `contact`, and where each came from.
-GOLDEN_FIELDS = tuple(
-    column for column in CONTACT.columns if column.name not in ("contact_id", "updated_at")
-)
+GOLDEN_FIELDS = tuple(column for column in CONTACT.columns if column.name not in ("contact_id", "updated_at"))
 GOLD_CUSTOMER = Table(
     "gold/customer",
     (

@@ -9,9 +9,9 @@ from pyarrow import dataset as ds
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.runtime.snapshot import read_version
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.releases import Release
+from jobs.runtime.snapshot import read_version
 from jobs.runtime.tables import Lakehouse
 from transforms.errors import PortraitError
 from transforms.export_rows import all_added, asks_customers, changes, comparable, pads_of, rows, shown_as, survivors

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -83,9 +84,7 @@ def load_configuration(conf: Path, environment: str | None = None) -> Configurat
     """
     conf = conf.absolute()
     if not (conf / "pipeline.yml").is_file():
-        raise DefinitionError(
-            f"{conf / 'pipeline.yml'}: no such file; --conf names the folder that holds pipeline.yml"
-        )
+        raise DefinitionError(f"{conf / 'pipeline.yml'}: no such file; --conf names the folder that holds pipeline.yml")
     return _Loader(conf, environment).load()
 
 
@@ -164,7 +163,7 @@ class _Loader:
     def _named(self, folder: str, read: Callable[..., T], name: Callable[[T], str]) -> dict[str, T]:
         found: dict[str, T] = {}
         for place, text in self._texts(self.conf / folder).items():
-            item = self.attempt(lambda text=text, place=place: read(self._filled_text(text, place), place=place))
+            item = self.attempt(partial(read, self._filled_text(text, place), place=place))
             if item is None:
                 continue
             key = name(item)

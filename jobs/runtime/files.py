@@ -99,7 +99,9 @@ def headers(source: Source, files: Iterable[ExtractFile]) -> dict[tuple[str, ...
 
 def _header(source: Source, file: ExtractFile) -> tuple[str, ...]:
     options = source.read.options
-    encoding = "utf-8-sig" if str(options.get("encoding", "utf-8")).lower() in ("utf-8", "utf8") else str(options["encoding"])
+    encoding = (
+        "utf-8-sig" if str(options.get("encoding", "utf-8")).lower() in ("utf-8", "utf8") else str(options["encoding"])
+    )
     try:
         store, path = fs.FileSystem.from_uri(file.path) if "://" in file.path else (fs.LocalFileSystem(), file.path)
         with store.open_input_stream(path) as stream:
@@ -112,7 +114,9 @@ def _header(source: Source, file: ExtractFile) -> tuple[str, ...]:
     if not text:
         raise DataError(f"source {source.source}: {file.path}: the file holds nothing, not even a header")
     delimiter, quote = str(options.get("sep", ",")), str(options.get("quote", '"'))
-    names = tuple(name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter, quotechar=quote), []))
+    names = tuple(
+        name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter, quotechar=quote), [])
+    )
     repeated = sorted({name for name in names if [n.lower() for n in names].count(name.lower()) > 1})
     if repeated or not all(names):
         wrong = f"the name '{repeated[0]}' twice" if repeated else "a column without a name"

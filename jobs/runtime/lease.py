@@ -96,7 +96,7 @@ class Lease:
 
     def _lives(self, held: dict[str, Any]) -> bool:
         if held["host"] == socket.gethostname():
-            return held["pid"] != os.getpid() and _started(held["pid"]) == held["started"]
+            return bool(held["pid"] != os.getpid() and _started(held["pid"]) == held["started"])
         return time.time() < float(held["expires"])
 
     def _write(self) -> None:

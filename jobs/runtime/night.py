@@ -144,7 +144,7 @@ class Night:
             yield
             return
         interpreted = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
-        before = {name: self.spark.conf.get(name) for name in interpreted}
+        before = {name: str(self.spark.conf.get(name)) for name in interpreted}
         try:
             for name, value in interpreted.items():
                 self.spark.conf.set(name, value)

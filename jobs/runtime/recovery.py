@@ -63,7 +63,9 @@ def begin(
             "for an older night: portrait restore, then portrait backfill"
         )
     if again and (not last or last.date != day):
-        raise DefinitionError(f"--again: only the newest night can be run again ({last.date if last else 'there is none'})")
+        raise DefinitionError(
+            f"--again: only the newest night can be run again ({last.date if last else 'there is none'})"
+        )
     runs = {row["run_id"]: row for row in sorted(lakehouse.rows(OPS_RUN), key=lambda row: row["at"])}
     if last and last.date == day and not again:
         return _after_release(last, runs)

@@ -32,7 +32,8 @@ def all_releases(lakehouse: Lakehouse) -> list[Release]:
 
 def newest(lakehouse: Lakehouse) -> Release | None:
     """The release that readers see; None before the first night."""
-    return (all_releases(lakehouse) or [None])[-1]
+    releases = all_releases(lakehouse)
+    return releases[-1] if releases else None
 
 
 def find(lakehouse: Lakehouse, number: int) -> Release | None:

@@ -82,7 +82,7 @@ def open_session(
     if log != Path(os.devnull):
         log.parent.mkdir(parents=True, exist_ok=True)
     cores = os.cpu_count() or 2
-    chosen = {
+    chosen: dict[str, Any] = {
         **_ALWAYS,
         **(_LOCAL | {"spark.sql.shuffle.partitions": str(max(2, cores))} if local else {}),
         **(settings or {}),

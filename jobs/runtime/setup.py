@@ -23,10 +23,10 @@ def main() -> None:
     """Bring the environment to the state that `make run` and `make test` need."""
     jars = spark_jars()
     if missing_jars(jars):
-        print("set-up: resolving Delta's JARs (once)", flush=True)  # noqa: T201
+        print("set-up: resolving Delta's JARs (once)", flush=True)
         resolve_jars(jars)
     if not ARCHIVE.exists():
-        print("set-up: making the class archive (once, about a minute)", flush=True)  # noqa: T201
+        print("set-up: making the class archive (once, about a minute)", flush=True)
         make_archive()
 
 
@@ -61,7 +61,9 @@ def resolve_jars(folder: Path) -> None:
     missing = missing_jars(folder)
     if missing:
         last = "\n".join(done.stderr.splitlines()[-3:])
-        raise PortraitError(f"set-up: could not get {', '.join(missing)} as pinned in {LOCK.name}; is Maven Central reached?\n{last}")
+        raise PortraitError(
+            f"set-up: could not get {', '.join(missing)} as pinned in {LOCK.name}; is Maven Central reached?\n{last}"
+        )
 
 
 _RESOLVE = """

@@ -42,9 +42,7 @@ def arrow_type(ddl: str) -> pa.DataType:
 
 def arrow_schema(table: Table) -> pa.Schema:
     """The table's columns as Arrow fields, with their comments."""
-    return pa.schema(
-        [pa.field(c.name, arrow_type(c.type), metadata={"comment": c.comment}) for c in table.columns]
-    )
+    return pa.schema([pa.field(c.name, arrow_type(c.type), metadata={"comment": c.comment}) for c in table.columns])
 
 
 class Lakehouse:
@@ -100,7 +98,7 @@ class Lakehouse:
             opened = self.open(table, version)
         except DeltaError:
             return False
-        return opened is not None and all((Path(self.path(table)) / file).exists() for file in opened.files())
+        return opened is not None and all(Path(file).exists() for file in opened.file_uris())
 
     def take_back(self, table: str, version: int | None) -> int | None:
         """Bring one table to the content of an earlier version (None: remove it). Gives the version it is at now."""
@@ -116,7 +114,9 @@ class Lakehouse:
         """Append rows to a small table in one commit, without Spark. Gives the version, None for no rows."""
         if not rows:
             return None
-        data = pa.Table.from_pylist([{name: row.get(name) for name in table.names} for row in rows], arrow_schema(table))
+        data = pa.Table.from_pylist(
+            [{name: row.get(name) for name in table.names} for row in rows], arrow_schema(table)
+        )
         try:
             write_deltalake(self.path(table.name), data, mode="append", schema_mode="merge")
         except OSError as error:

@@ -1,7 +1,6 @@
 """The demo's three nights over a few households, run once for all tests that only look."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession

@@ -74,7 +74,11 @@ def test_spend_of_the_profile_equals_that_of_the_lines(nights: Nights) -> None:
         return DeltaTable(str(lakehouse / name), version=release.versions[name]).to_pyarrow_dataset()
 
     with duckdb.connect() as db:
-        for view, name in (("lines", "silver/transaction"), ("owner", "identity/record"), ("profile", "gold/customer_profile")):
+        for view, name in (
+            ("lines", "silver/transaction"),
+            ("owner", "identity/record"),
+            ("profile", "gold/customer_profile"),
+        ):
             db.register(view, at(name))
         differing = db.sql(
             """
@@ -94,7 +98,9 @@ def test_spend_of_the_profile_equals_that_of_the_lines(nights: Nights) -> None:
 
 def test_customers_keep_their_ids(nights: Nights) -> None:
     """An id of the first night is there on the third, unless a change of kind retire says why."""
-    first, last = (nights.project.table("gold/customer", run.release)["customer_id"] for run in (nights.runs[0], nights.runs[2]))
+    first, last = (
+        nights.project.table("gold/customer", run.release)["customer_id"] for run in (nights.runs[0], nights.runs[2])
+    )
     changes = nights.project.table("identity/change")
     retired = set(changes.loc[changes["kind"] == "retire", "customer_id"])
     assert set(first) - set(last) <= retired

@@ -1,7 +1,6 @@
-"""The rules of a night, each attacked: run twice, killed, restored, refreshed, shuffled, from the future, in parallel."""
+"""The rules of a night, each attacked: run twice, killed, restored, refreshed, shuffled, two at once."""
 
 import gzip
-import os
 import random
 import signal
 import subprocess
@@ -29,9 +28,7 @@ SAME = (
 
 def assert_same(left: Project, right: Project, *, tables: tuple[str, ...] = SAME) -> None:
     for name in tables:
-        ours, theirs = (
-            project.table(name).replace(str(project.folder), "", regex=True) for project in (left, right)
-        )
+        ours, theirs = (project.table(name).replace(str(project.folder), "", regex=True) for project in (left, right))
         pd.testing.assert_frame_equal(ours, theirs, obj=name)
 
 
@@ -105,7 +102,10 @@ def test_rows_after_as_of_change_nothing(nights: Nights, spark: SparkSession, tm
 def test_two_runs_at_once(nights: Nights, tmp_path: Path) -> None:
     """A living run keeps the others out and is named; one that was killed does not."""
     lakehouse = tmp_path / "lakehouse"
-    code = f"import time; from jobs.runtime.lease import Lease; Lease({str(lakehouse)!r}, 'first').take(); print('up', flush=True); time.sleep(60)"
+    code = (
+        "import time; from jobs.runtime.lease import Lease; "
+        f"Lease({str(lakehouse)!r}, 'first').take(); print('up', flush=True); time.sleep(60)"
+    )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None and holder.stdout.readline() == "up\n"
         with pytest.raises(LockedError, match="run first holds the lakehouse"), Lease(str(lakehouse), "second"):
@@ -122,7 +122,10 @@ def test_killed_anywhere_and_run_again(nights: Nights, spark: SparkSession, tmp_
     project = nights.after[0].copy(tmp_path / "killed")
     command = [sys.executable, "-m", "jobs.cli", "run", "--date", str(DEMO_NIGHTS[1]), "--conf", str(project.conf)]
     run = subprocess.Popen(
-        command, env={**project.environment, "PYTHONPATH": os.getcwd()}, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        command,
+        env={**project.environment, "PYTHONPATH": str(Path.cwd())},
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
     )
     _wait_for_stage(project, moment, run)
     time.sleep(random.Random(moment).uniform(0, 2))
@@ -134,7 +137,12 @@ def test_killed_anywhere_and_run_again(nights: Nights, spark: SparkSession, tmp_
     assert_same(project, nights.after[1])
 
 
-_FIRST_WRITE = {"bronze": "bronze/pos", "silver": "silver/transaction", "identity": "identity/edge", "tags": "tag/transaction"}
+_FIRST_WRITE = {
+    "bronze": "bronze/pos",
+    "silver": "silver/transaction",
+    "identity": "identity/edge",
+    "tags": "tag/transaction",
+}
 
 
 def _wait_for_stage(project: Project, stage: str, run: "subprocess.Popen[bytes]") -> None:

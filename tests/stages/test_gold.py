@@ -14,11 +14,11 @@ from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
 from jobs import audiences, profile
-from jobs.runtime.snapshot import read_version
 from jobs.gold import OpenRelease, open_release
 from jobs.runtime import releases
 from jobs.runtime.configuration import Configuration, Pipeline
 from jobs.runtime.night import Night
+from jobs.runtime.snapshot import read_version
 from jobs.runtime.tables import Lakehouse, arrow_schema
 from transforms.audiences import Audience
 from transforms.errors import DefinitionError, PortraitError

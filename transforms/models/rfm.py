@@ -5,8 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame
-from pyspark.sql import Window as W
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -26,7 +25,7 @@ def cut_points_frame(base: DataFrame, *, scores: int) -> DataFrame:
     """
     exact = T.DecimalType(38, _scale(base))
     by_metric = F.create_map(*(part for m, c in METRICS.items() for part in (F.lit(m), F.col(c).cast(exact))))
-    ascending = W.partitionBy("metric").orderBy("value").rowsBetween(W.unboundedPreceding, W.currentRow)
+    ascending = Window.partitionBy("metric").orderBy("value").rowsBetween(Window.unboundedPreceding, Window.currentRow)
 
     def cut(j: int) -> SparkColumn:
         return F.min(F.when(F.col("up_to") * scores >= F.col("customers") * j, F.col("value")))
@@ -41,7 +40,7 @@ def cut_points_frame(base: DataFrame, *, scores: int) -> DataFrame:
             "metric",
             "value",
             F.sum("n").over(ascending).alias("up_to"),
-            F.sum("n").over(W.partitionBy("metric")).alias("customers"),
+            F.sum("n").over(Window.partitionBy("metric")).alias("customers"),
         )
         .groupBy("metric")
         .agg(F.max("customers").alias("customers"), F.array(*(cut(j) for j in range(1, scores))).alias("cuts"))

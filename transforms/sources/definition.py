@@ -124,10 +124,7 @@ def parse_source(text: str, *, place: str) -> Source:
 def _column_problems(source: Source) -> Iterator[str]:
     for name in source.columns:
         if name not in source.table.types:
-            yield (
-                f"{source.place}: columns: no column '{name}' in {source.entity}"
-                f"{nearest(name, source.table.types)}"
-            )
+            yield (f"{source.place}: columns: no column '{name}' in {source.entity}{nearest(name, source.table.types)}")
 
 
 def _key_problems(source: Source) -> Iterator[str]:
@@ -152,9 +149,7 @@ def compile_source(source: Source, raw: Mapping[str, str]) -> "CompiledSource":
 
     def compiled(text: str, key: str, columns: Mapping[str, str], what: str) -> Expression | None:
         try:
-            return compile_expression(
-                text, place=f"{source.place}: {key}", columns=columns, timezone="UTC", what=what
-            )
+            return compile_expression(text, place=f"{source.place}: {key}", columns=columns, timezone="UTC", what=what)
         except DefinitionError as error:
             problems.extend(error.lines)
             return None
@@ -168,7 +163,9 @@ def compile_source(source: Source, raw: Mapping[str, str]) -> "CompiledSource":
     ids = {name: compiled(text, f"ids.{name}", canonical, source.source) for name, text in source.ids.items()}
     where = compiled(source.where, "where", canonical, source.source) if source.where else None
     checked = {**source.table.types, "ids": IDS}
-    checks = {check.name: compiled(check.expect, f"checks.{check.name}", checked, source.source) for check in source.checks}
+    checks = {
+        check.name: compiled(check.expect, f"checks.{check.name}", checked, source.source) for check in source.checks
+    }
     if problems:
         raise DefinitionError(*problems)
     return CompiledSource(

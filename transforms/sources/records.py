@@ -26,13 +26,17 @@ def with_ids(rows: DataFrame, entity: Entity, types: Iterable[str]) -> DataFrame
             with_phones, "_id_phone", country=F.col("_country")
         )
         rows = rows.withColumn("_id_phone", F.array("_id_phone"))
-    arrays = {kind: _normalised(kind, _values(kind, given, entity)) for kind in sorted(given | set(entity.automatic_ids))}
+    arrays = {
+        kind: _normalised(kind, _values(kind, given, entity)) for kind in sorted(given | set(entity.automatic_ids))
+    }
     if not arrays:
-        return rows.withColumns({"ids": F.lit(None).cast("map<string,array<string>>"), "_ids": F.lit(None).cast("string")})
+        return rows.withColumns(
+            {"ids": F.lit(None).cast("map<string,array<string>>"), "_ids": F.lit(None).cast("string")}
+        )
     pairs = F.array(*(F.struct(F.lit(kind).alias("key"), values.alias("value")) for kind, values in arrays.items()))
-    return rows.withColumn("ids", F.map_from_entries(F.filter(pairs, lambda pair: F.size(pair["value"]) > 0))).withColumn(
-        "_ids", F.nullif(F.to_json("ids"), F.lit("{}"))
-    )
+    return rows.withColumn(
+        "ids", F.map_from_entries(F.filter(pairs, lambda pair: F.size(pair["value"]) > 0))
+    ).withColumn("_ids", F.nullif(F.to_json("ids"), F.lit("{}")))
 
 
 def _values(kind: str, given: set[str], entity: Entity) -> SparkColumn:
@@ -56,7 +60,9 @@ def record_id(source: SparkColumn, *key: SparkColumn) -> SparkColumn:
     """`<source>:<key>:…`: readable, and short in Parquet. Colons and backslashes within a part are escaped,
     a part longer than 200 characters is its SHA-256, so that no two keys collide."""
     parts = [F.regexp_replace(part.cast("string"), r"([\\:])", r"\\$1") for part in key]
-    return F.concat(source, *(F.concat(F.lit(":"), F.when(F.length(p) > LONGEST_KEY, F.sha2(p, 256)).otherwise(p)) for p in parts))
+    return F.concat(
+        source, *(F.concat(F.lit(":"), F.when(F.length(p) > LONGEST_KEY, F.sha2(p, 256)).otherwise(p)) for p in parts)
+    )
 
 
 def with_node(rows: DataFrame, entity: Entity) -> DataFrame:
@@ -68,7 +74,9 @@ def with_node(rows: DataFrame, entity: Entity) -> DataFrame:
 def with_time(rows: DataFrame, entity: Entity, *, timezone: str) -> DataFrame:
     """Adds `event_at` (UTC) and `event_date`, the business day that it falls in."""
     moment = F.col(entity.time) if entity.time else F.lit(None).cast("timestamp")
-    return rows.withColumn("event_at", moment).withColumn("event_date", columns.business_day(F.col("event_at"), timezone))
+    return rows.withColumn("event_at", moment).withColumn(
+        "event_date", columns.business_day(F.col("event_at"), timezone)
+    )
 
 
 def with_hash(rows: DataFrame, entity: Entity) -> DataFrame:
@@ -82,9 +90,7 @@ def with_hash(rows: DataFrame, entity: Entity) -> DataFrame:
     )
 
 
-def with_reasons(
-    rows: DataFrame, entity: Entity, *, flaws: Mapping[str, SparkColumn], as_of: datetime
-) -> DataFrame:
+def with_reasons(rows: DataFrame, entity: Entity, *, flaws: Mapping[str, SparkColumn], as_of: datetime) -> DataFrame:
     """Adds `reasons`: the names of all rules that the row violates. A rule that cannot be judged (NULL) is met."""
     rules = {
         "corrupt": F.col("_corrupt").isNotNull(),

@@ -66,9 +66,7 @@ def own_flaws(sources: Sequence[CompiledSource], day: date, as_of: datetime) -> 
     return {name: broken for (name, gate), broken in broken_checks(sources, day, as_of).items() if gate == "quarantine"}
 
 
-def broken_checks(
-    sources: Sequence[CompiledSource], day: date, as_of: datetime
-) -> dict[tuple[str, str], SparkColumn]:
+def broken_checks(sources: Sequence[CompiledSource], day: date, as_of: datetime) -> dict[tuple[str, str], SparkColumn]:
     """(check, gate) -> a row violates it. Checks of one name and gate in several sources are one rule."""
     broken: dict[tuple[str, str], SparkColumn] = {}
     for compiled in sources:
@@ -89,11 +87,15 @@ def accepted(rows: DataFrame, entity: Entity) -> DataFrame:
 
 def quarantined(rows: DataFrame, entity: Entity) -> DataFrame:
     """The rows that were refused, raw, with every reason. Grain: a row that landed."""
-    return rows.where(refused()).select(
-        "_batch_date",
-        "source",
-        F.lit(entity.name).alias("entity"),
-        "_file",
-        "reasons",
-        F.coalesce("_corrupt", "_raw").alias("raw"),
-    ).select(*QUARANTINE.names)
+    return (
+        rows.where(refused())
+        .select(
+            "_batch_date",
+            "source",
+            F.lit(entity.name).alias("entity"),
+            "_file",
+            "reasons",
+            F.coalesce("_corrupt", "_raw").alias("raw"),
+        )
+        .select(*QUARANTINE.names)
+    )

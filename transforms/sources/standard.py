@@ -27,20 +27,18 @@ def with_phones(rows: DataFrame, column: str, *, country: SparkColumn) -> DataFr
 
     Each distinct number is parsed once (phonenumbers), and joined back.
     """
-    asked = rows.withColumns({"_phone_raw": F.col(column), "_phone_country": country})
+    # as JSON a number without a country is a key too, which a join by two columns would not find
+    asked = rows.withColumn(
+        "_asked", F.when(F.col(column).isNotNull(), F.to_json(F.struct(F.col(column).alias("n"), country.alias("c"))))
+    )
+    number, region = F.get_json_object("_asked", "$.n"), F.get_json_object("_asked", "$.c")
     known = (
-        asked.where(F.col("_phone_raw").isNotNull())
-        .select("_phone_raw", "_phone_country")
+        asked.where(F.col("_asked").isNotNull())
+        .select("_asked")
         .distinct()
-        .withColumn("_phone", F.udf(e164, "string", useArrow=False)("_phone_raw", "_phone_country"))
+        .withColumn("_phone", F.udf(e164, "string", useArrow=False)(number, region))
     )
-    same = asked["_phone_raw"].eqNullSafe(known["_phone_raw"]) & asked["_phone_country"].eqNullSafe(known["_phone_country"])
-    return (
-        asked.join(F.broadcast(known), same, "left")
-        .drop(known["_phone_raw"], known["_phone_country"])
-        .withColumn(column, F.col("_phone"))
-        .drop("_phone", "_phone_raw", "_phone_country")
-    )
+    return asked.join(F.broadcast(known), "_asked", "left").withColumn(column, F.col("_phone")).drop("_phone", "_asked")
 
 
 def text(value: SparkColumn) -> SparkColumn:

@@ -31,11 +31,15 @@ def typed(raw: DataFrame, compiled: CompiledSource, *, day: date, as_of: datetim
         rows = rows.withColumns(
             {name: _converted(expression, name, source, day=day, as_of=as_of) for name, expression in batch.items()}
         )
-    absent = {name: F.lit(None).cast(type_) for name, type_ in source.table.types.items() if name not in compiled.columns}
+    absent = {
+        name: F.lit(None).cast(type_) for name, type_ in source.table.types.items() if name not in compiled.columns
+    }
     return rows.withColumns(absent).withColumns(
         {
             **{f"_id_{kind}": _as_array(expression, day=day, as_of=as_of) for kind, expression in compiled.ids.items()},
-            "_wanted": F.coalesce(compiled.where.column(day=day, as_of=as_of), F.lit(False)) if compiled.where else F.lit(True),
+            "_wanted": F.coalesce(compiled.where.column(day=day, as_of=as_of), F.lit(False))
+            if compiled.where
+            else F.lit(True),
         }
     )
 

@@ -1,7 +1,8 @@
 """Which of several versions of a record counts, and what became of each row that landed.
 
 Every row has exactly one fate, in this order:
-filtered (whole, and not what the source's `where` wants), quarantined (violates a rule), duplicate (equal to another row of this extract),
+filtered (whole, and not what the source's `where` wants), quarantined (violates a rule),
+duplicate (equal to another row of this extract),
 superseded (older than another version), unchanged (equal to what silver holds), accepted.
 """
 
@@ -23,7 +24,9 @@ def file_date(path: SparkColumn) -> SparkColumn:
 def age(entity: Entity) -> SparkColumn:
     """What orders versions of one record: the file's date, the record's own time, and then its content."""
     changed = F.col(entity.changed) if entity.changed else F.lit(None).cast("timestamp")
-    return F.struct(file_date(F.col("_file")).alias("file_date"), changed.alias("changed"), F.col("_hash").alias("hash"))
+    return F.struct(
+        file_date(F.col("_file")).alias("file_date"), changed.alias("changed"), F.col("_hash").alias("hash")
+    )
 
 
 def _candidate() -> SparkColumn:
@@ -32,7 +35,7 @@ def _candidate() -> SparkColumn:
 
 
 def refused() -> SparkColumn:
-    """A row that goes to quarantine: one that the source's filter wants, or that could not be read at all, with a flaw."""
+    """A row that goes to quarantine: flawed, and either wanted by the source's filter or not readable at all."""
     return (F.size("reasons") > 0) & (F.col("_wanted") | F.col("_corrupt").isNotNull())
 
 
@@ -111,4 +114,3 @@ def fate_counts(sources: list[str]) -> list[SparkColumn]:
         for source in sources
         for fate in FATES
     ]
-

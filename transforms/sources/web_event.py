@@ -37,8 +37,8 @@ def flaws() -> dict[str, SparkColumn]:
 def complete(rows: DataFrame) -> DataFrame:
     """Hits of one visitor with less than the gap between them are one visit, named by its first hit.
 
-    Grain: one hit, each hit once. A visitor is who the first identifier says, else the address with the agent. A visit that spans two
-    extracts counts in each: what is landed is not written again.
+    Grain: one hit, each hit once. A visitor is who the first identifier says, else the address with the agent. A visit
+    that spans two extracts counts in each: what is landed is not written again.
     """
     visitor = F.coalesce("_node", F.concat_ws(" ", "ip", "user_agent"))
     hits = Window.partitionBy("source", "_visitor").orderBy("occurred_at", "event_id")
@@ -52,7 +52,9 @@ def complete(rows: DataFrame) -> DataFrame:
         .withColumn("_visit", F.coalesce("_given_visit", F.sum("_opens").over(hits).cast("string")))
         .withColumns(
             {
-                "session_id": F.coalesce("_given_visit", F.min_by("event_id", F.struct("occurred_at", "event_id")).over(whole)),
+                "session_id": F.coalesce(
+                    "_given_visit", F.min_by("event_id", F.struct("occurred_at", "event_id")).over(whole)
+                ),
                 "dwell_seconds": F.coalesce("dwell_seconds", dwell.cast("int")),
             }
         )
