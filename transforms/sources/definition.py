@@ -56,7 +56,7 @@ class Check(Definition):
     ends the night. Without it a `stop` check allows no row to fail, and quarantine has no limit.
     """
 
-    name: str
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     expect: str
     mostly: float | None = Field(None, ge=0, le=1)
     on_fail: Literal["quarantine", "warn", "stop"] = "quarantine"

@@ -18,37 +18,34 @@ EARLIEST = date(1900, 1, 1)
 def with_ids(rows: DataFrame, entity: Entity, types: Iterable[str]) -> DataFrame:
     """Adds `ids` (identifier type -> normalised values) and `_ids`, the same as sorted JSON, NULL where empty.
 
-    `types`: the identifier types that the sources of `rows` give by their YAML, as `_id_<type>` arrays.
+    `types`: the identifier types that the sources of `rows` give by their YAML.
     """
-    given = set(types)
-    if "phone" in given:
-        rows = rows.withColumn("_id_phone", F.element_at("_id_phone", 1)).transform(
-            with_phones, "_id_phone", country=F.col("_country")
-        )
-        rows = rows.withColumn("_id_phone", F.array("_id_phone"))
-    arrays = {
-        kind: _normalised(kind, _values(kind, given, entity)) for kind in sorted(given | set(entity.automatic_ids))
-    }
-    if not arrays:
-        return rows.withColumns(
-            {"ids": F.lit(None).cast("map<string,array<string>>"), "_ids": F.lit(None).cast("string")}
-        )
-    pairs = F.array(*(F.struct(F.lit(kind).alias("key"), values.alias("value")) for kind, values in arrays.items()))
-    return rows.withColumn(
-        "ids", F.map_from_entries(F.filter(pairs, lambda pair: F.size(pair["value"]) > 0))
-    ).withColumn("_ids", F.nullif(F.to_json("ids"), F.lit("{}")))
+    if "_id_phone" in rows.columns:
+        rows = rows.transform(with_phones, "_id_phone", country=F.col("_country"))
+    kinds = sorted({*types, *entity.automatic_ids})
+    nothing = F.map_from_arrays(F.array().cast("array<string>"), F.array().cast("array<array<string>>"))
+    values = {kind: _values(kind, rows.columns, entity) for kind in kinds}
+    maps = [
+        F.when(F.size(found) > 0, F.create_map(F.lit(kind), found)).otherwise(nothing) for kind, found in values.items()
+    ]
+    return rows.withColumn("ids", F.map_concat(nothing, *maps)).withColumn(
+        "_ids", F.nullif(F.to_json("ids"), F.lit("{}"))
+    )
 
 
-def _values(kind: str, given: set[str], entity: Entity) -> SparkColumn:
-    arrays = [F.coalesce(F.col(f"_id_{kind}"), F.array().cast("array<string>"))] if kind in given else []
-    if kind in entity.automatic_ids:
-        arrays.append(F.array(F.col(entity.automatic_ids[kind]).cast("string")))
-    return F.concat(*arrays)
-
-
-def _normalised(kind: str, values: SparkColumn) -> SparkColumn:
+def _values(kind: str, given: Iterable[str], entity: Entity) -> SparkColumn:
+    """All values of a type that a row gives, normalised. Single ones, the usual case, need no lambda: those are slow."""
     rule = columns.email if kind == "email" else lambda value: F.nullif(F.trim(value), F.lit(""))
-    return F.array_sort(F.array_distinct(F.array_compact(F.transform(values, rule))))
+    nothing = F.array().cast("array<string>")
+    singles = [name for name in (f"_id_{kind}",) if name in given]
+    if kind in entity.automatic_ids:
+        singles.append(entity.automatic_ids[kind])
+    single = (rule(F.col(name).cast("string")) for name in singles)
+    arrays = [F.when(value.isNotNull(), F.array(value)).otherwise(nothing) for value in single]
+    if f"_ids_{kind}" in given:
+        several = F.filter(F.transform(f"_ids_{kind}", rule), lambda value: value.isNotNull())
+        arrays.append(F.coalesce(several, nothing))
+    return arrays[0] if len(arrays) == 1 else F.sort_array(F.array_distinct(F.concat(*arrays)))
 
 
 def with_keys(rows: DataFrame, entity: Entity) -> DataFrame:
@@ -59,7 +56,8 @@ def with_keys(rows: DataFrame, entity: Entity) -> DataFrame:
 def record_id(source: SparkColumn, *key: SparkColumn) -> SparkColumn:
     """`<source>:<key>:…`: readable, and short in Parquet. Colons and backslashes within a part are escaped,
     a part longer than 200 characters is its SHA-256, so that no two keys collide."""
-    parts = [F.regexp_replace(part.cast("string"), r"([\\:])", r"\\$1") for part in key]
+    texts = (part.cast("string") for part in key)
+    parts = [F.replace(F.replace(t, F.lit("\\"), F.lit("\\\\")), F.lit(":"), F.lit("\\:")) for t in texts]
     return F.concat(
         source, *(F.concat(F.lit(":"), F.when(F.length(p) > LONGEST_KEY, F.sha2(p, 256)).otherwise(p)) for p in parts)
     )
@@ -98,6 +96,7 @@ def with_reasons(rows: DataFrame, entity: Entity, *, flaws: Mapping[str, SparkCo
         **({f"implausible_{entity.time}": F.col("event_at") < F.lit(EARLIEST)} if entity.time else {}),
         **flaws,
     }
-    return rows.withColumn(
-        "reasons", F.array_compact(F.array(*(F.when(broken, F.lit(name)) for name, broken in rules.items())))
-    )
+    # one text, split where there is one: nearly every row is whole, and array functions with lambdas are slow
+    broken = F.concat_ws(",", *(F.when(broken, F.lit(name)) for name, broken in rules.items()))
+    whole = F.array().cast("array<string>")
+    return rows.withColumn("reasons", F.when(broken == "", whole).otherwise(F.split(broken, ",")))

@@ -12,7 +12,7 @@ from transforms.schemas import QUARANTINE, Entity
 from transforms.sources import RULES
 from transforms.sources.definition import CompiledSource
 from transforms.sources.records import with_hash, with_ids, with_keys, with_node, with_reasons, with_time
-from transforms.sources.typing import CARRIED, typed
+from transforms.sources.typing import CARRIED, id_column, typed
 from transforms.sources.versions import refused
 from transforms.sources.web_event import DEFAULT_GAP_SECONDS
 
@@ -20,7 +20,7 @@ from transforms.sources.web_event import DEFAULT_GAP_SECONDS
 def parsed(raw: DataFrame, compiled: CompiledSource, *, day: date, as_of: datetime) -> DataFrame:
     """One source's raw rows with the entity's columns typed, beside `source`, `_raw` and what bronze carries."""
     source = compiled.source
-    ids = [f"_id_{kind}" for kind in compiled.ids]
+    ids = [id_column(kind, expression) for kind, expression in compiled.ids.items()]
     gap = seconds(str(source.read.options.get("session_gap", f"{DEFAULT_GAP_SECONDS}s")))
     return typed(raw, compiled, day=day, as_of=as_of).select(
         F.lit(source.source).alias("source"),

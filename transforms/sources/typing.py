@@ -21,7 +21,7 @@ CARRIED = tuple(column.name for column in BRONZE_COLUMNS)
 def typed(raw: DataFrame, compiled: CompiledSource, *, day: date, as_of: datetime) -> DataFrame:
     """The entity's columns, those of bronze (`_batch_date`, `_file`, …) and `_raw`, the raw columns as JSON.
 
-    Identifiers become `_id_<type>` (array<string>), the source's filter `_wanted`, its own checks `_check_<name>`.
+    Identifiers become `_id_<type>` (a text) or `_ids_<type>` (several), the source's filter becomes `_wanted`.
     Grain: one row a raw record. A value that does not fit its type is NULL.
     """
     source = compiled.source
@@ -36,7 +36,7 @@ def typed(raw: DataFrame, compiled: CompiledSource, *, day: date, as_of: datetim
     }
     return rows.withColumns(absent).withColumns(
         {
-            **{f"_id_{kind}": _as_array(expression, day=day, as_of=as_of) for kind, expression in compiled.ids.items()},
+            **_ids(compiled, day=day, as_of=as_of),
             "_wanted": F.coalesce(compiled.where.column(day=day, as_of=as_of), F.lit(False))
             if compiled.where
             else F.lit(True),
@@ -75,8 +75,13 @@ def _moment(value: SparkColumn, expression: Expression, zone: str, *, from_text:
     return F.when(value.rlike(_OFFSET_IN_TEXT), moment).otherwise(local) if from_text else local
 
 
-def _as_array(expression: Expression, *, day: date, as_of: datetime) -> SparkColumn:
-    """One identifier, or an array of them, as an array of texts."""
-    value = expression.column(day=day, as_of=as_of)
-    is_array = (expression.type or "").startswith("array")
-    return value.cast("array<string>") if is_array else F.array(value.cast("string"))
+def id_column(kind: str, expression: Expression) -> str:
+    """Where an identifier type is held: `_id_<type>`, a text, or `_ids_<type>`, several."""
+    return f"_ids_{kind}" if (expression.type or "").startswith("array") else f"_id_{kind}"
+
+
+def _ids(compiled: CompiledSource, *, day: date, as_of: datetime) -> dict[str, SparkColumn]:
+    columns = {id_column(kind, e): e.column(day=day, as_of=as_of) for kind, e in compiled.ids.items()}
+    return {
+        name: value.cast("array<string>" if name.startswith("_ids_") else "string") for name, value in columns.items()
+    }

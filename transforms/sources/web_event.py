@@ -16,7 +16,7 @@ def finish(rows: DataFrame, *, day: date, base_currency: str) -> DataFrame:
     A hit without an id of its own is known by its content: the same line twice is the same hit.
     """
     agent = F.col("user_agent")
-    ids = sorted(name for name in rows.columns if name.startswith("_id_"))
+    ids = sorted(name for name in rows.columns if name.startswith(("_id_", "_ids_")))
     content = F.to_json(F.struct("occurred_at", "ip", "url", "user_agent", "status_code", "bytes", *ids))
     return rows.withColumns(
         {

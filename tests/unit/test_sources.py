@@ -1,0 +1,179 @@
+"""From raw rows to silver's: types, times, identifiers, keys, flaws and fates, by hand-worked rows."""
+
+from datetime import date, datetime
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from transforms.errors import DefinitionError
+from transforms.schemas import CONTACT, TRANSACTION
+from transforms.sources import refine, versions
+from transforms.sources.definition import CompiledSource, compile_source, parse_source
+from transforms.sources.standard import e164
+
+DAY = date(2026, 1, 31)
+AS_OF = datetime(2026, 1, 31, 22, 59, 59)
+ORDERS = """
+source: orders
+entity: transaction
+timezone: Europe/Berlin
+country: DE
+read: {format: csv, path: 'x/{date}/*.csv'}
+columns: {order_id: no, line_no: line, ordered_at: at, quantity: qty, amount_local: paid, currency: "'EUR'"}
+ids: {card: card, phone: phone}
+where: no <> 'TEST'
+checks: [{name: not_too_dear, expect: amount_local < 1000}]
+"""
+RAW = ("no", "line", "at", "qty", "paid", "card", "phone")
+
+
+def compiled(text: str = ORDERS, raw: tuple[str, ...] = RAW) -> CompiledSource:
+    return compile_source(parse_source(text, place="conf/sources/orders.yml"), dict.fromkeys(raw, "string"))
+
+
+def refined(spark: SparkSession, *rows: tuple[str | None, ...], file: str = "/x/2026-01-31/a.csv") -> DataFrame:
+    schema = ", ".join(f"{name} string" for name in RAW)
+    raw = spark.createDataFrame(list(rows), schema).withColumns(
+        {
+            "_batch_date": F.lit(DAY),
+            "_file": F.lit(file),
+            "_ingested_at": F.lit(AS_OF),
+            "_corrupt": F.lit(None).cast("string"),
+        }
+    )
+    source = compiled()
+    return refine.parsed(raw, source, day=DAY, as_of=AS_OF).transform(
+        refine.refined, TRANSACTION, [source], day=DAY, as_of=AS_OF, timezone="Europe/Berlin", base_currency="EUR"
+    )
+
+
+def test_a_whole_row(spark: SparkSession) -> None:
+    row = refined(spark, ("A:1", "2", "2026-01-31 00:30:00", " 3 ", "9.99", "k7", "030 901820")).collect()[0]
+    assert row["reasons"] == []
+    assert row["event_at"] == datetime(2026, 1, 30, 23, 30)  # Berlin is one hour ahead of UTC in winter
+    assert row["event_date"] == date(2026, 1, 31)
+    assert row["record_id"] == r"orders:A\:1:2"
+    assert row["ids"] == {"card": ["k7"], "phone": ["+4930901820"]}
+    assert row["_node"] == 'orders:{"card":["k7"],"phone":["+4930901820"]}'
+    assert (float(row["quantity"]), float(row["amount"]), row["status"]) == (3.0, 9.99, "purchase")
+
+
+def test_every_flaw_is_named(spark: SparkSession) -> None:
+    row = refined(spark, (None, "x", "31.01.2026", "1", "2000", None, "none")).collect()[0]
+    assert row["reasons"] == ["no_order_id", "no_line_no", "no_ordered_at", "not_too_dear"]
+    assert row["ids"] == {}
+    assert row["_node"] is None
+
+
+def test_each_row_has_one_fate(spark: SparkSession) -> None:
+    at = "2026-01-31 10:00:00"
+    rows = refined(
+        spark,
+        ("A", "1", at, "1", "5", None, None),
+        ("A", "1", at, "1", "5", None, None),
+        ("A", "1", at, "1", "6", None, None),
+        ("B", "1", at, "1", "7", None, None),
+        ("TEST", "1", at, "1", "7", None, None),
+        ("C", None, at, "1", "7", None, None),
+    )
+    for keys in (None, versions.contested(rows)):
+        judged = versions.judged_within(rows, keys, TRANSACTION)
+        fates = {row["_fate"]: row["count"] for row in judged.groupBy("_fate").count().collect()}
+        # of A's three rows one counts; the equal pair is a duplicate if it wins, and superseded if it loses
+        assert fates["accepted"] == 2
+        assert fates["filtered"] == fates["quarantined"] == 1
+        assert fates.get("duplicate", 0) + fates.get("superseded", 0) == 2
+
+
+def test_what_silver_holds_decides(spark: SparkSession) -> None:
+    at = "2026-01-31 10:00:00"
+    held = refined(spark, *((no, "1", at, "1", "5", None, None) for no in "AB"), file="/x/2026-01-30/a.csv")
+    held = held.withColumn("_valid_to", F.lit(None).cast("date"))
+    new = [
+        ("A", "1", at, "1", "5", None, None),
+        ("B", "1", at, "1", "8", None, None),
+        ("C", "1", at, "1", "5", None, None),
+    ]
+
+    def fates(file: str) -> dict[str, str]:
+        judged = versions.judged_within(refined(spark, *new, file=file), None, TRANSACTION)
+        against = versions.judged_against(judged, versions.current_of(held, judged, TRANSACTION), TRANSACTION)
+        return {row["order_id"]: row["_fate"] for row in against.collect()}
+
+    assert fates("/x/2026-01-31/a.csv") == {"A": "unchanged", "B": "accepted", "C": "accepted"}
+    assert fates("/x/2026-01-29/late.csv") == {"A": "unchanged", "B": "superseded", "C": "accepted"}
+
+
+def test_a_contact_is_a_node_of_its_own(spark: SparkSession) -> None:
+    text = """
+source: crm
+entity: contact
+country: CN
+read: {format: csv, path: 'x/{date}/*.csv'}
+columns: {contact_id: no, full_name: line, email: at, phone: phone, birth_date: paid}
+"""
+    source = compiled(text)
+    raw = spark.createDataFrame(
+        [("7", "李\u3000雷 ", "Li.Lei@Example.COM", None, "1900-01-01", None, "139 1234 5678")],
+        ", ".join(f"{name} string" for name in RAW),
+    ).withColumns(
+        {
+            "_batch_date": F.lit(DAY),
+            "_file": F.lit("f"),
+            "_ingested_at": F.lit(AS_OF),
+            "_corrupt": F.lit(None).cast("string"),
+        }
+    )
+    row = (
+        refine.parsed(raw, source, day=DAY, as_of=AS_OF)
+        .transform(refine.refined, CONTACT, [source], day=DAY, as_of=AS_OF, timezone="UTC", base_currency="EUR")
+        .collect()[0]
+    )
+    assert row["_node"] == row["record_id"] == "crm:7"
+    assert (row["full_name"], row["birth_date"]) == ("李 雷", None)
+    assert row["ids"] == {"email": ["li.lei@example.com"], "phone": ["+8613912345678"]}
+
+
+@pytest.mark.parametrize(
+    ("number", "country", "expected"),
+    [
+        ("030 901820", "DE", "+4930901820"),
+        ("+1 (202) 555-0123", None, "+12025550123"),
+        ("n/a", "US", None),
+        ("12", "US", None),
+        ("9" * 1000, "US", None),
+    ],
+)
+def test_phones(number: str, country: str | None, expected: str | None) -> None:
+    assert e164(number, country) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (
+            ("columns: {order_id: no", "columns: {order_idd: no"),
+            "columns: no column 'order_idd' in transaction; did you mean 'order_id'?",
+        ),
+        (
+            ("entity: transaction", "entity: transactions"),
+            "entity: no entity 'transactions'; did you mean 'transaction'?",
+        ),
+        (("{date}/", ""), "read.path: must hold {date} once"),
+        (
+            ("timezone: Europe/Berlin", "timezone: Europe/Berln"),
+            "timezone: no time zone 'Europe/Berln'; did you mean 'Europe/Berlin'?",
+        ),
+        (("ids:", "idss:"), "unknown key 'idss'; did you mean 'ids'?"),
+    ],
+)
+def test_mistakes_are_named(change: tuple[str, str], line: str) -> None:
+    with pytest.raises(DefinitionError) as error:
+        compiled(ORDERS.replace(*change))
+    assert any(line in told and told.startswith("conf/sources/orders.yml: ") for told in error.value.lines)
+
+
+def test_a_column_that_the_extract_lacks_is_named() -> None:
+    with pytest.raises(DefinitionError, match=r"orders.yml: columns.amount_local: .*'paid'"):
+        compiled(raw=tuple(name for name in RAW if name != "paid"))
