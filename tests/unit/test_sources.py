@@ -1,5 +1,6 @@
 """From raw rows to silver's: types, times, identifiers, keys, flaws and fates, by hand-worked rows."""
 
+import json
 from datetime import date, datetime
 
 import pytest
@@ -11,6 +12,7 @@ from transforms.schemas import CONTACT, TRANSACTION
 from transforms.sources import refine, versions
 from transforms.sources.definition import CompiledSource, compile_source, parse_source
 from transforms.sources.standard import e164
+from transforms.sources.typing import typed
 
 DAY = date(2026, 1, 31)
 AS_OF = datetime(2026, 1, 31, 22, 59, 59)
@@ -133,6 +135,24 @@ columns: {contact_id: no, full_name: line, email: at, phone: phone, birth_date: 
     assert row["_node"] == row["record_id"] == "crm:7"
     assert (row["full_name"], row["birth_date"]) == ("李 雷", None)
     assert row["ids"] == {"email": ["li.lei@example.com"], "phone": ["+8613912345678"]}
+
+
+@pytest.mark.parametrize(
+    ("expression", "text", "utc_hour"),
+    [
+        ("at", "2026-07-01T10:00:00", 8),  # Berlin in summer is two hours ahead
+        ("at", "2026-07-01T10:00:00-05:00", 15),
+        ("at", "2026-07-01T10:00:00Z", 10),
+        ("to_timestamp(at, \"yyyy-MM-dd'T'HH:mm:ssXXX\")", "2026-07-01T10:00:00-05:00", 15),
+        ("to_timestamp(at, 'dd/MMM/yyyy:HH:mm:ss Z')", "01/Jul/2026:10:00:00 +0100", 9),
+        ("to_timestamp(at, 'yyyy-MM-dd HH:mm:ss')", "2026-07-01 10:00:00", 8),
+    ],
+)
+def test_a_time_with_an_offset_is_not_local(spark: SparkSession, expression: str, text: str, utc_hour: int) -> None:
+    source = compiled(ORDERS.replace("ordered_at: at", f"ordered_at: {json.dumps(expression)}"))
+    raw = spark.createDataFrame([("A", "1", text, "1", "5", None, None)], ", ".join(f"{n} string" for n in RAW))
+    row = typed(raw, source, day=DAY, as_of=AS_OF).collect()[0]
+    assert (row["ordered_at"].day, row["ordered_at"].hour) == (1, utc_hour)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def with_ids(rows: DataFrame, entity: Entity, types: Iterable[str]) -> DataFrame
 
 
 def _values(kind: str, given: Iterable[str], entity: Entity) -> SparkColumn:
-    """All values of a type that a row gives, normalised. Single ones, the usual case, need no lambda: those are slow."""
+    """All values of a type that a row gives, normalised. Single ones, the usual case, go without slow lambdas."""
     rule = columns.email if kind == "email" else lambda value: F.nullif(F.trim(value), F.lit(""))
     nothing = F.array().cast("array<string>")
     singles = [name for name in (f"_id_{kind}",) if name in given]

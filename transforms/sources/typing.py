@@ -3,16 +3,19 @@
 import re
 from datetime import date, datetime
 
+import sqlglot
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from sqlglot.tokens import TokenType
 
 from transforms.expressions import Expression
 from transforms.schemas import BRONZE_COLUMNS
 from transforms.sources.definition import CompiledSource, Source
 
+_QUOTED_IN_PATTERN = re.compile(r"'[^']*'")
 # In a pattern of to_timestamp these letters mean that the text itself tells its offset from UTC.
-_OFFSET_IN_PATTERN = re.compile(r"'[^']*(?:yy|HH|hh)[^']*[XxZzOV]+[^']*'")
+_OFFSET_IN_PATTERN = re.compile(r"(?:yy|HH|hh).*[XxZzOV]")
 _OFFSET_IN_TEXT = r"(?:[Zz]|[+-]\d{2}:?\d{2})\s*$"
 _NAME = re.compile(r"`?([^`]+)`?")
 CARRIED = tuple(column.name for column in BRONZE_COLUMNS)
@@ -69,10 +72,18 @@ def _converted(expression: Expression, name: str, source: Source, *, day: date, 
 def _moment(value: SparkColumn, expression: Expression, zone: str, *, from_text: bool) -> SparkColumn:
     """A time in UTC. One without an offset of its own is local to the source."""
     moment = value.try_cast("timestamp")
-    if zone == "UTC" or _OFFSET_IN_PATTERN.search(expression.text):
+    if zone == "UTC" or _tells_offset(expression):
         return moment
     local = F.to_utc_timestamp(moment, zone)
     return F.when(value.rlike(_OFFSET_IN_TEXT), moment).otherwise(local) if from_text else local
+
+
+def _tells_offset(expression: Expression) -> bool:
+    """Does the expression read times by a pattern that holds their offset?"""
+    # tokens, because a parse turns the patterns of dates into those of another language
+    tokens = sqlglot.tokenize(expression.text, read="spark")
+    texts = (token.text for token in tokens if token.token_type == TokenType.STRING)
+    return any(_OFFSET_IN_PATTERN.search(_QUOTED_IN_PATTERN.sub("", text)) for text in texts)
 
 
 def id_column(kind: str, expression: Expression) -> str:
