@@ -7,7 +7,7 @@ import sqlglot
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from transforms.expressions import Expression
 from transforms.schemas import BRONZE_COLUMNS
