@@ -1,4 +1,5 @@
 """Tags over rows: against DuckDB on generated events, and by hand where the edges are."""
+# ruff: noqa: E501  (DuckDB's SQL on one line)
 
 import random
 from collections.abc import Sequence
