@@ -1,5 +1,6 @@
 """The demo's three nights over a few households, run once for all tests that only look."""
 
+import shutil
 from dataclasses import dataclass
 
 import pytest
@@ -14,9 +15,19 @@ from tests.end_to_end.project import Project, new_project
 class Nights:
     """`after[k]`: a copy of the project as it was after k + 1 nights; `runs`: what the nights counted."""
 
-    project: Project
+    ran_in: Project
     after: list[Project]
     runs: list[Night]
+
+    @property
+    def project(self) -> Project:
+        """The project after all nights, to look at."""
+        return self.after[-1]
+
+    def at(self, nights: int) -> Project:
+        """The project where its nights ran, as it was after so many: files keep the paths they were taken by."""
+        shutil.rmtree(self.ran_in.folder)
+        return self.after[nights - 1].copy(self.ran_in.folder)
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,9 @@ from pyspark.sql import SparkSession
 
 from jobs.demo.extracts import DEMO_NIGHTS, arrive
 from jobs.restore import restore_release
-from jobs.runtime.lease import Lease
 from tests.end_to_end.conftest import Nights
 from tests.end_to_end.project import Project
-from transforms.errors import DefinitionError, LockedError
+from transforms.errors import DefinitionError
 
 SAME = (
     "silver/transaction", "silver/contact", "silver/web_event", "silver/quarantine", "identity/record",
@@ -32,8 +31,8 @@ def assert_same(left: Project, right: Project, *, tables: tuple[str, ...] = SAME
         pd.testing.assert_frame_equal(ours, theirs, obj=name)
 
 
-def test_the_newest_night_again_gives_the_same_tables(nights: Nights, spark: SparkSession, tmp_path: Path) -> None:
-    project = nights.after[2].copy(tmp_path / "again")
+def test_the_newest_night_again_gives_the_same_tables(nights: Nights, spark: SparkSession) -> None:
+    project = nights.at(3)
     with pytest.raises(DefinitionError, match="released already"):
         project.night(DEMO_NIGHTS[2], spark)
     with pytest.raises(DefinitionError, match="only the newest night"):
@@ -43,14 +42,14 @@ def test_the_newest_night_again_gives_the_same_tables(nights: Nights, spark: Spa
     assert_same(project, nights.after[2])
 
 
-def test_a_full_refresh_gives_what_the_nights_gave(nights: Nights, spark: SparkSession, tmp_path: Path) -> None:
-    project = nights.after[2].copy(tmp_path / "refresh")
+def test_a_full_refresh_gives_what_the_nights_gave(nights: Nights, spark: SparkSession) -> None:
+    project = nights.at(3)
     project.night(DEMO_NIGHTS[2], spark, again=True, full_refresh=True)
     assert_same(project, nights.after[2], tables=("gold/customer", "gold/customer_profile", "gold/audience_member"))
 
 
-def test_a_restored_release_leads_to_the_same_next_night(nights: Nights, spark: SparkSession, tmp_path: Path) -> None:
-    project = nights.after[2].copy(tmp_path / "restore")
+def test_a_restored_release_leads_to_the_same_next_night(nights: Nights, spark: SparkSession) -> None:
+    project = nights.at(3)
     before = project.release
     restore_release(project.load(), nights.runs[1].run_id)
     assert project.release.date == DEMO_NIGHTS[1]
@@ -61,8 +60,8 @@ def test_a_restored_release_leads_to_the_same_next_night(nights: Nights, spark: 
     assert_same(project, nights.after[2])
 
 
-def test_order_of_rows_and_partitions_change_nothing(nights: Nights, spark: SparkSession, tmp_path: Path) -> None:
-    project = nights.after[1].copy(tmp_path / "shuffled")
+def test_order_of_rows_and_partitions_change_nothing(nights: Nights, spark: SparkSession) -> None:
+    project = nights.at(2)
     arrive(project.folder, DEMO_NIGHTS[2])
     for file in (project.folder / "extracts").glob("*/2017-12-30/*.csv*"):
         _shuffle(file)
@@ -83,8 +82,8 @@ def _shuffle(file: Path) -> None:
     file.write_bytes(write("".join([header, *lines]).encode()))
 
 
-def test_rows_after_as_of_change_nothing(nights: Nights, spark: SparkSession, tmp_path: Path) -> None:
-    project = nights.after[1].copy(tmp_path / "future")
+def test_rows_after_as_of_change_nothing(nights: Nights, spark: SparkSession) -> None:
+    project = nights.at(2)
     arrive(project.folder, DEMO_NIGHTS[2])
     file = project.folder / "extracts" / "pos" / "2017-12-30" / "transactions.csv.gz"
     header, *lines = gzip.decompress(file.read_bytes()).decode().splitlines()
@@ -99,27 +98,10 @@ def test_rows_after_as_of_change_nothing(nights: Nights, spark: SparkSession, tm
     assert_same(project, nights.after[2], tables=("gold/customer", "gold/customer_profile", "gold/audience_member"))
 
 
-def test_two_runs_at_once(nights: Nights, tmp_path: Path) -> None:
-    """A living run keeps the others out and is named; one that was killed does not."""
-    lakehouse = tmp_path / "lakehouse"
-    code = (
-        "import time; from jobs.runtime.lease import Lease; "
-        f"Lease({str(lakehouse)!r}, 'first').take(); print('up', flush=True); time.sleep(60)"
-    )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout is not None and holder.stdout.readline() == "up\n"
-        with pytest.raises(LockedError, match="run first holds the lakehouse"), Lease(str(lakehouse), "second"):
-            pass
-        holder.kill()
-        holder.wait()
-    with Lease(str(lakehouse), "third") as lease:
-        assert lease.run_id == "third"
-
-
 @pytest.mark.parametrize("moment", ["bronze", "silver", "identity", "tags"])
-def test_killed_anywhere_and_run_again(nights: Nights, spark: SparkSession, tmp_path: Path, moment: str) -> None:
+def test_killed_anywhere_and_run_again(nights: Nights, spark: SparkSession, moment: str) -> None:
     """kill -9 of the whole run some time after a stage has begun to write; then the same command again."""
-    project = nights.after[0].copy(tmp_path / "killed")
+    project = nights.at(1)
     command = [sys.executable, "-m", "jobs.cli", "run", "--date", str(DEMO_NIGHTS[1]), "--conf", str(project.conf)]
     run = subprocess.Popen(
         command,
