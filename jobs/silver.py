@@ -16,7 +16,7 @@ from jobs.runtime.night import FEW_ROWS, Night
 from transforms.errors import DataError
 from transforms.schemas import ENTITIES, OPS_FILE, OPS_QUALITY, QUARANTINE, Entity
 from transforms.sources import refine, versions
-from transforms.sources.definition import CompiledSource, compile_source
+from transforms.sources.definition import Check, CompiledSource, compile_source
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
@@ -228,33 +228,26 @@ def _sums(
 
 def _checks(night: Night, results: Sequence[Refined], landed: dict[str, int], day: date) -> Iterator[dict[str, Any]]:
     for result in results:
-        for source, check, failed, rows in _checked(night, result, landed):
-            passed = failed == 0 if check.mostly is None else failed <= (1 - check.mostly) * rows
+        for source, check, failed, passed in _checked(night, result, landed):
             yield _result(
-                night,
-                day,
-                result.entity.table.name,
-                source,
-                check.name,
-                "validity",
-                rows,
-                failed,
-                check.on_fail,
-                passed,
-            )
+                night, day, result.entity.table.name, source, check.name, "validity",
+                landed[source], failed, check.on_fail, passed,
+            )  # fmt: skip
 
 
-def _checked(night: Night, result: Refined, landed: dict[str, int]) -> Iterator[tuple[str, Any, int, int]]:
+def _checked(night: Night, result: Refined, landed: dict[str, int]) -> Iterator[tuple[str, Check, int, bool]]:
+    """Each check of the YAMLs: its source, the rows that failed it, and whether so many may."""
     for source in result.fates:
         for check in night.conf.sources[source].checks:
-            yield source, check, result.failed.get((check.name, check.on_fail), 0), landed[source]
+            failed = result.failed.get((check.name, check.on_fail), 0)
+            least = 1.0 if check.mostly is None else check.mostly
+            yield source, check, failed, failed <= (1 - least) * landed[source]
 
 
 def _stop_on_checks(night: Night, result: Refined, landed: dict[str, int]) -> None:
-    for source, check, failed, rows in _checked(night, result, landed):
-        most = (1 - (1.0 if check.mostly is None else check.mostly)) * rows
-        told = f"source {source}: check {check.name}: {failed} of {rows} rows fail"
-        if failed <= most:
+    for source, check, failed, passed in _checked(night, result, landed):
+        told = f"source {source}: check {check.name}: {failed} of {landed[source]} rows fail"
+        if passed:
             continue
         if check.on_fail == "stop" or (check.on_fail == "quarantine" and check.mostly is not None):
             raise DataError(f"{told}, more than its share allows; the night stops and nothing is released")

@@ -115,13 +115,6 @@ class Night:
         name = _name(table)
         return self._at(name, self.base.versions[name]) if self.base and name in self.base.versions else None
 
-    def load_at(self, release: Release, table: str | Table) -> "DataFrame":
-        """The table as a release names it. Raises PortraitError where it is not in that release."""
-        name = _name(table)
-        if name not in release.versions:
-            raise PortraitError(f"{name}: not in release {release.release} of {release.date}")
-        return self._at(name, release.versions[name])
-
     def view(self, entity: str) -> "DataFrame":
         """silver/<entity>: the rows that a run for this date may see, of all its sources."""
         from transforms.columns import visible
