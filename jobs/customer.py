@@ -50,10 +50,10 @@ class _Reader:
     def where(self, table: str, condition: ds.Expression, columns: list[str] | None = None) -> list[dict[str, Any]]:
         if table not in self.release.versions:
             return []
-        opened = self.lakehouse.open(table, self.release.versions[table])
-        if opened is None:
+        found = self.lakehouse.dataset(table, self.release.versions[table])
+        if found is None:
             return []
-        read: pa.Table = opened.to_pyarrow_dataset().to_table(filter=condition, columns=columns)
+        read: pa.Table = found.to_table(filter=condition, columns=columns)
         rows: list[dict[str, Any]] = read.to_pylist(maps_as_pydicts="lossy")
         return rows
 

@@ -55,10 +55,10 @@ class OpenRelease:
     def dataset(self, table: str) -> ds.Dataset:
         """A table as an Arrow dataset: nothing is read yet. Raises DefinitionError for one that is not to be had."""
         name = self._known(table)
-        opened = self.lakehouse.open(name, self.named.versions[name])
-        if opened is None:
+        found = self.lakehouse.dataset(name, self.named.versions[name])
+        if found is None:
             raise PortraitError(f"{self.lakehouse.path(name)}: the table of release {self.release} is gone")
-        return opened.to_pyarrow_dataset()
+        return found
 
     def arrow(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A table, or some of its columns, as an Arrow table."""

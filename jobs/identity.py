@@ -193,8 +193,8 @@ def _schema(table: Table) -> pa.Schema:
 def _released(night: Night, table: Table) -> pa.Table:
     """The table as the last release names it, read without Spark; without rows on the first night."""
     version = night.base.versions.get(table.name) if night.base else None
-    found = night.lakehouse.open(table.name, version) if version is not None else None
-    return found.to_pyarrow_table(columns=list(table.names)) if found else _schema(table).empty_table()
+    found = night.lakehouse.dataset(table.name, version) if version is not None else None
+    return found.to_table(columns=list(table.names)) if found else _schema(table).empty_table()
 
 
 def _frame(night: Night, rows: pa.Table) -> DataFrame:

@@ -81,10 +81,10 @@ def _show(conf: Configuration, nights: list[Night], folder: Path, screen: Screen
 
 def _scores(lakehouse: Lakehouse, night: Night, folder: Path) -> PairScores:
     """How right the identities of a night are, over the records that it knew of."""
-    record = lakehouse.open("identity/record", night.release.versions["identity/record"]) if night.release else None
+    record = lakehouse.dataset("identity/record", night.release.versions["identity/record"]) if night.release else None
     if record is None:
         raise DefinitionError(f"{lakehouse.uri}: the night of {night.day} is not released; run the demo again")
-    owners = record.to_pyarrow_table().to_pandas()
+    owners = record.to_table().to_pandas()
     parts = owners["record_id"].str.split(":", n=1, expand=True)
     assigned = pd.DataFrame({"source": parts[0], "key": parts[1], "customer_id": owners["customer_id"]})
     truth = pd.read_csv(folder / "truth" / "truth.csv", dtype=str)
@@ -93,10 +93,10 @@ def _scores(lakehouse: Lakehouse, night: Night, folder: Path) -> PairScores:
 
 def _someone(lakehouse: Lakehouse, night: Night) -> str:
     """A customer worth a look: the one with most identifier types, then the smallest id."""
-    opened = lakehouse.open("identity/customer_id", night.versions["identity/customer_id"])
+    opened = lakehouse.dataset("identity/customer_id", night.versions["identity/customer_id"])
     if opened is None:
         raise DefinitionError(f"{lakehouse.uri}: no identifiers; run the demo again")
-    ledger = opened.to_pyarrow_table().to_pandas()
+    ledger = opened.to_table().to_pandas()
     types = ledger[ledger["valid_to"].isna() & ledger["known"]].groupby("customer_id")["id_type"].nunique()
     return str(min(types[types == types.max()].index))
 

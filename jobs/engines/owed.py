@@ -124,10 +124,10 @@ def _merged(state: State, export: Export, since: Release, release: Release) -> D
 
 def _merges(lakehouse: Lakehouse, since: Release, release: Release) -> list[tuple[str, list[str]]]:
     """Who was merged after one release and up to another, oldest first: the id that was kept, those it came from."""
-    changed = lakehouse.open(IDENTITY_CHANGE.name, release.versions.get(IDENTITY_CHANGE.name))
+    changed = lakehouse.dataset(IDENTITY_CHANGE.name, release.versions.get(IDENTITY_CHANGE.name))
     if changed is None or IDENTITY_CHANGE.name not in release.versions:
         return []
-    merges = changed.to_pyarrow_dataset().to_table(
+    merges = changed.to_table(
         columns=["date", "customer_id", "from_ids"],
         filter=(ds.field("kind") == "merge") & (ds.field("date") > since.date),
     )

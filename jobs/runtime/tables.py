@@ -9,6 +9,8 @@ from typing import Any
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
+from pyarrow import dataset as ds
+from pyarrow import fs
 
 from transforms.errors import PortraitError
 from transforms.schemas import Table
@@ -45,6 +47,17 @@ def arrow_schema(table: Table) -> pa.Schema:
     return pa.schema([pa.field(c.name, arrow_type(c.type), metadata={"comment": c.comment}) for c in table.columns])
 
 
+def dataset_of(opened: DeltaTable) -> ds.Dataset:
+    """An opened table as an Arrow dataset; nothing is read yet.
+
+    It reads through Arrow's own file system: deltalake's is a Python object, which Arrow's threads may still hold
+    when the interpreter ends, and then the process aborts (apache/arrow#34314).
+    """
+    uri = opened.table_uri
+    store, path = fs.FileSystem.from_uri(uri)
+    return opened.to_pyarrow_dataset(filesystem=fs.SubTreeFileSystem(path, store))
+
+
 class Lakehouse:
     """The tables under one URI. Knows where they lie and at which version they are; nothing of a night."""
 
@@ -60,6 +73,11 @@ class Lakehouse:
             return DeltaTable(self.path(table), version=version)
         except TableNotFoundError:
             return None
+
+    def dataset(self, table: str, version: int | None = None) -> ds.Dataset | None:
+        """The table at a version as an Arrow dataset, or None where there is none."""
+        opened = self.open(table, version)
+        return dataset_of(opened) if opened else None
 
     def version(self, table: str) -> int | None:
         """The version of the table's head; None where there is no table."""
@@ -125,11 +143,11 @@ class Lakehouse:
 
     def rows(self, table: Table, version: int | None = None) -> list[dict[str, Any]]:
         """All rows of a small table, without Spark; none where there is no table. Maps come as dicts."""
-        opened = self.open(table.name, version)
-        if opened is None:
+        found = self.dataset(table.name, version)
+        if found is None:
             return []
         maps = [column.name for column in table.columns if column.type.startswith("map<")]
-        rows: list[dict[str, Any]] = opened.to_pyarrow_table().to_pylist()
+        rows: list[dict[str, Any]] = found.to_table().to_pylist()
         for row in rows:
             row.update({name: dict(row[name]) for name in maps if row.get(name) is not None})
         return rows

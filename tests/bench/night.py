@@ -22,6 +22,7 @@ from typing import Any
 from deltalake import DeltaTable
 
 from jobs.demo.extracts import DEMO_NIGHTS
+from jobs.runtime.tables import dataset_of
 from tests.bench.measure import Measured, measure, size_of
 
 ROOT = Path(__file__).parents[2]
@@ -100,7 +101,7 @@ class Bench:
 
     def _stages(self, day: date) -> list[dict[str, Any]]:
         columns = ["stage", "seconds", "jobs", "rows", "at", "date", "status"]
-        told = DeltaTable(str(self.lakehouse / "ops" / "stage")).to_pyarrow_table(columns=columns).to_pylist()
+        told = dataset_of(DeltaTable(str(self.lakehouse / "ops" / "stage"))).to_table(columns=columns).to_pylist()
         done = sorted(
             (row for row in told if row["date"] == day and row["status"] == "done"), key=lambda row: row["at"]
         )

@@ -17,7 +17,7 @@ from jobs.runtime.configuration import Configuration, load_configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.night import Night
 from jobs.runtime.releases import Release, newest
-from jobs.runtime.tables import Lakehouse
+from jobs.runtime.tables import Lakehouse, dataset_of
 
 ROOT = Path(__file__).resolve().parents[2]
 HOUSEHOLDS = 40
@@ -59,7 +59,7 @@ class Project:
     def table(self, name: str, release: Release | None = None) -> pd.DataFrame:
         """A table as a release names it, read without Spark, its rows and columns in a fixed order."""
         version = (release or self.release).versions[name]
-        table = DeltaTable(str(self.folder / "lakehouse" / name), version=version).to_pyarrow_table()
+        table = dataset_of(DeltaTable(str(self.folder / "lakehouse" / name), version=version)).to_table()
         frame = table.to_pandas().drop(columns=_OF_THE_RUN, errors="ignore")
         texts = frame.map(lambda value: str(sorted(value)) if isinstance(value, list) else str(value))
         return texts.sort_values(list(texts.columns)).reset_index(drop=True)

@@ -9,7 +9,7 @@ import duckdb
 import pandas as pd
 from deltalake import DeltaTable
 
-from jobs.runtime.tables import Lakehouse
+from jobs.runtime.tables import Lakehouse, dataset_of
 from tests.end_to_end.conftest import Nights
 from tests.end_to_end.project import HOUSEHOLDS, SINCE
 from transforms.identity.evaluate import pairwise
@@ -71,7 +71,7 @@ def test_spend_of_the_profile_equals_that_of_the_lines(nights: Nights) -> None:
     release = nights.project.release
 
     def at(name: str) -> object:
-        return DeltaTable(str(lakehouse / name), version=release.versions[name]).to_pyarrow_dataset()
+        return dataset_of(DeltaTable(str(lakehouse / name), version=release.versions[name]))
 
     with duckdb.connect() as db:
         for view, name in (

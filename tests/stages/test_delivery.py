@@ -22,7 +22,7 @@ from jobs.runtime import releases
 from jobs.runtime.configuration import Configuration, Pipeline
 from jobs.runtime.night import Night
 from jobs.runtime.releases import Release
-from jobs.runtime.tables import Lakehouse, arrow_schema
+from jobs.runtime.tables import Lakehouse, arrow_schema, dataset_of
 from transforms.audiences import Audience
 from transforms.errors import PortraitError
 from transforms.exports import Contract, Destination, Export
@@ -223,7 +223,7 @@ def test_every_format_with_rows_and_without(house: House, format_: str):
         "json": f"read_json('{folder}/*.jsonl')",
         "parquet": f"'{folder}/*.parquet'",
     }
-    by_delta = DeltaTable(folder / "export").to_pyarrow_table() if format_ == "delta" else pa.table({})
+    by_delta = dataset_of(DeltaTable(folder / "export")).to_table() if format_ == "delta" else pa.table({})
     read = duckdb.sql(f"select customer_id, cast(spend as int) from {reading.get(format_, 'by_delta')} order by 1")
     assert read.fetchall() == [("a", 1), ("b", 2), ("c", 3)]
     assert by_delta.num_rows in (0, 3)
