@@ -29,7 +29,7 @@ def run(night: Night) -> None:
     finally:
         found.unpersist()
     if rows:
-        night.save(night.spark.createDataFrame(_table(rows)), GOLD_AUDIENCE, mode="append")
+        night.save(_table(rows), GOLD_AUDIENCE, mode="append")
     for row in rows:
         night.figure(row["audience"], {arm: row[arm] for arm in ("size", "target", "holdout")} | row["left_out"])
         _tell(night, row)

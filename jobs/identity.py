@@ -4,7 +4,6 @@ Spark reduces silver to one row a node and identifier. From there on the driver 
 limits.driver_edges of conf/identity.yml, and writes each table once.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,7 +14,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.engines.linking import Linked, link
-from jobs.runtime.night import Mode, Night
+from jobs.runtime.night import Night
 from transforms.errors import DataError, PortraitError
 from transforms.identity import edges, stable_ids
 from transforms.identity.definition import Identity
@@ -36,7 +35,6 @@ from transforms.schemas import (
 
 # Spark does not know how little the driver hands it; about 10 MB are sent to every core rather than shuffled.
 BROADCAST_RECORDS = 100_000
-AT_ONCE = 3
 _TYPES = {"string": pa.string(), "boolean": pa.bool_(), "date": pa.date32()}
 
 
@@ -128,18 +126,14 @@ def _check_churn(night: Night, churn: float, identity: Identity) -> None:
 
 
 def _save(night: Night, tonight: Tonight, ledger: pa.Table) -> None:
-    """A commit a table. They do not depend on each other, so some are written at once."""
-    records = _frame(night, _records(tonight))
+    """A commit a table; what the driver holds is written without Spark."""
+    records = _records(tonight)
     changes = tonight.ids.changes.assign(run_id=night.run_id, date=night.day)
-    writes: list[tuple[DataFrame, Table, Mode]] = [
-        (_golden(night, records, len(tonight.graph.nodes)), GOLD_CUSTOMER, "overwrite"),
-        (_frame(night, ledger), LEDGER, "overwrite"),
-        (records, IDENTITY_RECORD, "overwrite"),
-        (_frame(night, _table(changes, IDENTITY_CHANGE)), IDENTITY_CHANGE, "append"),
-        (_frame(night, _conflicts(tonight, night.day)), IDENTITY_CONFLICT, "append"),
-    ]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(lambda write: night.save(write[0], write[1], mode=write[2]), writes))
+    night.save(ledger, LEDGER)
+    night.save(records, IDENTITY_RECORD)
+    night.save(_table(changes, IDENTITY_CHANGE), IDENTITY_CHANGE, mode="append")
+    night.save(_conflicts(tonight, night.day), IDENTITY_CONFLICT, mode="append")
+    night.save(_golden(night, _frame(night, records), len(records)), GOLD_CUSTOMER)
 
 
 def _golden(night: Night, records: DataFrame, number: int) -> DataFrame:

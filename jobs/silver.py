@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
 from jobs.runtime.clock import end_of
 from jobs.runtime.night import FEW_ROWS, Night
+from transforms.columns import conform
 from transforms.errors import DataError
 from transforms.schemas import ENTITIES, OPS_FILE, OPS_QUALITY, QUARANTINE, Entity
 from transforms.sources import refine, versions
@@ -88,13 +88,13 @@ def _refine(night: Night, entity: Entity, names: Sequence[str], day: date, lande
         timezone=night.conf.pipeline.timezone, base_currency=night.conf.pipeline.base_currency,
     )  # fmt: skip
     few = sum(landed[name] for name in names) <= FEW_ROWS
-    judged = versions.judged_within(rows, None if few else versions.contested(rows).persist(), entity)
     if few:  # looked at several times: judged, counted, written, and the refused
-        judged = rows = judged.persist()
+        rows = rows.coalesce(1).localCheckpoint()
+    judged = versions.judged_within(rows, None if few else versions.contested(rows).persist(), entity)
     result.refused = refine.quarantined(rows, entity)
     counts = [*versions.fate_counts(list(names)), *_check_counts(compiled, day, night)]
     if night.has(entity.table):
-        _replace(night, entity, judged, compiled, counts, result)
+        _replace(night, entity, judged, compiled, counts, result, few=few)
     else:
         seen = Observation(f"{entity.name} {day}")
         night.save(judged.observe(seen, *counts).transform(refine.accepted, entity), entity.table)
@@ -115,47 +115,27 @@ def _replace(
     compiled: Sequence[CompiledSource],
     counts: list["SparkColumn"],
     result: Refined,
+    *,
+    few: bool,
 ) -> None:
-    """New versions beside what silver holds: appended, or merged where older ones close. One commit."""
+    """New versions beside what silver holds; the files that hold versions which close are written anew. One commit."""
     silver = night.load(entity.table)
     against = versions.judged_against(judged, versions.current_of(silver, judged, entity), entity)
     snapshots = [
         c.source.source for c in compiled if (c.source.extract, c.source.when_missing) == ("snapshot", "close")
     ]
-    gone = versions.gone(silver, judged, sources=snapshots) if snapshots else None
-    closing = F.sum(F.col("_closes").cast("int")).alias("closing")
-    told = against.agg(*counts, closing).collect()[0].asDict()
-    lost = gone.count() if gone is not None else 0
-    _note(result, told)
-    result.closed = (told["closing"] or 0) + lost
-    accepted = refine.accepted(against, entity)
+    ends = versions.ends(against, versions.gone(silver, judged, sources=snapshots) if snapshots else None)
+    if few:
+        against, ends = against.localCheckpoint(), ends.localCheckpoint()
+    _note(result, against.agg(*counts).collect()[0].asDict())
+    closing = ends.agg(F.count(F.lit(1)).alias("rows"), F.collect_set("_held_in").alias("files")).collect()[0]
+    result.closed = closing["rows"]
+    accepted = conform(refine.accepted(against, entity), entity.table)
     if result.closed:
-        _merge(night, entity, accepted, gone, result.day)
-    elif sum(fates["accepted"] for fates in result.fates.values()):
-        night.save(accepted, entity.table, mode="append")
-
-
-def _merge(night: Night, entity: Entity, accepted: DataFrame, gone: DataFrame | None, day: date) -> None:
-    """SCD type 2 in one commit: rows keyed by the record they close, and rows without a key, which are inserted."""
-    from transforms.columns import conform
-
-    new = conform(accepted, entity.table)
-    ends = accepted.where("_closes").select("record_id")
-    ends = ends if gone is None else ends.unionByName(gone)
-    changes = new.withColumn("_ends", F.lit(None).cast("string")).unionByName(
-        ends.select(F.col("record_id").alias("_ends")), allowMissingColumns=True
-    )
-    (
-        DeltaTable.forPath(night.spark, night.lakehouse.path(entity.table.name))
-        .alias("held")
-        .merge(changes.alias("new"), "held.record_id = new._ends and held._valid_to is null")
-        .whenMatchedUpdate(set={"_valid_to": F.lit(day)})
-        .whenNotMatchedInsert(
-            condition="new._ends is null", values={name: f"new.`{name}`" for name in entity.table.names}
-        )
-        .execute()
-    )
-    night.merged(entity.table)
+        rewritten = night.load_files(entity.table, closing["files"])
+        accepted = accepted.unionByName(rewritten.transform(versions.closed, ends, day=result.day))
+    if result.closed or sum(fates["accepted"] for fates in result.fates.values()):
+        night.save(accepted, entity.table, mode="append", removed=closing["files"])
 
 
 def _check_counts(compiled: Sequence[CompiledSource], day: date, night: Night) -> Iterator["SparkColumn"]:

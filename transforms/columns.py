@@ -18,7 +18,7 @@ def conform(df: DataFrame, table: Table) -> DataFrame:
     return df.select(
         *(
             _typed(F.col(f"`{column.name}`") if column.name in present else F.lit(None), column.type).alias(
-                column.name, metadata=_metadata(column.comment, column.sensitivity)
+                column.name, metadata={"comment": column.told}
             )
             for column in table.columns
         )
@@ -30,8 +30,9 @@ def _typed(value: SparkColumn, ddl: str) -> SparkColumn:
     return value.cast(ddl) if "<" in ddl else value.try_cast(ddl)
 
 
-def _metadata(comment: str, sensitivity: str) -> dict[str, str]:
-    return {"comment": "; ".join(part for part in (comment, f"sensitivity: {sensitivity}") if part)}
+def data_file() -> SparkColumn:
+    """The name of the data file that a table's row is read from."""
+    return F.element_at(F.split("_metadata.file_path", "/"), -1)
 
 
 def business_day(moment: SparkColumn, timezone: str) -> SparkColumn:

@@ -23,6 +23,11 @@ class Column:
     sensitivity: Sensitivity = "normal"
     required: bool = False
 
+    @property
+    def told(self) -> str:
+        """The comment that stands in the table's schema: meaning, unit, sensitivity."""
+        return "; ".join(part for part in (self.comment, f"sensitivity: {self.sensitivity}") if part)
+
 
 @dataclass(frozen=True)
 class Table:
@@ -339,7 +344,6 @@ IDENTITY_CHANGE = Table(
         _c("from_ids", "array<string>", "the ids it came from"),
         _c("cause", "string", "", "none"),
     ),
-    partition=("date",),
 )
 IDENTITY_CONFLICT = Table(
     "identity/conflict",
@@ -351,7 +355,6 @@ IDENTITY_CONFLICT = Table(
         _c("members", "bigint", "how many records the value touches", "none"),
         _c("detail", "string", "why", "none"),
     ),
-    partition=("date",),
 )
 
 # The golden record: one value a field of `contact`, and where each came from.

@@ -4,16 +4,16 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
 
 from jobs.runtime.night import Night
+from jobs.runtime.tables import arrow_schema
 from transforms.errors import ModelError
 from transforms.schemas import GOLD_MODEL
 from transforms.tags.plan import meaning
 from transforms.tags.tag import Tag
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
 
 Fit = Callable[[Mapping[str, Any] | None], tuple[dict[str, Any], dict[str, Any]]]
 
@@ -41,8 +41,8 @@ class Models:
 
     @classmethod
     def of(cls, night: Night) -> "Models":
-        table = night.released(GOLD_MODEL)
-        rows = table.collect() if table is not None else []
+        version = night.base.versions.get(GOLD_MODEL.name) if night.base else None
+        rows = night.lakehouse.rows(GOLD_MODEL, version) if version is not None else []
         read = {"parameters": json.loads, "quality": json.loads}
         models = (
             Model(**{name: read.get(name, lambda value: value)(row[name]) for name in GOLD_MODEL.names}) for row in rows
@@ -97,16 +97,11 @@ class Models:
             return
         kept = {tag: model for tag, model in self.released.items() if tag in self.night.conf.tags}
         models = sorted({**kept, **self.fitted}.values(), key=lambda model: model.tag)
-        self.night.save(_frame(self.night, models), GOLD_MODEL)
+        self.night.save(_table(models), GOLD_MODEL)
 
 
-def _frame(night: Night, models: list[Model]) -> "DataFrame":
-    rows = [
-        (
-            model.tag, model.kind, model.version, model.definition, model.fitted_on,
-            json.dumps(model.parameters, sort_keys=True), json.dumps(model.quality, sort_keys=True),
-        )
-        for model in models
-    ]  # fmt: skip
-    schema = ", ".join(f"{column.name} {column.type}" for column in GOLD_MODEL.columns)
-    return night.spark.createDataFrame(rows, schema)
+def _table(models: list[Model]) -> pa.Table:
+    texts = {"parameters": lambda told: json.dumps(told, sort_keys=True)}
+    texts["quality"] = texts["parameters"]
+    rows = [{name: texts.get(name, lambda v: v)(value) for name, value in vars(model).items()} for model in models]
+    return pa.Table.from_pylist(rows, arrow_schema(GOLD_MODEL))

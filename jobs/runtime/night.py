@@ -3,15 +3,18 @@
 import json
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from jobs.runtime.clock import end_of
+from jobs.runtime.commits import Mode, commit, write_files
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.releases import Release
 from jobs.runtime.session import open_session
@@ -23,14 +26,13 @@ from transforms.schemas import ENTITIES, Table
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-Mode = Literal["overwrite", "append"]
 LEAST_FREE_BYTES = 200_000_000
 FEW_ROWS = 100_000
 
 
 @dataclass(frozen=True)
 class Saved:
-    """What a write came to: the version it made and the rows it wrote, as Delta's own metrics tell."""
+    """What a write came to: the version it made and the rows it wrote, as the files themselves tell."""
 
     version: int
     rows: int
@@ -110,6 +112,11 @@ class Night:
         self.stage.inputs[name] = self.versions[name]
         return self._at(name, self.versions[name])
 
+    def load_files(self, table: str | Table, names: Collection[str]) -> "DataFrame":
+        """The rows of some of the table's data files, at this night's version."""
+        name = _name(table)
+        return read_version(self.spark, self.lakehouse, name, self.versions[name], only=names)
+
     def released(self, table: str | Table) -> "DataFrame | None":
         """The table as the last release names it; None where it is not in it."""
         name = _name(table)
@@ -148,25 +155,24 @@ class Night:
 
     # -- writing
 
-    def save(self, df: "DataFrame", table: Table, *, mode: Mode = "overwrite") -> Saved:
-        """Write a table of the night's state in one commit. It conforms to the table's columns first.
+    def save(
+        self, data: "DataFrame | pa.Table", table: Table, *, mode: Mode = "overwrite", removed: Collection[str] = ()
+    ) -> Saved:
+        """Write a table of the night's state in one commit: a frame, or what the driver holds as Arrow.
 
-        The state was rolled back to the base before the night began, so to append twice is not possible.
+        It conforms to the table's columns first. The state was rolled back to the base before the night began, so to
+        append twice is not possible. `removed`: names of data files that what is appended takes the place of.
         """
         from transforms.columns import conform
 
-        new = table.name not in self.versions
-        writer = conform(df, table).write.format("delta").mode("overwrite" if new else mode)
-        writer = writer.option("overwriteSchema" if new or mode == "overwrite" else "mergeSchema", "true")
-        if new:
-            writer = writer.option("delta.dataSkippingNumIndexedCols", str(table.indexed))
-        if table.partition:
-            writer = writer.partitionBy(*table.partition)
-        writer.save(self.lakehouse.path(table.name))
-        return self._wrote(table.name)
+        mode = mode if table.name in self.versions else "overwrite"
+        if isinstance(data, pa.Table):
+            return self._wrote(table.name, self.lakehouse.write(table, data, mode=mode), data.num_rows)
+        uri = self.lakehouse.path(table.name)
+        written = write_files(conform(data, table), uri, table, dict.fromkeys(table.partition, self.day))
+        return self._wrote(table.name, commit(uri, table, written, mode=mode, removed=removed), written.rows)
 
-    def _wrote(self, name: str) -> Saved:
-        version, rows = self.lakehouse.written(name)
+    def _wrote(self, name: str, version: int, rows: int) -> Saved:
         with self._lock:
             self.versions[name] = self.stage.outputs[name] = version
             self.stage.rows += rows
@@ -180,10 +186,6 @@ class Night:
                 state.pop(table.name, None)
                 if restored is not None:
                     state[table.name] = restored
-
-    def merged(self, table: str | Table) -> Saved:
-        """Take note of a MERGE that a stage has just committed to a table of the night's state."""
-        return self._wrote(_name(table))
 
     def append(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Append rows to a small table in one commit, without Spark."""

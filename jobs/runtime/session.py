@@ -43,6 +43,9 @@ _ALWAYS = {
     "spark.sql.ansi.enabled": "false",
     "spark.sql.legacy.timeParserPolicy": "CORRECTED",
     "spark.sql.codegen.maxFields": "5000",
+    # the JVM knows upper and lower case as well as ICU does, and starts at once
+    "spark.sql.icu.caseMappings.enabled": "false",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.sources.partitionOverwriteMode": "static",
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",

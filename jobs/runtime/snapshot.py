@@ -5,7 +5,7 @@ list of files says the same, this reads it through `deltalake` in milliseconds a
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
@@ -14,37 +14,47 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from jobs.runtime.tables import Lakehouse
+from transforms.columns import data_file
 from transforms.errors import PortraitError
 
 # Past so many files Spark's own, distributed reading of the log is the better one.
 MOST_FILES = 500
 
 
-def read_version(spark: SparkSession, lakehouse: Lakehouse, table: str, version: int) -> DataFrame:
-    """The table's rows at a version. Raises PortraitError where that version can no longer be read."""
+def read_version(
+    spark: SparkSession, lakehouse: Lakehouse, table: str, version: int, *, only: Collection[str] | None = None
+) -> DataFrame:
+    """The table's rows at a version, or those in the data files named in `only`.
+
+    Raises PortraitError where that version can no longer be read.
+    """
     try:
-        return _read(spark, lakehouse, table, version)
+        return _read(spark, lakehouse, table, version, only)
     except (DeltaError, AnalysisException):
         gone = f"{lakehouse.path(table)}: its version {version} can no longer be read; was it vacuumed or removed?"
         raise PortraitError(gone) from None
 
 
-def _read(spark: SparkSession, lakehouse: Lakehouse, table: str, version: int) -> DataFrame:
+def _read(
+    spark: SparkSession, lakehouse: Lakehouse, table: str, version: int, only: Collection[str] | None
+) -> DataFrame:
+    path = lakehouse.path(table)
     if "://" in lakehouse.uri:
-        return _by_delta(spark, lakehouse.path(table), version)
-    opened = DeltaTable(lakehouse.path(table), version=version)
-    files = opened.file_uris()
+        return _by_delta(spark, path, version, only)
+    opened = DeltaTable(path, version=version)
+    files = [file for file in opened.file_uris() if only is None or file.rsplit("/", 1)[-1] in only]
     if opened.protocol().min_reader_version > 1 or len(files) > MOST_FILES:
         # deletion vectors and column mapping are not in the list of files
-        return _by_delta(spark, lakehouse.path(table), version)
+        return _by_delta(spark, path, version, only)
     schema = T.StructType.fromJson(_plain(json.loads(opened.schema().to_json())))
     if not files:
         return spark.createDataFrame([], schema)
-    return spark.read.schema(schema).option("basePath", lakehouse.path(table)).parquet(*files).select(*schema.names)
+    return spark.read.schema(schema).option("basePath", path).parquet(*files).select(*schema.names)
 
 
-def _by_delta(spark: SparkSession, path: str, version: int) -> DataFrame:
-    return spark.read.format("delta").option("versionAsOf", version).load(path)
+def _by_delta(spark: SparkSession, path: str, version: int, only: Collection[str] | None) -> DataFrame:
+    rows = spark.read.format("delta").option("versionAsOf", version).load(path)
+    return rows if only is None else rows.where(data_file().isin(*only))
 
 
 def _plain(schema: Mapping[str, object]) -> dict[str, object]:

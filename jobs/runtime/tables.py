@@ -12,6 +12,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyarrow import dataset as ds
 from pyarrow import fs
 
+from jobs.runtime.commits import Mode, configuration
 from transforms.errors import PortraitError
 from transforms.schemas import Table
 
@@ -44,7 +45,7 @@ def arrow_type(ddl: str) -> pa.DataType:
 
 def arrow_schema(table: Table) -> pa.Schema:
     """The table's columns as Arrow fields, with their comments."""
-    return pa.schema([pa.field(c.name, arrow_type(c.type), metadata={"comment": c.comment}) for c in table.columns])
+    return pa.schema([pa.field(c.name, arrow_type(c.type), metadata={"comment": c.told}) for c in table.columns])
 
 
 def dataset_of(opened: DeltaTable) -> ds.Dataset:
@@ -83,14 +84,6 @@ class Lakehouse:
         """The version of the table's head; None where there is no table."""
         opened = self.open(table)
         return opened.version() if opened else None
-
-    def written(self, table: str) -> tuple[int, int]:
-        """The head's version, and the rows that its last commit wrote as Delta's own metrics tell."""
-        opened = self.open(table)
-        if opened is None:
-            raise PortraitError(f"{self.path(table)}: no table where one was just written; was it removed meanwhile?")
-        metrics = opened.history(1)[0].get("operationMetrics") or {}
-        return opened.version(), int(metrics.get("numOutputRows") or metrics.get("num_added_rows") or 0)
 
     def tables(self) -> Iterator[str]:
         """Every table that a release may name."""
@@ -135,11 +128,21 @@ class Lakehouse:
         data = pa.Table.from_pylist(
             [{name: row.get(name) for name in table.names} for row in rows], arrow_schema(table)
         )
+        return self.write(table, data, mode="append")
+
+    def write(self, table: Table, data: pa.Table, *, mode: Mode) -> int:
+        """Write what the driver holds to a table in one commit, without Spark. Gives the version."""
+        conformed = data.select(table.names).cast(arrow_schema(table))
         try:
-            write_deltalake(self.path(table.name), data, mode="append", schema_mode="merge")
+            write_deltalake(
+                self.path(table.name), conformed, mode=mode, configuration=configuration(table),
+                schema_mode="merge" if mode == "append" else "overwrite",
+            )  # fmt: skip
         except OSError as error:
             raise PortraitError(f"{self.path(table.name)}: cannot be written: {error}") from None
-        return self.version(table.name)
+        version = self.version(table.name)
+        assert version is not None  # noqa: S101  (it was written just now)
+        return version
 
     def rows(self, table: Table, version: int | None = None) -> list[dict[str, Any]]:
         """All rows of a small table, without Spark; none where there is no table. Maps come as dicts."""

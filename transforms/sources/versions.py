@@ -6,10 +6,13 @@ duplicate (equal to another row of this extract),
 superseded (older than another version), unchanged (equal to what silver holds), accepted.
 """
 
+from datetime import date
+
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from transforms.columns import data_file
 from transforms.schemas import Entity
 
 FATES = ("accepted", "unchanged", "superseded", "duplicate", "filtered", "quarantined")
@@ -72,12 +75,13 @@ def judged_within(rows: DataFrame, keys: DataFrame | None, entity: Entity) -> Da
 
 
 def current_of(silver: DataFrame, rows: DataFrame, entity: Entity) -> DataFrame:
-    """The current silver versions of the records in `rows`. Grain: a record."""
+    """The current silver versions of the records in `rows`, and the data file each is held in. Grain: a record."""
     asked = rows.where(F.col("_fate") == "accepted").select("record_id")
     return (
         silver.where(F.col("_valid_to").isNull())
+        .withColumn("_held_in", data_file())
         .join(F.broadcast(asked), "record_id", "left_semi")
-        .select("record_id", F.struct(age(entity).alias("age"), F.col("_hash").alias("hash")).alias("_held"))
+        .select("record_id", "_held_in", F.struct(age(entity).alias("age"), "_hash").alias("_held"))
     )
 
 
@@ -87,7 +91,7 @@ def judged_against(rows: DataFrame, held: DataFrame, entity: Entity) -> DataFram
     here = age(entity)
     fate = (
         F.when(~accepted | F.col("_held").isNull(), F.col("_fate"))
-        .when(F.col("_held.hash") == F.col("_hash"), "unchanged")
+        .when(F.col("_held._hash") == F.col("_hash"), "unchanged")
         .when(here < F.col("_held.age"), "superseded")
         .otherwise("accepted")
     )
@@ -100,11 +104,24 @@ def judged_against(rows: DataFrame, held: DataFrame, entity: Entity) -> DataFram
 
 
 def gone(silver: DataFrame, rows: DataFrame, *, sources: list[str]) -> DataFrame:
-    """Records of snapshot sources that silver holds and tonight's extract does not. Grain: a record."""
+    """Records of snapshot sources that silver holds and tonight's extract does not, and where. Grain: a record."""
     # a row in quarantine is still there: its record is not gone
     seen = rows.where(F.col("record_id").isNotNull()).select("record_id")
-    held = silver.where(F.col("_valid_to").isNull() & F.col("source").isin(sources)).select("record_id")
-    return held.join(F.broadcast(seen), "record_id", "left_anti")
+    held = silver.where(F.col("_valid_to").isNull() & F.col("source").isin(sources))
+    return held.select("record_id", data_file().alias("_held_in")).join(F.broadcast(seen), "record_id", "left_anti")
+
+
+def ends(judged: DataFrame, gone: DataFrame | None) -> DataFrame:
+    """Records whose current version ends, and the data file each is held in. Grain: a record."""
+    closes = judged.where("_closes").select("record_id", "_held_in")
+    return closes if gone is None else closes.unionByName(gone)
+
+
+def closed(held: DataFrame, ends: DataFrame, *, day: date) -> DataFrame:
+    """Versions of records as silver holds them; the current one of a record in `ends` is valid until `day`."""
+    ended = F.broadcast(ends.select("record_id", F.lit(True).alias("_ends")))
+    until = F.when(F.col("_valid_to").isNull() & F.col("_ends"), F.lit(day)).otherwise(F.col("_valid_to"))
+    return held.join(ended, "record_id", "left").withColumn("_valid_to", until).drop("_ends")
 
 
 def fate_counts(sources: list[str]) -> list[SparkColumn]:

@@ -1,0 +1,145 @@
+"""How a frame becomes a version of a table: Spark writes the files, `deltalake` commits them.
+
+Delta's own writer plans, snapshots and checks each write with several Spark jobs; a night makes some forty writes, most
+of them small. Here a write is one Spark job, and the commit a matter of milliseconds. See docs/adr/0005.
+"""
+
+import json
+import secrets
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake import Schema as DeltaSchema
+from deltalake.exceptions import TableNotFoundError
+from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
+from pyarrow import fs
+from pyarrow import parquet as pq
+
+from transforms.schemas import Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+Mode = Literal["overwrite", "append"]
+# Only these stand in the log: minima and maxima of texts could tell of a person.
+_INDEXED = (date, datetime, int)
+
+
+@dataclass(frozen=True)
+class Written:
+    """Data files that lie under a table's folder and that no version of it names yet."""
+
+    schema: dict[str, Any]
+    files: tuple[AddAction, ...]
+    rows: int
+
+
+def write_files(df: "DataFrame", uri: str, table: Table, at: Mapping[str, date]) -> Written:
+    """Write a frame's files under a table's folder, in one Spark job. `at`: the values of the table's partitions.
+
+    Readers do not see them before `commit`.
+    """
+    place = "".join(f"{name}={at[name].isoformat()}/" for name in table.partition) + secrets.token_hex(8)
+    schema = _nullable(json.loads(df.schema.json()))
+    data = df.drop(*table.partition)
+    data.write.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false").parquet(f"{uri}/{place}")
+    store, folder = fs.FileSystem.from_uri(f"{uri}/{place}") if "://" in uri else (fs.LocalFileSystem(), f"{uri}/{place}")
+    found = store.get_file_info(fs.FileSelector(folder, recursive=False))
+    parts = sorted((info for info in found if info.base_name.endswith(".parquet")), key=lambda info: info.base_name)
+    values = {name: at[name].isoformat() for name in table.partition}
+    footers = [(info, pq.read_metadata(info.path, filesystem=store)) for info in parts]
+    files = tuple(
+        AddAction(
+            path=f"{place}/{info.base_name}",
+            size=info.size,
+            partition_values=values,
+            modification_time=int(time.time() * 1000),
+            data_change=True,
+            stats=json.dumps(_statistics(footer, table.names[: table.indexed])),
+        )
+        for info, footer in footers
+        if footer.num_rows
+    )
+    return Written(schema, files, sum(footer.num_rows for _, footer in footers))
+
+
+def commit(uri: str, table: Table, written: Written, *, mode: Mode, removed: Collection[str] = ()) -> int:
+    """Make written files a version of the table, in one commit; gives the version.
+
+    `removed`: names of data files that this version no longer holds (with mode append).
+    """
+    schema = DeltaSchema.from_json(json.dumps(written.schema))
+    try:
+        opened = DeltaTable(uri)
+    except TableNotFoundError:
+        create_table_with_add_actions(
+            uri, schema, list(written.files), partition_by=list(table.partition), configuration=configuration(table)
+        )
+        return 0
+    if mode == "append" and (added := _added(opened, schema)):
+        opened.alter.add_columns(added)
+    gone = [_removal(row) for row in _actions(opened) if _name(row["path"]) in removed] if removed else []
+    opened.create_write_transaction([*written.files, *gone], mode, schema, partition_by=list(table.partition))
+    return DeltaTable(uri).version()
+
+
+def configuration(table: Table) -> dict[str, str | None]:
+    """What is set on a table when it is made."""
+    return {"delta.dataSkippingNumIndexedCols": str(table.indexed)}
+
+
+def _nullable(schema: Any) -> Any:
+    """A Spark schema as a table's: whatever the plan could prove of NULLs tonight, the table promises nothing."""
+    if isinstance(schema, list):
+        return [_nullable(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    freed = {key: value if key == "metadata" else _nullable(value) for key, value in schema.items()}
+    return freed | {key: True for key in ("nullable", "containsNull", "valueContainsNull") if key in freed}
+
+
+def _added(opened: DeltaTable, schema: DeltaSchema) -> list[Any]:
+    known = {field.name for field in opened.schema().fields}
+    return [field for field in schema.fields if field.name not in known]
+
+
+def _actions(opened: DeltaTable) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pa.table(opened.get_add_actions()).to_pylist()
+    return rows
+
+
+def _removal(row: Mapping[str, Any]) -> RemoveAction:
+    values = {name: str(value) for name, value in (row.get("partition") or row.get("partition_values") or {}).items()}
+    return RemoveAction(row["path"], True, int(time.time() * 1000), row["size_bytes"], values)
+
+
+def _name(path: str) -> str:
+    return path.rsplit("/", 1)[-1]
+
+
+def _statistics(footer: pq.FileMetaData, indexed: Sequence[str]) -> dict[str, Any]:
+    """What Delta's log says of a file: its rows, and the range of the columns that are filtered on."""
+    told: dict[str, Any] = {"numRecords": footer.num_rows, "minValues": {}, "maxValues": {}, "nullCount": {}}
+    places = {footer.schema.column(place).path: place for place in range(footer.num_columns)}
+    for name in (name for name in indexed if name in places):
+        groups = [footer.row_group(group).column(places[name]).statistics for group in range(footer.num_row_groups)]
+        if not groups or not all(group is not None and group.has_null_count for group in groups):
+            continue
+        told["nullCount"][name] = sum(group.null_count for group in groups)
+        ranges = [(group.min, group.max) for group in groups if group.has_min_max]
+        if len(ranges) == len(groups) and all(isinstance(low, _INDEXED) for low, _ in ranges):
+            told["minValues"][name] = _told(min(low for low, _ in ranges))
+            told["maxValues"][name] = _told(max(high for _, high in ranges))
+    return told
+
+
+def _told(value: date | datetime | int) -> str | int:
+    """A value as Delta's log writes it: times in UTC."""
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value.isoformat() if isinstance(value, date) else value
