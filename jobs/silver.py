@@ -25,15 +25,24 @@ AT_ONCE = 3
 
 
 @dataclass
-class Refined:
-    """What became of an entity's new rows."""
+class Batch:
+    """An entity's new rows of one day, parsed and checked, and what became of them.
+
+    `few`: they are held in memory, for they are looked at several times: judged, counted, written.
+    """
 
     entity: Entity
     day: date
+    sources: list[CompiledSource]
+    rows: DataFrame
+    few: bool
     fates: dict[str, dict[str, int]] = field(default_factory=dict)
     failed: dict[tuple[str, str], int] = field(default_factory=dict)
-    refused: DataFrame | None = None
     closed: int = 0
+
+    @property
+    def names(self) -> list[str]:
+        return [compiled.source.source for compiled in self.sources]
 
 
 def run(night: Night) -> None:
@@ -54,12 +63,13 @@ def _refine_day(night: Night, day: date) -> None:
     landed = _landed(night, day)
     by_entity = {name: [source for source in landed if night.conf.sources[source].entity == name] for name in ENTITIES}
     work = [(ENTITIES[name], sources) for name, sources in by_entity.items() if sources]
-    with night.for_rows(max(landed.values(), default=0)):
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            results = list(pool.map(lambda item: _refine(night, item[0], item[1], day, landed), work))
-        _quarantine(night, results)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        with night.for_rows(max(landed.values(), default=0)):
+            batches = list(pool.map(lambda item: _batch(night, item[0], item[1], day, landed), work))
+        list(pool.map(lambda batch: _refine(night, batch), batches))
+    _quarantine(night, batches)
     night.spark.catalog.clearCache()
-    _account(night, results, landed, day)
+    _account(night, batches, landed, day)
 
 
 def _landed(night: Night, day: date) -> dict[str, int]:
@@ -77,9 +87,8 @@ def _bronze(night: Night, source: str, day: date) -> DataFrame:
     return night.load(f"bronze/{source}").where(F.col("_batch_date") == F.lit(day))
 
 
-def _refine(night: Night, entity: Entity, names: Sequence[str], day: date, landed: dict[str, int]) -> Refined:
-    """One entity: parse, judge, write."""
-    result = Refined(entity, day)
+def _batch(night: Night, entity: Entity, names: Sequence[str], day: date, landed: dict[str, int]) -> Batch:
+    """An entity's new rows, parsed, with their reasons."""
     as_of = end_of(day, night.conf.pipeline.timezone)
     compiled = [_compiled(night, name) for name in names]
     sources = [refine.parsed(_bronze(night, c.source.source, day), c, day=day, as_of=as_of) for c in compiled]
@@ -88,18 +97,20 @@ def _refine(night: Night, entity: Entity, names: Sequence[str], day: date, lande
         timezone=night.conf.pipeline.timezone, base_currency=night.conf.pipeline.base_currency,
     )  # fmt: skip
     few = sum(landed[name] for name in names) <= FEW_ROWS
-    if few:  # looked at several times: judged, counted, written, and the refused
-        rows = rows.coalesce(1).localCheckpoint()
-    judged = versions.judged_within(rows, None if few else versions.contested(rows).persist(), entity)
-    result.refused = refine.quarantined(rows, entity)
-    counts = [*versions.fate_counts(list(names)), *_check_counts(compiled, day, night)]
-    if night.has(entity.table):
-        _replace(night, entity, judged, compiled, counts, result, few=few)
-    else:
-        seen = Observation(f"{entity.name} {day}")
-        night.save(judged.observe(seen, *counts).transform(refine.accepted, entity), entity.table)
-        _note(result, seen.get)
-    return result
+    return Batch(entity, day, compiled, rows.coalesce(1).localCheckpoint() if few else rows, few)
+
+
+def _refine(night: Night, batch: Batch) -> None:
+    """Judge a batch's rows, and write those that are accepted."""
+    keys = None if batch.few else versions.contested(batch.rows).persist()
+    judged = versions.judged_within(batch.rows, keys, batch.entity)
+    counts = [*versions.fate_counts(batch.names), *_check_counts(batch, night)]
+    if night.has(batch.entity.table):
+        _replace(night, batch, judged, counts)
+        return
+    seen = Observation(f"{batch.entity.name} {batch.day}")
+    night.save(judged.observe(seen, *counts).transform(refine.accepted, batch.entity), batch.entity.table)
+    _note(batch, seen.get)
 
 
 def _compiled(night: Night, name: str) -> CompiledSource:
@@ -108,63 +119,52 @@ def _compiled(night: Night, name: str) -> CompiledSource:
     return compile_source(source, dict.fromkeys(raw, "string"))
 
 
-def _replace(
-    night: Night,
-    entity: Entity,
-    judged: DataFrame,
-    compiled: Sequence[CompiledSource],
-    counts: list["SparkColumn"],
-    result: Refined,
-    *,
-    few: bool,
-) -> None:
+def _replace(night: Night, batch: Batch, judged: DataFrame, counts: list["SparkColumn"]) -> None:
     """New versions beside what silver holds; the files that hold versions which close are written anew. One commit."""
+    entity = batch.entity
     silver = night.load(entity.table)
     against = versions.judged_against(judged, versions.current_of(silver, judged, entity), entity)
+    against = against.localCheckpoint() if batch.few else against.persist()
     snapshots = [
-        c.source.source for c in compiled if (c.source.extract, c.source.when_missing) == ("snapshot", "close")
+        c.source.source for c in batch.sources if (c.source.extract, c.source.when_missing) == ("snapshot", "close")
     ]
-    ends = versions.ends(against, versions.gone(silver, judged, sources=snapshots) if snapshots else None)
-    if few:
-        against, ends = against.localCheckpoint(), ends.localCheckpoint()
-    _note(result, against.agg(*counts).collect()[0].asDict())
+    ends = versions.ends(against, versions.gone(silver, judged, sources=snapshots) if snapshots else None).persist()
+    _note(batch, against.agg(*counts).collect()[0].asDict())
     closing = ends.agg(F.count(F.lit(1)).alias("rows"), F.collect_set("_held_in").alias("files")).collect()[0]
-    result.closed = closing["rows"]
-    accepted = conform(refine.accepted(against, entity), entity.table)
-    if result.closed:
-        rewritten = night.load_files(entity.table, closing["files"])
-        accepted = accepted.unionByName(rewritten.transform(versions.closed, ends, day=result.day))
-    if result.closed or sum(fates["accepted"] for fates in result.fates.values()):
-        night.save(accepted, entity.table, mode="append", removed=closing["files"])
+    batch.closed = closing["rows"]
+    new = conform(refine.accepted(against, entity), entity.table)
+    if batch.closed:
+        held = night.load_files(entity.table, closing["files"])
+        new = new.unionByName(held.transform(versions.closed, ends, day=batch.day))
+    if batch.closed or sum(fates["accepted"] for fates in batch.fates.values()):
+        night.save(new, entity.table, mode="append", removed=closing["files"])
 
 
-def _check_counts(compiled: Sequence[CompiledSource], day: date, night: Night) -> Iterator["SparkColumn"]:
+def _check_counts(batch: Batch, night: Night) -> Iterator["SparkColumn"]:
     """For `observe`: rows that fail each check of the YAMLs, among those that are not quarantined or filtered."""
     looked_at = F.col("_wanted") & F.col("_corrupt").isNull()
-    for (name, gate), broken in refine.broken_checks(compiled, day, end_of(day, night.conf.pipeline.timezone)).items():
+    as_of = end_of(batch.day, night.conf.pipeline.timezone)
+    for (name, gate), broken in refine.broken_checks(batch.sources, batch.day, as_of).items():
         yield F.sum(F.when(looked_at & broken, 1).otherwise(0)).alias(f"check|{name}|{gate}")
 
 
-def _note(result: Refined, told: dict[str, Any]) -> None:
+def _note(batch: Batch, told: dict[str, Any]) -> None:
     for name, count in told.items():
         match name.split("|"):
             case ["check", check, gate]:
-                result.failed[check, gate] = count or 0
+                batch.failed[check, gate] = count or 0
             case [source, fate]:
-                result.fates.setdefault(source, {})[fate] = count or 0
+                batch.fates.setdefault(source, {})[fate] = count or 0
 
 
-def _quarantine(night: Night, results: Sequence[Refined]) -> None:
+def _quarantine(night: Night, batches: Sequence[Batch]) -> None:
     """All that was refused tonight, in one commit, and how often for which reason."""
-    frames = [
-        result.refused
-        for result in results
-        if result.refused is not None and any(fates["quarantined"] for fates in result.fates.values())
-    ]
+    refusing = [batch for batch in batches if any(fates["quarantined"] for fates in batch.fates.values())]
+    frames = [refine.quarantined(batch.rows, batch.entity) for batch in refusing]
     if not frames:
         return
     night.save(functools.reduce(DataFrame.unionByName, frames), QUARANTINE, mode="append")
-    tonight = night.load(QUARANTINE).where(F.col("_batch_date") == F.lit(results[0].day))
+    tonight = night.load(QUARANTINE).where(F.col("_batch_date") == F.lit(refusing[0].day))
     counted = (
         tonight.select("source", F.explode("reasons").alias("reason")).groupBy("source", "reason").count().collect()
     )
@@ -174,20 +174,20 @@ def _quarantine(night: Night, results: Sequence[Refined]) -> None:
     night.figure("reasons", reasons)
 
 
-def _account(night: Night, results: Sequence[Refined], landed: dict[str, int], day: date) -> None:
+def _account(night: Night, batches: Sequence[Batch], landed: dict[str, int], day: date) -> None:
     """Every row that landed has one fate, and the checks of the YAMLs hold."""
-    fates = {source: told for result in results for source, told in result.fates.items()}
-    night.append(OPS_QUALITY, [*_sums(night, fates, landed, day), *_checks(night, results, landed, day)])
+    fates = {source: told for batch in batches for source, told in batch.fates.items()}
+    night.append(OPS_QUALITY, [*_sums(night, fates, landed, day), *_checks(night, batches, landed, day)])
     night.figure("fates", fates)
-    night.figure("closed", {result.entity.name: result.closed for result in results if result.closed})
+    night.figure("closed", {batch.entity.name: batch.closed for batch in batches if batch.closed})
     for source, told in fates.items():
         if sum(told.values()) != landed[source]:
             raise DataError(
                 f"source {source}: {landed[source]} rows landed but {sum(told.values())} are accounted for ({told}); "
                 "nothing is released; run the night again, and report this if it stays"
             )
-    for result in results:
-        _stop_on_checks(night, result, landed)
+    for batch in batches:
+        _stop_on_checks(night, batch, landed)
 
 
 def _sums(
@@ -206,26 +206,26 @@ def _sums(
         )  # fmt: skip
 
 
-def _checks(night: Night, results: Sequence[Refined], landed: dict[str, int], day: date) -> Iterator[dict[str, Any]]:
-    for result in results:
-        for source, check, failed, passed in _checked(night, result, landed):
+def _checks(night: Night, batches: Sequence[Batch], landed: dict[str, int], day: date) -> Iterator[dict[str, Any]]:
+    for batch in batches:
+        for source, check, failed, passed in _checked(night, batch, landed):
             yield _result(
-                night, day, result.entity.table.name, source, check.name, "validity",
+                night, day, batch.entity.table.name, source, check.name, "validity",
                 landed[source], failed, check.on_fail, passed,
             )  # fmt: skip
 
 
-def _checked(night: Night, result: Refined, landed: dict[str, int]) -> Iterator[tuple[str, Check, int, bool]]:
+def _checked(night: Night, batch: Batch, landed: dict[str, int]) -> Iterator[tuple[str, Check, int, bool]]:
     """Each check of the YAMLs: its source, the rows that failed it, and whether so many may."""
-    for source in result.fates:
+    for source in batch.fates:
         for check in night.conf.sources[source].checks:
-            failed = result.failed.get((check.name, check.on_fail), 0)
+            failed = batch.failed.get((check.name, check.on_fail), 0)
             least = 1.0 if check.mostly is None else check.mostly
             yield source, check, failed, failed <= (1 - least) * landed[source]
 
 
-def _stop_on_checks(night: Night, result: Refined, landed: dict[str, int]) -> None:
-    for source, check, failed, passed in _checked(night, result, landed):
+def _stop_on_checks(night: Night, batch: Batch, landed: dict[str, int]) -> None:
+    for source, check, failed, passed in _checked(night, batch, landed):
         told = f"source {source}: check {check.name}: {failed} of {landed[source]} rows fail"
         if passed:
             continue

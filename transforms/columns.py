@@ -30,9 +30,9 @@ def _typed(value: SparkColumn, ddl: str) -> SparkColumn:
     return value.cast(ddl) if "<" in ddl else value.try_cast(ddl)
 
 
-def data_file() -> SparkColumn:
+def data_file(path: str = "_metadata.file_path") -> SparkColumn:
     """The name of the data file that a table's row is read from."""
-    return F.element_at(F.split("_metadata.file_path", "/"), -1)
+    return F.substring_index(path, "/", -1)
 
 
 def business_day(moment: SparkColumn, timezone: str) -> SparkColumn:

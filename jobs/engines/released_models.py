@@ -101,7 +101,8 @@ class Models:
 
 
 def _table(models: list[Model]) -> pa.Table:
-    texts = {"parameters": lambda told: json.dumps(told, sort_keys=True)}
-    texts["quality"] = texts["parameters"]
-    rows = [{name: texts.get(name, lambda v: v)(value) for name, value in vars(model).items()} for model in models]
+    rows = [
+        vars(model) | {name: json.dumps(getattr(model, name), sort_keys=True) for name in ("parameters", "quality")}
+        for model in models
+    ]
     return pa.Table.from_pylist(rows, arrow_schema(GOLD_MODEL))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
@@ -48,7 +49,7 @@ def write_files(df: "DataFrame", uri: str, table: Table, at: Mapping[str, date])
     schema = _nullable(json.loads(df.schema.json()))
     data = df.drop(*table.partition)
     data.write.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false").parquet(f"{uri}/{place}")
-    store, folder = fs.FileSystem.from_uri(f"{uri}/{place}") if "://" in uri else (fs.LocalFileSystem(), f"{uri}/{place}")
+    store, folder = fs.FileSystem.from_uri(f"{uri}/{place}" if "://" in uri else Path(uri, place).absolute().as_uri())
     found = store.get_file_info(fs.FileSelector(folder, recursive=False))
     parts = sorted((info for info in found if info.base_name.endswith(".parquet")), key=lambda info: info.base_name)
     values = {name: at[name].isoformat() for name in table.partition}
@@ -114,7 +115,9 @@ def _actions(opened: DeltaTable) -> list[dict[str, Any]]:
 
 
 def _removal(row: Mapping[str, Any]) -> RemoveAction:
-    values = {name: str(value) for name, value in (row.get("partition") or row.get("partition_values") or {}).items()}
+    values: dict[str, str | None] = {
+        name: str(value) for name, value in (row.get("partition") or row.get("partition_values") or {}).items()
+    }
     return RemoveAction(row["path"], True, int(time.time() * 1000), row["size_bytes"], values)
 
 

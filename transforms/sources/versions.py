@@ -79,9 +79,10 @@ def current_of(silver: DataFrame, rows: DataFrame, entity: Entity) -> DataFrame:
     asked = rows.where(F.col("_fate") == "accepted").select("record_id")
     return (
         silver.where(F.col("_valid_to").isNull())
-        .withColumn("_held_in", data_file())
+        .withColumn("_path", F.col("_metadata.file_path"))
         .join(F.broadcast(asked), "record_id", "left_semi")
-        .select("record_id", "_held_in", F.struct(age(entity).alias("age"), "_hash").alias("_held"))
+        .withColumns({"_held_in": data_file("_path"), "_held": F.struct(age(entity).alias("age"), "_hash")})
+        .select("record_id", "_held_in", "_held")
     )
 
 
@@ -108,7 +109,8 @@ def gone(silver: DataFrame, rows: DataFrame, *, sources: list[str]) -> DataFrame
     # a row in quarantine is still there: its record is not gone
     seen = rows.where(F.col("record_id").isNotNull()).select("record_id")
     held = silver.where(F.col("_valid_to").isNull() & F.col("source").isin(sources))
-    return held.select("record_id", data_file().alias("_held_in")).join(F.broadcast(seen), "record_id", "left_anti")
+    missing = held.withColumn("_path", F.col("_metadata.file_path")).join(F.broadcast(seen), "record_id", "left_anti")
+    return missing.select("record_id", data_file("_path").alias("_held_in"))
 
 
 def ends(judged: DataFrame, gone: DataFrame | None) -> DataFrame:

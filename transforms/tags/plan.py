@@ -15,6 +15,7 @@ Each gives one narrow row a customer; they are joined at the end.
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from transforms.schemas import Column, Table
 from transforms.sql import types
@@ -27,6 +28,8 @@ from transforms.tags.tag import CUSTOMER, Tag
 # stands in an aggregate for the condition of the rows that count
 _ROWS = "\0rows\0"
 _OVER_ROWS = ("statistic", "first", "last", "preference", "rfm")
+# After so many half-lives twelve digits hold nothing but zeros.
+_NOTHING_LEFT = 41
 _FORMULAS = ("derived", "rule")
 _CUSTOMER_ID = Column("customer_id", "string", "the known customer", "normal", True)
 
@@ -257,10 +260,18 @@ def _scan_of(measure: Measure) -> str:
 
 
 def _aged(item: Ranking) -> str:
-    """A weight that halves with every `half_life` days. Twelve digits of the factor, so that all machines agree."""
-    age = f"datediff({DAY}, `event_date`)"
-    factor = f"try_cast(power(0.5D, {age} / {item.half_life}D) as decimal(13,12))"
-    return f"try_multiply(try_cast({item.weight} as decimal(24,6)), {factor})"
+    """A weight that halves with every `half_life` days of age. Past the factors listed it is nothing."""
+    assert item.half_life  # noqa: S101  (only such items come here)
+    ages = range(min(item.window or _NOTHING_LEFT * item.half_life, _NOTHING_LEFT * item.half_life))
+    # a list of factors, because a power and its twelve digits for every row cost more than all the rest
+    factors = ", ".join(f"{_halved(age, item.half_life)}BD" for age in ages)
+    factor = f"coalesce(get(array({factors}), datediff({DAY}, `event_date`)), 0BD)"
+    return f"try_multiply(try_cast({item.weight} as decimal(24,6)), cast({factor} as decimal(13,12)))"
+
+
+def _halved(age: int, half_life: int) -> str:
+    """0.5 ** (age / half_life) to twelve digits, so that all machines agree."""
+    return f"{Decimal(0.5 ** (age / half_life)).quantize(Decimal('1e-12')):f}"
 
 
 def meaning(tag: Tag, tags: Mapping[str, Tag]) -> str:
