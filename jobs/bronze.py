@@ -43,7 +43,7 @@ def run(night: Night) -> None:
 
 
 def _taken(night: Night) -> dict[str, dict[str, int]]:
-    """Source -> path -> size of the files taken by earlier nights."""
+    """Source -> name -> size of the files taken by earlier nights."""
     taken: dict[str, dict[str, int]] = {}
     for row in night.rows(OPS_FILE):
         taken.setdefault(row["source"], {})[row["path"]] = row["size"]
@@ -55,7 +55,7 @@ def _land(night: Night, source: Source, taken: dict[str, dict[str, int]]) -> Lan
     pattern = night.conf.resolve(source.read.path)
     files = files_of(source, pattern)
     for file in files:
-        if before.get(file.path, file.size) != file.size:
+        if before.get(file.name, file.size) != file.size:
             night.warn(f"source {source.source}: {file.path} changed after it was taken; it is not taken again")
     new = to_take(source, files, set(before), day=night.day)
     result = Landed(source)
@@ -150,7 +150,7 @@ def _tell(night: Night, landed: list[Landed]) -> None:
 
 
 def _record(night: Night, source: Source, file: ExtractFile) -> dict[str, object]:
-    return {**vars(file), "source": source.source, "_batch_date": night.day}
+    return {**vars(file), "path": file.name, "source": source.source, "_batch_date": night.day}
 
 
 if __name__ == "__main__":

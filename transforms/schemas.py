@@ -445,7 +445,7 @@ OPS_FILE = Table(
     "ops/file",
     (
         _c("source", "string", "", "none", True),
-        _c("path", "string", "", "none", True),
+        _c("path", "string", "below the folder that the source's read.path fixes", "none", True),
         _c("size", "bigint", "bytes", "none", True),
         _c("modified_at", "timestamp", "UTC", "none", True),
         _c("file_date", "date", "the {date} of its path", "none"),

@@ -14,15 +14,20 @@ from transforms.errors import DataError
 from transforms.sources.definition import Source
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_VARYING = re.compile(r"\{date\}|[*?\[]")
 _CHUNK = 1 << 16
 _LONGEST_HEADER = 1 << 24
 
 
 @dataclass(frozen=True)
 class ExtractFile:
-    """A file of an extract. `file_date`: the `{date}` of its path."""
+    """A file of an extract. `file_date`: the `{date}` of its path.
+
+    `name`: its path below the source's fixed folder. By it a file is known again, wherever the extracts are moved to.
+    """
 
     path: str
+    name: str
     size: int
     modified_at: datetime
     file_date: date
@@ -33,8 +38,7 @@ def files_of(source: Source, pattern: str) -> list[ExtractFile]:
 
     Raises DataError where the store cannot be listed.
     """
-    before = pattern.split("{date}")[0]
-    root = before.rsplit("/", 1)[0] or "/"
+    root = fixed_folder(pattern)
     try:
         store, folder = fs.FileSystem.from_uri(root) if "://" in root else (fs.LocalFileSystem(), root)
         found = store.get_file_info(fs.FileSelector(folder, allow_not_found=True, recursive=True))
@@ -42,11 +46,16 @@ def files_of(source: Source, pattern: str) -> list[ExtractFile]:
         raise DataError(f"{source.place}: read.path: {root} cannot be listed: {error}") from None
     scheme = root[: len(root) - len(folder)] if root.endswith(folder) else ""
     shape = re.compile(fnmatch.translate(pattern.replace("{date}", "\0")).replace("\0", f"({_DAY.pattern})"))
-    files = [_file(info, scheme, shape) for info in found if info.type == fs.FileType.File]
+    files = [_file(info, scheme, root, shape) for info in found if info.type == fs.FileType.File]
     return sorted((file for file in files if file), key=lambda file: (file.file_date, file.path))
 
 
-def _file(info: fs.FileInfo, scheme: str, shape: re.Pattern[str]) -> ExtractFile | None:
+def fixed_folder(pattern: str) -> str:
+    """The folder that a source's pattern names before anything in it varies, the `{date}` or a wildcard."""
+    return _VARYING.split(pattern, maxsplit=1)[0].rsplit("/", 1)[0] or "/"
+
+
+def _file(info: fs.FileInfo, scheme: str, root: str, shape: re.Pattern[str]) -> ExtractFile | None:
     path = scheme + info.path
     match = shape.match(path)
     if not match:
@@ -56,17 +65,17 @@ def _file(info: fs.FileInfo, scheme: str, shape: re.Pattern[str]) -> ExtractFile
     except ValueError:
         return None
     modified = info.mtime.astimezone(UTC) if info.mtime else datetime.fromtimestamp(0, UTC)
-    return ExtractFile(path, info.size, modified, day)
+    return ExtractFile(path, path.removeprefix(root).lstrip("/"), info.size, modified, day)
 
 
 def to_take(source: Source, files: Iterable[ExtractFile], taken: set[str], *, day: date) -> list[ExtractFile]:
-    """The files that a night for `day` takes.
+    """The files that a night for `day` takes; `taken`: the names of those that earlier nights took.
 
     The night's own, those of the `lookback` days before that were not taken yet, and on a source's first night
     all up to its date. A snapshot is whole every night: only the newest counts.
     """
     first = not taken
-    new = [file for file in files if file.path not in taken and file.file_date <= day]
+    new = [file for file in files if file.name not in taken and file.file_date <= day]
     if source.extract == "snapshot":
         latest = max((file.file_date for file in new), default=None)
         newest = [file for file in new if file.file_date == latest]

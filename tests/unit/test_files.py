@@ -1,0 +1,90 @@
+"""Which files of an extract a night takes, and how a file is known again."""
+
+import shutil
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from jobs.runtime.files import ExtractFile, files_of, to_take
+from transforms.sources.definition import Source, parse_source
+
+DAY = date(2026, 3, 10)
+ORDERS = """
+source: orders
+entity: transaction
+read: {format: csv, path: 'extracts/orders/{date}/*.csv', lookback: 3d}
+extract: append
+columns: {order_id: no, line_no: line, ordered_at: at, quantity: quantity, amount_local: paid, currency: "'EUR'"}
+"""
+
+
+def source(**changes: str) -> Source:
+    text = ORDERS
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    return parse_source(text, place="conf/sources/orders.yml")
+
+
+def lies(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("no,line\n")
+
+
+def found(pattern: str) -> list[ExtractFile]:
+    return files_of(source(), pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("orders/{date}/*.csv", "2026-03-10/a.csv"),
+        ("orders/{date}/a.csv", "2026-03-10/a.csv"),
+        ("ord*/{date}/*.csv", "orders/2026-03-10/a.csv"),
+        ("orders/{date}/[ab].csv", "2026-03-10/a.csv"),
+    ],
+)
+def test_a_file_has_the_same_name_wherever_the_extracts_lie(tmp_path: Path, pattern: str, name: str) -> None:
+    lies(tmp_path / "here", "orders/2026-03-10/a.csv")
+    here = found(f"{tmp_path}/here/{pattern}")
+    shutil.move(tmp_path / "here", tmp_path / "moved to" / "2020-01-01")
+    there = found(f"{tmp_path}/moved to/2020-01-01/{pattern}")
+    assert [file.name for file in here] == [file.name for file in there] == [name]
+    assert [file.file_date for file in here] == [file.file_date for file in there] == [DAY]
+    assert Path(there[0].path).is_file()
+
+
+def test_dates_in_the_names_of_files(tmp_path: Path) -> None:
+    lies(tmp_path, "orders-2026-03-10.csv", "orders-2026-03-32.csv", "orders-yesterday.csv", "orders-2026-03-09.csv")
+    assert [file.name for file in found(f"{tmp_path}/orders-{{date}}.csv")] == [
+        "orders-2026-03-09.csv",
+        "orders-2026-03-10.csv",
+    ]
+
+
+def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
+    assert found(f"{tmp_path}/nowhere/{{date}}/*.csv") == []
+
+
+def test_a_night_takes_its_own_files_and_late_ones_within_lookback(tmp_path: Path) -> None:
+    days = ("2026-03-06", "2026-03-07", "2026-03-08", "2026-03-10", "2026-03-11")
+    lies(tmp_path, *(f"orders/{day}/a.csv" for day in days), "orders/2026-03-08/late.csv")
+    files = found(f"{tmp_path}/orders/{{date}}/*.csv")
+
+    def names(*taken: str) -> list[str]:
+        return [file.name for file in to_take(source(), files, set(taken), day=DAY)]
+
+    assert names("2026-03-08/a.csv") == ["2026-03-07/a.csv", "2026-03-08/late.csv", "2026-03-10/a.csv"]
+    # a source's first night takes all up to its date
+    assert names() == [
+        "2026-03-06/a.csv", "2026-03-07/a.csv", "2026-03-08/a.csv", "2026-03-08/late.csv", "2026-03-10/a.csv",
+    ]  # fmt: skip
+
+
+def test_a_snapshot_counts_once_and_only_the_newest(tmp_path: Path) -> None:
+    lies(tmp_path, *(f"orders/{day}/a.csv" for day in ("2026-03-08", "2026-03-09", "2026-03-11")))
+    whole = source(**{"extract: append": "extract: snapshot", ", lookback: 3d": ""})
+    files = found(f"{tmp_path}/orders/{{date}}/*.csv")
+    assert [file.name for file in to_take(whole, files, set(), day=DAY)] == ["2026-03-09/a.csv"]
+    assert to_take(whole, files, {"2026-03-08/a.csv"}, day=DAY) == []
