@@ -4,7 +4,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame, Observation
@@ -240,8 +240,9 @@ def _result(
     rows: int, failed: int, gate: str, passed: bool,
 ) -> dict[str, Any]:  # fmt: skip
     return {
-        "run_id": night.run_id, "date": day, "table": table, "source": source, "check": check, "dimension": dimension,
-        "rows": rows, "failed": failed, "share": failed / rows if rows else 0.0, "gate": gate, "passed": passed,
+        "run_id": night.run_id, "date": day, "at": datetime.now(UTC), "table": table, "source": source,
+        "check": check, "dimension": dimension, "rows": rows, "failed": failed,
+        "share": failed / rows if rows else 0.0, "gate": gate, "passed": passed,
     }  # fmt: skip
 
 

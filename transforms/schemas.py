@@ -458,6 +458,7 @@ OPS_QUALITY = Table(
     (
         _c("run_id", "string", "", "none", True),
         _c("date", "date", "the business date", "none", True),
+        _c("at", "timestamp", "UTC; of a check that one run tells twice the later counts", "none", True),
         _c("table", "string", "", "none", True),
         _c("source", "string", "", "none"),
         _c("check", "string", "", "none", True),
