@@ -19,7 +19,7 @@ from jobs.runtime.lease import Lease
 from jobs.runtime.night import Ledger, Night
 from jobs.runtime.recovery import OVER, Begin, begin
 from jobs.runtime.tables import Lakehouse
-from transforms.errors import DefinitionError, PortraitError
+from transforms.errors import DefinitionError, LockedError, PortraitError
 from transforms.schemas import OPS_LINEAGE, OPS_RUN, OPS_STAGE
 
 
@@ -105,10 +105,13 @@ def run_night(
         )  # fmt: skip
         if session is not None:
             night.__dict__["spark"] = session
+            lease.names_jvm(jvm_pid(session))
         night.check_room()
         _note_run(night, "running", options, told)
         try:
-            _go(night, start, stages, screen)
+            _go(night, start, stages, screen, lease.check)
+        except LockedError:
+            raise  # the lakehouse is another run's now: not even a note
         except BaseException as error:
             _note_run(night, "failed", options, told, error=_told(error, night))
             raise _shown(error, night) from error
@@ -116,11 +119,12 @@ def run_night(
         return night
 
 
-def _go(night: Night, start: Begin, stages: Sequence[str], screen: Screen) -> None:
-    finished = {row["stage"]: row for row in start.finished}
-    done = [name for name in STAGES if name in finished and not (name in stages and len(stages) < len(STAGES))]
-    if start.release:
-        done = list(STAGES[: STAGES.index("release") + 1])
+def _go(night: Night, start: Begin, stages: Sequence[str], screen: Screen, holds: Callable[[], None]) -> None:
+    """The chosen stages that are not done. `holds` raises where the run has lost its lease."""
+    finished = _still_valid(start.finished)
+    released = STAGES[: STAGES.index("release") + 1] if start.release else ()
+    before = STAGES if len(stages) == len(STAGES) else STAGES[: STAGES.index(stages[0])]
+    done = [name for name in STAGES if name in released or (name in finished and name in before)]
     _check_order(done, stages)
     kept = [finished[name] for name in done if name in finished]
     night.release = start.release or start.base
@@ -131,7 +135,17 @@ def _go(night: Night, start: Begin, stages: Sequence[str], screen: Screen) -> No
         screen.progress(f"run {night.run_id} goes on after {done[-1]}")
     for stage in NIGHT:
         if stage.name in stages and stage.name not in done:
+            holds()
             _run_stage(night, stage, screen)
+
+
+def _still_valid(finished: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Stage -> its row. What a stage gave no longer counts once one before it has run again."""
+    valid: dict[str, Mapping[str, Any]] = {}
+    for row in finished:
+        earlier = STAGES[: STAGES.index(row["stage"])]
+        valid = {name: told for name, told in valid.items() if name in earlier} | {row["stage"]: row}
+    return valid
 
 
 def _check_order(done: Sequence[str], stages: Sequence[str]) -> None:

@@ -24,7 +24,7 @@ def restore_release(conf: Configuration, run_id: str) -> Release:
             )
         return releases.publish(
             lakehouse,
-            run_id=f"restore-{run_id}",
+            run_id=f"{releases.RESTORE}{run_id}",
             day=wanted.date,
             cause="restore",
             versions=lakehouse.roll_back(wanted.versions, keep=releases.named_tables(lakehouse)),

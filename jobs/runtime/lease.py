@@ -23,7 +23,8 @@ class Lease:
     """Holds `<lakehouse>/_lease.json` while a run lives.
 
     A lease ends when it is released, when it expires, or, on the machine that took it, when its process is
-    gone: so a killed run can be run again at once. Taken and renewed under a file lock.
+    gone: so a killed run can be run again at once. Taken and renewed under a file lock. A run that could not renew
+    it for so long that another has taken it learns so from `check`.
     """
 
     def __init__(self, lakehouse: str, run_id: str) -> None:
@@ -33,6 +34,7 @@ class Lease:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._jvm: int | None = None
+        self._since = ""
 
     def __enter__(self) -> "Lease":
         self.take()
@@ -47,7 +49,7 @@ class Lease:
         if self._thread:
             self._thread.join()
         with self._guard():
-            if self._held().get("run_id") == self.run_id:
+            if self._is_ours(self._held()):
                 self.file.unlink(missing_ok=True)
 
     def take(self) -> None:
@@ -57,11 +59,9 @@ class Lease:
             with self._guard():
                 held = self._held()
                 if held and self._lives(held):
-                    raise LockedError(
-                        f"{self.folder}: run {held['run_id']} holds the lakehouse (process {held['pid']} on "
-                        f"{held['host']}, since {held['since']}); wait for it to end"
-                    )
+                    raise LockedError(f"{self.folder}: {_holder(held)}; wait for it to end")
                 _wait_for_end(held.get("jvm") if held.get("host") == socket.gethostname() else None)
+                self._since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
                 self._write()
         except OSError as error:
             raise PortraitError(
@@ -70,8 +70,9 @@ class Lease:
             ) from None
 
     def names_run(self, run_id: str) -> None:
-        """The run is known by another name now."""
+        """The run is known by another name now. Raises LockedError where the lease was lost."""
         with self._guard():
+            self._check()
             self.run_id = run_id
             self._write()
 
@@ -79,12 +80,31 @@ class Lease:
         """Note the JVM that writes for this run, so that a successor waits until it is gone too."""
         self._jvm = pid
         with self._guard():
+            self._check()
             self._write()
+
+    def check(self) -> None:
+        """Raise LockedError, naming who holds the lakehouse now, where this run has lost its lease."""
+        with self._guard():
+            self._check()
+
+    def _check(self) -> None:
+        held = self._held()
+        if not self._is_ours(held):
+            raise LockedError(
+                f"{self.folder}: run {self.run_id} has lost its lease, {_holder(held)}; nothing more is written, "
+                "run the night again"
+            )
+
+    def _is_ours(self, held: dict[str, Any]) -> bool:
+        return (held.get("run_id"), held.get("host"), held.get("pid")) == (
+            self.run_id, socket.gethostname(), os.getpid(),
+        )  # fmt: skip
 
     def _renew(self) -> None:
         while not self._stop.wait(RENEWED_EVERY):
             with self._guard():
-                if self._held().get("run_id") == self.run_id:
+                if self._is_ours(self._held()):
                     self._write()
 
     def _held(self) -> dict[str, Any]:
@@ -103,8 +123,7 @@ class Lease:
         pid = os.getpid()
         content = {
             "run_id": self.run_id, "host": socket.gethostname(), "pid": pid, "started": _started(pid),
-            "jvm": self._jvm, "since": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
-            "expires": time.time() + LASTS,
+            "jvm": self._jvm, "since": self._since, "expires": time.time() + LASTS,
         }  # fmt: skip
         draft = self.file.with_suffix(".draft")
         draft.write_text(json.dumps(content))
@@ -115,6 +134,12 @@ class Lease:
         with (self.folder / "_lease.guard").open("a") as guard:
             fcntl.flock(guard, fcntl.LOCK_EX)
             yield
+
+
+def _holder(held: dict[str, Any]) -> str:
+    if not held:
+        return "and nobody holds the lakehouse"
+    return f"run {held['run_id']} holds the lakehouse (process {held['pid']} on {held['host']}, since {held['since']})"
 
 
 def _started(pid: int) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from jobs.runtime.releases import Release, all_releases
+from jobs.runtime.releases import RESTORE, Release, all_releases
 from jobs.runtime.tables import Lakehouse
 from transforms.errors import DefinitionError
 from transforms.schemas import OPS_RUN, OPS_STAGE
@@ -66,22 +66,36 @@ def begin(
         raise DefinitionError(
             f"--again: only the newest night can be run again ({last.date if last else 'there is none'})"
         )
-    runs = {row["run_id"]: row for row in sorted(lakehouse.rows(OPS_RUN), key=lambda row: row["at"])}
+    told = sorted(lakehouse.rows(OPS_RUN), key=lambda row: row["at"])
+    runs = {row["run_id"]: row for row in told}
     if last and last.date == day and not again:
-        return _after_release(last, runs)
-    base = next((release for release in reversed(releases) if release.date < day), None)
+        return _after_release(lakehouse, last, runs)
+    base = _base_of(last, releases, runs) if last and again else last
     same = {
         "date": day, "configuration": configuration, "code_version": code_version,
         "base_release": base.release if base else None, "options": json.dumps(dict(options), sort_keys=True),
     }  # fmt: skip
-    for row in reversed(runs.values()):
-        unfinished = row["status"] != OVER and (run_id is None or row["run_id"] == run_id)
-        if unfinished and all(row[key] == value for key, value in same.items()):
-            return _resumed(lakehouse, row, base, releases)
+    # the newest run's alone: a later one, or a restore, has rolled back what an earlier one left
+    row = told[-1] if told else None
+    unfinished = row and row["status"] != OVER and (run_id is None or row["run_id"] == run_id)
+    if row and unfinished and all(row[key] == value for key, value in same.items()):
+        release = last if last and last.run_id == row["run_id"] else None
+        if release or not last or last.released_at < row["at"]:
+            return Begin(row["run_id"], row["started_at"], base, release, _finished(lakehouse, row["run_id"]))
     return Begin(run_id or _new_id(day), datetime.now(UTC), base)
 
 
-def _after_release(last: Release, runs: Mapping[str, Mapping[str, Any]]) -> Begin:
+def _base_of(last: Release, releases: Sequence[Release], runs: Mapping[str, Mapping[str, Any]]) -> Release | None:
+    """The release that the newest one's night was built on, also where that night was restored since."""
+    run_id = last.run_id
+    while run_id not in runs and run_id.startswith(RESTORE):
+        run_id = run_id.removeprefix(RESTORE)
+    if run_id not in runs:
+        return next((release for release in reversed(releases) if release.date < last.date), None)
+    return next((release for release in releases if release.release == runs[run_id]["base_release"]), None)
+
+
+def _after_release(lakehouse: Lakehouse, last: Release, runs: Mapping[str, Mapping[str, Any]]) -> Begin:
     """The night is released: go on only where its run died before it was through with its exports."""
     run = runs.get(last.run_id)
     if run is None or run["status"] == OVER or last.cause != "night":
@@ -89,17 +103,16 @@ def _after_release(last: Release, runs: Mapping[str, Mapping[str, Any]]) -> Begi
             f"--date {last.date}: released already (release {last.release}, run {last.run_id}); "
             "--again runs the newest night once more"
         )
-    return Begin(last.run_id, run["started_at"], last, release=last)
+    return Begin(last.run_id, run["started_at"], last, last, _finished(lakehouse, last.run_id))
 
 
-def _resumed(lakehouse: Lakehouse, run: Mapping[str, Any], base: Release | None, releases: list[Release]) -> Begin:
-    release = next((release for release in releases if release.run_id == run["run_id"]), None)
-    finished = [
+def _finished(lakehouse: Lakehouse, run_id: str) -> list[dict[str, Any]]:
+    """The stages that a run is through with, in order."""
+    return [
         {**row, "figures": json.loads(row["figures"] or "{}")}
         for row in sorted(lakehouse.rows(OPS_STAGE), key=lambda row: row["at"])
-        if row["run_id"] == run["run_id"] and row["status"] == "done"
+        if row["run_id"] == run_id and row["status"] == "done"
     ]
-    return Begin(run["run_id"], run["started_at"], base, release, finished)
 
 
 def _new_id(day: date) -> str:

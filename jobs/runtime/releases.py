@@ -10,6 +10,7 @@ from transforms.errors import DefinitionError
 from transforms.schemas import OPS_RELEASE
 
 Cause = Literal["night", "restore", "override", "erasure", "maintenance", "replay"]
+RESTORE = "restore-"  # before the id of the run whose release was restored
 
 
 @dataclass(frozen=True)

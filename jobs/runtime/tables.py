@@ -113,7 +113,8 @@ class Lakehouse:
 
     def take_back(self, table: str, version: int | None) -> int | None:
         """Bring one table to the content of an earlier version (None: remove it). Gives the version it is at now."""
-        opened = self.open(table)
+        # what is removed is not opened first: a removal that died half-way has left what cannot be
+        opened = self.open(table) if version is not None else None
         if version is None or opened is None:
             shutil.rmtree(self.path(table), ignore_errors=True)
             return None

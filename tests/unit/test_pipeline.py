@@ -1,0 +1,138 @@
+"""How a run goes through its stages: what it runs again after it died, and what it leaves alone. No Spark."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from jobs import pipeline
+from jobs.pipeline import NIGHT, chosen, run_night
+from jobs.runtime.configuration import load_configuration
+from jobs.runtime.console import Screen
+from jobs.runtime.night import Night
+from jobs.runtime.releases import all_releases
+from jobs.runtime.tables import Lakehouse
+from tests.end_to_end.project import KEYS, ROOT
+from transforms.errors import DefinitionError, LockedError, PortraitError
+from transforms.schemas import OPS_RUN, Column, Table
+
+DAY = date(2026, 3, 2)
+
+
+class House:
+    """A project whose stages each append their turn to a table of their own, and fail where asked to."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("conf", "tag_definitions"):
+            shutil.copytree(ROOT / name, folder / name)
+        for name, value in {**KEYS, "LAKEHOUSE": str(folder / "lakehouse")}.items():
+            monkeypatch.setenv(name, value)
+        self.conf = load_configuration(folder / "conf")
+        self.lakehouse = Lakehouse(self.conf.lakehouse)
+        self.ran: list[str] = []
+        self.fails: str | None = None
+        self.meanwhile: dict[str, Callable[[], None]] = {}
+        stages = [stage if stage.name == "release" else replace(stage, run=self._stage(stage.name)) for stage in NIGHT]
+        monkeypatch.setattr(pipeline, "NIGHT", tuple(stages))
+
+    def _stage(self, name: str) -> Callable[[Night], None]:
+        def run(night: Night) -> None:
+            self.ran.append(name)
+            self.meanwhile.get(name, lambda: None)()
+            self.lakehouse.append(self.table(name), [{"turn": len(self.ran)}])
+            night.merged(self.table(name))
+            if name == self.fails:
+                raise PortraitError(f"{name} failed")
+
+        return run
+
+    def table(self, stage: str) -> Table:
+        return Table(f"tag/{stage}", (Column("turn", "bigint", "", "none"),))
+
+    def night(self, *, first: str | None = None, until: str | None = None, only: str | None = None) -> list[str]:
+        """Run the night; gives the stages that ran, but for the release."""
+        before = len(self.ran)
+        run_night(self.conf, DAY, screen=Screen(as_json=True), stages=chosen(first, until, only))
+        return self.ran[before:]
+
+    def dies_in(self, stage: str) -> list[str]:
+        self.fails, before = stage, len(self.ran)
+        with pytest.raises(PortraitError, match=f"{stage} failed"):
+            self.night()
+        self.fails = None
+        return self.ran[before:]
+
+    def turns(self, stage: str) -> list[int]:
+        """What the newest release has of a stage's table."""
+        version = all_releases(self.lakehouse)[-1].versions[f"tag/{stage}"]
+        return [row["turn"] for row in self.lakehouse.rows(self.table(stage), version)]
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+    return House(tmp_path, monkeypatch)
+
+
+WORK = [stage.name for stage in NIGHT if stage.name != "release"]
+
+
+@pytest.mark.parametrize("stage", WORK[:-2])
+def test_a_stage_that_failed_runs_again_upon_what_the_ones_before_left(house: House, stage: str) -> None:
+    place = WORK.index(stage)
+    assert house.dies_in(stage) == WORK[: place + 1]
+    assert all_releases(house.lakehouse) == []
+    assert house.night() == WORK[place:]
+    # once each: what the failed attempt had written was taken back
+    assert [house.turns(name) for name in WORK[:6]] == [[n + 1 + (n >= place)] for n in range(6)]
+
+
+@pytest.mark.parametrize("stage", ["exports", "report"])
+def test_after_the_release_only_what_is_not_done_runs(house: House, stage: str) -> None:
+    assert house.dies_in(stage) == WORK[: WORK.index(stage) + 1]
+    assert [release.release for release in all_releases(house.lakehouse)] == [1]
+    assert house.night() == WORK[WORK.index(stage) :]
+    assert [release.release for release in all_releases(house.lakehouse)] == [1]
+    with pytest.raises(DefinitionError, match="released already"):
+        house.night()
+
+
+def test_a_stage_that_ran_again_by_itself_makes_those_after_it_run_again(house: House) -> None:
+    assert house.night(until="identity") == ["bronze", "silver", "identity"]
+    assert house.night(only="silver") == ["silver"]
+    assert house.night() == ["identity", "tags", "profile", "audiences", "exports", "report"]
+    assert house.turns("silver") == [4]
+    assert house.turns("identity") == [5]
+
+
+def test_stages_as_tasks_of_a_scheduler(house: House) -> None:
+    assert [house.night(only=name) for name in WORK[:6]] == [[name] for name in WORK[:6]]
+    assert house.night(first="release") == ["exports", "report"]
+    assert [house.turns(name) for name in WORK[:6]] == [[n + 1] for n in range(6)]
+    assert [row["status"] for row in house.lakehouse.rows(OPS_RUN)].count("released") == 1
+
+
+def test_a_run_that_lost_its_lease_writes_nothing_more(house: House) -> None:
+    """It could not renew its lease for so long that another machine's run has taken the lakehouse."""
+    file = Path(house.conf.lakehouse) / "_lease.json"
+    other = {
+        "run_id": "other", "host": "elsewhere", "pid": 1, "started": "1", "jvm": None, "since": "just now",
+        "expires": time.time() + 60,
+    }  # fmt: skip
+    house.meanwhile["audiences"] = lambda: [file.write_text(json.dumps(other)), None][1]
+    with pytest.raises(LockedError, match="has lost its lease, run other holds the lakehouse") as error:
+        house.night()
+    assert error.value.exit_status == 3
+    assert house.ran[-1] == "audiences"
+    assert all_releases(house.lakehouse) == []
+    assert [row["status"] for row in house.lakehouse.rows(OPS_RUN)] == ["running"]
+    assert json.loads(file.read_text()) == other
+    with pytest.raises(LockedError, match="run other holds the lakehouse"):
+        house.night()
+    file.write_text(json.dumps({**other, "expires": time.time() - 1}))
+    house.meanwhile.clear()
+    assert house.night() == ["exports", "report"]
