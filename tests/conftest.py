@@ -17,6 +17,7 @@ _FEW_ROWS = {
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    session = open_session(_FEW_ROWS, java_options="-XX:TieredStopAtLevel=1")
+    # without tiers the JVM keeps 48 MB for compiled code: some nights fill them, and the rest runs interpreted
+    session = open_session(_FEW_ROWS, java_options="-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m")
     yield session
     session.stop()

@@ -19,7 +19,7 @@ from jobs.runtime.configuration import Configuration
 from jobs.runtime.releases import Release
 from jobs.runtime.session import open_session
 from jobs.runtime.snapshot import read_version
-from jobs.runtime.tables import Lakehouse
+from jobs.runtime.tables import STATE_IN_OPS, Lakehouse
 from transforms.errors import PortraitError
 from transforms.schemas import ENTITIES, Table
 
@@ -130,7 +130,7 @@ class Night:
 
     def rows(self, table: Table) -> list[dict[str, Any]]:
         """A small table, without Spark: ops tables whole, tables of the night's state at its version."""
-        if not table.name.startswith("ops/") and table.name not in self.versions:
+        if _of_state(table) and table.name not in self.versions:
             return []
         return self.lakehouse.rows(table, self.versions.get(table.name))
 
@@ -188,9 +188,10 @@ class Night:
                     state[table.name] = restored
 
     def append(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Append rows to a small table in one commit, without Spark."""
-        version = self.lakehouse.append(table, rows)
-        if version is not None and (table.name in self.versions or table.name == "ops/file"):
+        """Append rows to a small table in one commit, without Spark. A table new to this night's state begins anew."""
+        state = _of_state(table)
+        version = self.lakehouse.append(table, rows, anew=state and table.name not in self.versions)
+        if version is not None and state:
             self.versions[table.name] = self.stage.outputs[table.name] = version
 
     def forget(self, table: str | Table) -> None:
@@ -221,6 +222,11 @@ class Night:
                 f"{self.lakehouse.uri}: only {free // 1_000_000} MB free, a night needs at least "
                 f"{LEAST_FREE_BYTES // 1_000_000} MB; free some, or name another lakehouse in conf/pipeline.yml"
             )
+
+
+def _of_state(table: Table) -> bool:
+    """Is it a table that nights build on, rather than one that tells of them?"""
+    return not table.name.startswith("ops/") or table.name in STATE_IN_OPS
 
 
 def _name(table: str | Table) -> str:

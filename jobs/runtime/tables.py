@@ -122,14 +122,17 @@ class Lakehouse:
             opened.restore(version)
         return opened.version()
 
-    def append(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> int | None:
-        """Append rows to a small table in one commit, without Spark. Gives the version, None for no rows."""
+    def append(self, table: Table, rows: Sequence[Mapping[str, Any]], *, anew: bool = False) -> int | None:
+        """Append rows to a small table in one commit, without Spark. Gives the version, None for no rows.
+
+        `anew`: in place of whatever it holds.
+        """
         if not rows:
             return None
         data = pa.Table.from_pylist(
             [{name: row.get(name) for name in table.names} for row in rows], arrow_schema(table)
         )
-        return self.write(table, data, mode="append")
+        return self.write(table, data, mode="overwrite" if anew else "append")
 
     def write(self, table: Table, data: pa.Table, *, mode: Mode) -> int:
         """Write what the driver holds to a table in one commit, without Spark. Gives the version."""

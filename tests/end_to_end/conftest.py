@@ -1,7 +1,7 @@
 """The demo's three nights over a few households, run once for all tests that only look."""
 
-import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
@@ -15,7 +15,6 @@ from tests.end_to_end.project import Project, new_project
 class Nights:
     """`after[k]`: a copy of the project as it was after k + 1 nights; `runs`: what the nights counted."""
 
-    ran_in: Project
     after: list[Project]
     runs: list[Night]
 
@@ -24,10 +23,9 @@ class Nights:
         """The project after all nights, to look at."""
         return self.after[-1]
 
-    def at(self, nights: int) -> Project:
-        """The project where its nights ran, as it was after so many: files keep the paths they were taken by."""
-        shutil.rmtree(self.ran_in.folder)
-        return self.after[nights - 1].copy(self.ran_in.folder)
+    def copy(self, nights: int, folder: Path) -> Project:
+        """The project after so many nights, to do with what one likes."""
+        return self.after[nights - 1].copy(folder)
 
 
 @pytest.fixture(scope="session")
@@ -38,4 +36,4 @@ def nights(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Nig
     for number, day in enumerate(DEMO_NIGHTS, start=1):
         runs.append(project.night(day, spark))
         after.append(project.copy(folder / f"after_{number}"))
-    return Nights(project, after, runs)
+    return Nights(after, runs)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -21,10 +22,18 @@ from jobs.runtime.tables import Lakehouse, dataset_of
 
 ROOT = Path(__file__).resolve().parents[2]
 HOUSEHOLDS = 40
+PRODUCTS = 1000  # of 92,000, which no tag looks at
 SINCE = date(2017, 12, 1)
 KEYS = {"PORTRAIT_CUSTOMER_KEY": "c" * 40, "PORTRAIT_ERASURE_KEY": "e" * 40}
 # what tells one run from another, and nothing of the data
 _OF_THE_RUN = ["run_id", "_ingested_at"]
+# an audience that a few households fill
+_REACHABLE = """
+audience: reachable
+where: reachable_by_email
+purpose: marketing
+holdout: 0.3
+"""
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,12 @@ class Project:
         arrive(self.folder, day)
         return run_night(self.load(), day, screen=Screen(as_json=True), session=spark, **options)
 
+    def files(self, pattern: str) -> list[Path]:
+        """The extracts' files of a pattern, such as `pos/2017-12-30/*`."""
+        found = sorted((self.folder / "extracts").glob(pattern))
+        assert found, f"no extract matches {pattern}"
+        return found
+
     @property
     def release(self) -> Release:
         found = newest(Lakehouse(str(self.folder / "lakehouse")))
@@ -58,11 +73,19 @@ class Project:
 
     def table(self, name: str, release: Release | None = None) -> pd.DataFrame:
         """A table as a release names it, read without Spark, its rows and columns in a fixed order."""
-        version = (release or self.release).versions[name]
+        return self.at(name, (release or self.release).versions[name])
+
+    def at(self, name: str, version: int) -> pd.DataFrame:
+        """A table at a version: as texts, rows and columns in a fixed order, without what tells only of the run.
+
+        Files are named below the extracts' folder, which is another in each copy of a project.
+        """
         table = dataset_of(DeltaTable(str(self.folder / "lakehouse" / name), version=version)).to_table()
         frame = table.to_pandas().drop(columns=_OF_THE_RUN, errors="ignore")
         texts = frame.map(lambda value: str(sorted(value)) if isinstance(value, list) else str(value))
-        return texts.sort_values(list(texts.columns)).reset_index(drop=True)
+        if "_file" in texts:
+            texts["_file"] = texts["_file"].str.partition("/extracts/")[2]
+        return texts[sorted(texts.columns)].sort_values(sorted(texts.columns)).reset_index(drop=True)
 
     def copy(self, folder: Path) -> "Project":
         """The same project and lakehouse in another folder, whose paths differ in nothing but that folder."""
@@ -77,5 +100,21 @@ def new_project(folder: Path) -> Project:
     identity = folder / "conf" / "identity.yml"
     # so few customers: three merges are more than the share that a real night may lose
     identity.write_text(identity.read_text().replace("id_churn: 0.01", "id_churn: 0.5"))
+    (folder / "conf" / "audiences" / "reachable.yml").write_text(_REACHABLE)
+    export = folder / "conf" / "exports" / "email_platform.yml"
+    export.write_text(export.read_text().replace("audience: slipping_regulars", "audience: reachable"))
     write_extracts(folder, households=HOUSEHOLDS, since=SINCE)
+    for catalogue in (folder / "extracts" / "products").rglob("*.csv"):
+        catalogue.write_text("".join(catalogue.read_text().splitlines(keepends=True)[:PRODUCTS]))
     return Project(folder)
+
+
+def assert_same(ours: Project, theirs: Project, *, tables: Iterable[str] | None = None) -> None:
+    """The newest releases hold the same rows in the same tables (all of them by default), whoever made them how."""
+    if tables is None:
+        tables = ours.release.versions
+        assert sorted(tables) == sorted(theirs.release.versions)
+    for name in tables:
+        expected = theirs.table(name)
+        assert len(expected), f"{name} is empty: nothing is compared"
+        pd.testing.assert_frame_equal(ours.table(name), expected, obj=name)

@@ -36,7 +36,7 @@ class House:
         for stage in stages:
             row = {
                 "run_id": run_id, "date": day, "stage": stage, "status": "done", "at": datetime.now(UTC),
-                "seconds": 1.0, "rows": 1, "inputs": {}, "outputs": {stage: 7}, "figures": json.dumps({"landed": {"pos": 5}}),
+                "seconds": 1.0, "rows": 1, "inputs": {}, "outputs": {stage: 7}, "figures": '{"landed": {"pos": 5}}',
             }  # fmt: skip
             self.lakehouse.append(OPS_STAGE, [row])
         if status != "running":
