@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SCALE ?= 1
 
-.PHONY: help setup run test attack lint format bench clean
+.PHONY: help setup run test lint format bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -25,9 +25,6 @@ run: $(READY)  ## write the demo's extracts, run three nights, show what came ou
 
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest
-
-attack: $(READY)  ## nights killed, repeated, restored, refreshed, shuffled (half an hour)
-	$(BIN)/python -m pytest tests/attacks
 
 lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -35,10 +35,11 @@ class Stage:
 
 def release(night: Night) -> None:
     """Make what the stages wrote the state that readers see: one row, so all of it or nothing."""
-    night.release = releases.publish(
-        night.lakehouse, run_id=night.run_id, day=night.day, cause="night",
-        versions=night.versions, configuration=night.conf.hash,
-    )  # fmt: skip
+    if night.release is None or night.release.run_id != night.run_id:  # else it died before it had noted the stage
+        night.release = releases.publish(
+            night.lakehouse, run_id=night.run_id, day=night.day, cause="night",
+            versions=night.versions, configuration=night.conf.hash,
+        )  # fmt: skip
     night.figure("release", night.release.release)
 
 
@@ -122,7 +123,7 @@ def run_night(
 def _go(night: Night, start: Begin, stages: Sequence[str], screen: Screen, holds: Callable[[], None]) -> None:
     """The chosen stages that are not done. `holds` raises where the run has lost its lease."""
     finished = _still_valid(start.finished)
-    released = STAGES[: STAGES.index("release") + 1] if start.release else ()
+    released = STAGES[: STAGES.index("release")] if start.release else ()
     before = STAGES if len(stages) == len(STAGES) else STAGES[: STAGES.index(stages[0])]
     done = [name for name in STAGES if name in released or (name in finished and name in before)]
     _check_order(done, stages)
@@ -130,13 +131,20 @@ def _go(night: Night, start: Begin, stages: Sequence[str], screen: Screen, holds
     night.release = start.release or start.base
     state = replace(start, finished=kept).versions
     night.versions = night.lakehouse.roll_back(state, keep=releases.named_tables(night.lakehouse))
-    night.finished = {row["stage"]: Ledger(row["inputs"], row["outputs"], row["rows"], row["figures"]) for row in kept}
+    night.finished = {row["stage"]: _ledger(row) for row in kept}
     if done:
         screen.progress(f"run {night.run_id} goes on after {done[-1]}")
     for stage in NIGHT:
         if stage.name in stages and stage.name not in done:
             holds()
             _run_stage(night, stage, screen)
+
+
+def _ledger(row: Mapping[str, Any]) -> Ledger:
+    """What a finished stage of an earlier attempt counted, and what it warned of."""
+    figures = dict(row["figures"])
+    warnings = figures.pop("warnings", [])
+    return Ledger(row["inputs"], row["outputs"], row["rows"], figures, warnings)
 
 
 def _still_valid(finished: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:

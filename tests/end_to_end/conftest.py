@@ -13,8 +13,12 @@ from tests.end_to_end.project import Project, new_project
 
 @dataclass(frozen=True)
 class Nights:
-    """`after[k]`: a copy of the project as it was after k + 1 nights; `runs`: what the nights counted."""
+    """`after[k]`: a copy of the project as it was after k + 1 nights; `runs`: what the nights counted.
 
+    `place`: where they ran.
+    """
+
+    place: Path
     after: list[Project]
     runs: list[Night]
 
@@ -36,4 +40,4 @@ def nights(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Nig
     for number, day in enumerate(DEMO_NIGHTS, start=1):
         runs.append(project.night(day, spark))
         after.append(project.copy(folder / f"after_{number}"))
-    return Nights(after, runs)
+    return Nights(project.folder, after, runs)

@@ -13,6 +13,7 @@ import pytest
 
 from jobs.runtime import lease as leases
 from jobs.runtime.lease import Lease
+from tests.end_to_end.project import ROOT
 from transforms.errors import LockedError
 
 
@@ -20,7 +21,7 @@ def process(code: str) -> "subprocess.Popen[str]":
     """Python that runs `code` and then waits; back once it has printed a line."""
     holder = subprocess.Popen(
         [sys.executable, "-c", f"{code}; print('up', flush=True); import time; time.sleep(60)"],
-        stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert holder.stdout is not None and holder.stdout.readline() == "up\n"
     return holder
