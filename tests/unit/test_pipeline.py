@@ -44,8 +44,7 @@ class House:
         def run(night: Night) -> None:
             self.ran.append(name)
             self.meanwhile.get(name, lambda: None)()
-            self.lakehouse.append(self.table(name), [{"turn": len(self.ran)}])
-            night.merged(self.table(name))
+            night.append(self.table(name), [{"turn": len(self.ran)}])
             if name == self.fails:
                 raise PortraitError(f"{name} failed")
 

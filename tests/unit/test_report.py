@@ -28,7 +28,8 @@ def test_a_check_that_one_run_told_twice_is_shown_once(tmp_path: Path) -> None:
     told(3, "another run", 9)
     stage = {
         "run_id": "tonight", "date": DAY, "stage": "silver", "status": "done",
-        "at": datetime(2026, 3, 3, 4, tzinfo=UTC), "seconds": 1.0, "jobs": 1, "rows": 40, "inputs": {}, "outputs": {}, "figures": "{}",
+        "at": datetime(2026, 3, 3, 4, tzinfo=UTC), "seconds": 1.0, "jobs": 1, "rows": 40,
+        "inputs": {}, "outputs": {}, "figures": "{}",
     }  # fmt: skip
     lakehouse.append(OPS_STAGE, [stage])
     page = Path(write_report(lakehouse, DAY)).read_text()
