@@ -36,7 +36,7 @@ AT_ITS_END = 9.0
 _RANDOM = random.Random(20)
 KILLS = [
     *((stage, round(_RANDOM.uniform(0.1, 1.2), 2)) for stage in STAGES if stage not in ("release", "report")),
-    *((stage, AT_ITS_END) for stage in ("release", "exports", "report")),
+    *((stage, AT_ITS_END) for stage in ("silver", "release", "exports", "report")),
 ]  # fmt: skip
 KILLS.sort(key=lambda kill: (STAGES.index(kill[0]), kill[1]))
 IDS = [f"{stage} {'at its end' if share == AT_ITS_END else f'at {share:.0%}'}" for stage, share in KILLS]
