@@ -122,7 +122,7 @@ def _compiled(night: Night, name: str) -> CompiledSource:
 def _replace(night: Night, batch: Batch, judged: DataFrame, counts: list["SparkColumn"]) -> None:
     """New versions beside what silver holds; the files that hold versions which close are written anew. One commit."""
     entity = batch.entity
-    silver = night.load(entity.table)
+    silver = night.load(entity.table).withColumn("_path", F.col("_metadata.file_path"))
     against = versions.judged_against(judged, versions.current_of(silver, judged, entity), entity)
     against = against.localCheckpoint() if batch.few else against.persist()
     snapshots = [

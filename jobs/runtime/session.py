@@ -43,6 +43,8 @@ _ALWAYS = {
     "spark.sql.ansi.enabled": "false",
     "spark.sql.legacy.timeParserPolicy": "CORRECTED",
     "spark.sql.codegen.maxFields": "5000",
+    # the JVM never compiles a method of more than 8,000 bytes: past it, expressions are generated one by one
+    "spark.sql.codegen.hugeMethodLimit": "8000",
     # the JVM knows upper and lower case as well as ICU does, and starts at once
     "spark.sql.icu.caseMappings.enabled": "false",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",

@@ -136,7 +136,12 @@ class Lakehouse:
 
     def write(self, table: Table, data: pa.Table, *, mode: Mode) -> int:
         """Write what the driver holds to a table in one commit, without Spark. Gives the version."""
-        conformed = data.select(table.names).cast(arrow_schema(table))
+        schema = arrow_schema(table)
+        if mode == "append" and (opened := self.open(table.name)):
+            # a table keeps the comments it was made with: another wording is no reason to refuse rows
+            known = {field.name for field in opened.schema().fields}
+            schema = pa.schema([field.remove_metadata() if field.name in known else field for field in schema])
+        conformed = data.select(table.names).cast(schema)
         try:
             write_deltalake(
                 self.path(table.name), conformed, mode=mode, configuration=configuration(table),

@@ -100,7 +100,8 @@ def test_what_silver_holds_decides(spark: SparkSession) -> None:
 
     def fates(file: str) -> dict[str, str]:
         judged = versions.judged_within(refined(spark, *new, file=file), None, TRANSACTION)
-        against = versions.judged_against(judged, versions.current_of(held, judged, TRANSACTION), TRANSACTION)
+        silver = held.withColumn("_path", F.lit("file:/lakehouse/silver/transaction/part-1.parquet"))
+        against = versions.judged_against(judged, versions.current_of(silver, judged, TRANSACTION), TRANSACTION)
         return {row["order_id"]: row["_fate"] for row in against.collect()}
 
     assert fates("/x/2026-01-31/a.csv") == {"A": "unchanged", "B": "accepted", "C": "accepted"}

@@ -75,11 +75,13 @@ def judged_within(rows: DataFrame, keys: DataFrame | None, entity: Entity) -> Da
 
 
 def current_of(silver: DataFrame, rows: DataFrame, entity: Entity) -> DataFrame:
-    """The current silver versions of the records in `rows`, and the data file each is held in. Grain: a record."""
+    """The current silver versions of the records in `rows`, and the data file each is held in. Grain: a record.
+
+    `silver`: with `_path`, where the table's row is read from.
+    """
     asked = rows.where(F.col("_fate") == "accepted").select("record_id")
     return (
         silver.where(F.col("_valid_to").isNull())
-        .withColumn("_path", F.col("_metadata.file_path"))
         .join(F.broadcast(asked), "record_id", "left_semi")
         .withColumns({"_held_in": data_file("_path"), "_held": F.struct(age(entity).alias("age"), "_hash")})
         .select("record_id", "_held_in", "_held")
@@ -105,11 +107,14 @@ def judged_against(rows: DataFrame, held: DataFrame, entity: Entity) -> DataFram
 
 
 def gone(silver: DataFrame, rows: DataFrame, *, sources: list[str]) -> DataFrame:
-    """Records of snapshot sources that silver holds and tonight's extract does not, and where. Grain: a record."""
+    """Records of snapshot sources that silver holds and tonight's extract does not, and where. Grain: a record.
+
+    `silver`: with `_path`, where the table's row is read from.
+    """
     # a row in quarantine is still there: its record is not gone
     seen = rows.where(F.col("record_id").isNotNull()).select("record_id")
     held = silver.where(F.col("_valid_to").isNull() & F.col("source").isin(sources))
-    missing = held.withColumn("_path", F.col("_metadata.file_path")).join(F.broadcast(seen), "record_id", "left_anti")
+    missing = held.join(F.broadcast(seen), "record_id", "left_anti")
     return missing.select("record_id", data_file("_path").alias("_held_in"))
 
 
