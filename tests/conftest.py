@@ -17,7 +17,6 @@ _FEW_ROWS = {
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    # without tiers the JVM keeps 48 MB for compiled code: some nights fill them, and the rest runs interpreted
-    session = open_session(_FEW_ROWS, java_options="-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m")
+    session = open_session(_FEW_ROWS, light=True)
     yield session
     session.stop()

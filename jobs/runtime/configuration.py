@@ -21,7 +21,7 @@ from transforms.privacy import Privacy
 from transforms.profile import profile_table
 from transforms.schemas import ENTITIES
 from transforms.sources.definition import Source, known_zone, parse_source
-from transforms.tags.definition import Tag, parse_tags
+from transforms.tags.definition import Tag, check_purposes, parse_tags
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _SECRET = re.compile(r"KEY|SECRET|PASSWORD|TOKEN", re.IGNORECASE)
@@ -113,6 +113,7 @@ class _Loader:
         assert privacy is not None and identity is not None  # noqa: S101
         warnings = self.attempt(lambda: check_identity(identity, id_types(sources), set(sources))) or []
         profile = profile_table(tags)
+        self.attempt(lambda: check_purposes(tags, privacy.purposes))
         self.attempt(lambda: check_audiences(audiences, tags, profile, privacy, pipeline.timezone))
         self.attempt(lambda: check_exports(exports, audiences, tags, profile, privacy))
         self.stop_on_problems()

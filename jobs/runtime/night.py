@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LEAST_FREE_BYTES = 200_000_000
 FEW_ROWS = 100_000
+LITTLE_BYTES = 200_000_000
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,17 @@ class Night:
     @cached_property
     def spark(self) -> "SparkSession":
         """The session, started when a stage first asks for it."""
-        session: SparkSession = open_session(self.conf.pipeline.spark, log=self.log, local=self._local)
+        session: SparkSession = open_session(
+            self.conf.pipeline.spark, log=self.log, local=self._local, light=self._holds_little()
+        )
         self._on_session(session)
         return session
+
+    def _holds_little(self) -> bool:
+        """Is there so little history that compiling well would take longer than it saves? The first night has all."""
+        silver = [name for name in self.versions if name.startswith("silver/")]
+        sizes = (self.lakehouse.size(name, self.versions[name]) for name in silver)
+        return bool(silver) and sum(sizes) <= LITTLE_BYTES
 
     @property
     def has_session(self) -> bool:

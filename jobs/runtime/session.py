@@ -33,6 +33,8 @@ _LOCAL = {
     "spark.databricks.delta.snapshotPartitions": "2",
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "1000",
 }
+# The first compiler alone; its code cache, made for less, would fill up, and then nothing more is compiled.
+_LIGHT = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=256m")
 _ALWAYS = {
     "spark.app.name": "portrait",
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -74,9 +76,16 @@ def check_java() -> None:
 
 
 def open_session(
-    settings: Mapping[str, str] | None = None, *, log: Path | None = None, java_options: str = "", local: bool = True
+    settings: Mapping[str, str] | None = None,
+    *,
+    log: Path | None = None,
+    java_options: str = "",
+    local: bool = True,
+    light: bool = False,
 ) -> Any:
     """A Spark session with Delta. `log` takes what Spark and the JVM print.
+
+    `light`: for little data; the JVM then compiles what it runs quickly rather than well.
 
     Raises DefinitionError where Java is absent or of another version.
     """
@@ -98,6 +107,7 @@ def open_session(
         f"-Dportrait.log={log}",
         "-XX:-UsePerfData",
         *(_archive_options() if "ArchiveClassesAtExit" not in java_options else []),
+        *(_LIGHT if light and local else []),
         java_options,
         chosen.get("spark.driver.extraJavaOptions", ""),
     ]

@@ -85,6 +85,11 @@ class Lakehouse:
         opened = self.open(table)
         return opened.version() if opened else None
 
+    def size(self, table: str, version: int) -> int:
+        """Bytes of the data files that a version of the table names."""
+        opened = self.open(table, version)
+        return sum(pa.table(opened.get_add_actions()).column("size_bytes").to_pylist()) if opened else 0
+
     def tables(self) -> Iterator[str]:
         """Every table that a release may name."""
         for layer in LAYERS:

@@ -71,11 +71,25 @@ def test_a_missing_required_extract(portrait: Callable[..., tuple[int, str]], tm
     assert not (tmp_path / "lakehouse" / "ops" / "release").exists()
 
 
-def test_an_unknown_key_in_each_kind_of_file(portrait: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
-    edit(tmp_path / "conf" / "pipeline.yml", "timezone:", "timezome:")
+@pytest.mark.parametrize(
+    ("file", "key", "written"),
+    [
+        ("conf/pipeline.yml", "timezone", "timezome"),
+        ("conf/privacy.yml", "purposes", "purpose"),
+        ("conf/identity.yml", "known_by", "know_by"),
+        ("conf/sources/pos.yml", "entity", "entitiy"),
+        ("conf/audiences/slipping_regulars.yml", "where", "wher"),
+        ("conf/exports/warehouse.yml", "columns", "colums"),
+        ("tag_definitions/basic/city.yml", "description", "descripton"),
+    ],
+)
+def test_an_unknown_key_in_each_kind_of_file(
+    portrait: Callable[..., tuple[int, str]], tmp_path: Path, file: str, key: str, written: str
+) -> None:
+    edit(tmp_path / file, f"{key}:", f"{written}:")
     status, said = portrait("validate")
     assert status == 2
-    assert "conf/pipeline.yml: unknown key 'timezome'; did you mean 'timezone'?" in said
+    assert f"{file}: unknown key '{written}'; did you mean '{key}'?" in said
 
 
 def test_all_mistakes_are_told_at_once(portrait: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
@@ -85,6 +99,15 @@ def test_all_mistakes_are_told_at_once(portrait: Callable[..., tuple[int, str]],
     assert status == 2
     assert "conf/sources/pos.yml: entity: no entity 'transactoin'" in said
     assert "conf/identity.yml: unknown key 'know_by'; did you mean 'known_by'?" in said
+
+
+def test_a_purpose_that_privacy_does_not_have(portrait: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    edit(
+        tmp_path / "tag_definitions" / "basic" / "city.yml", "purposes: [marketing, service]", "purposes: [marketting]"
+    )
+    status, said = portrait("validate")
+    assert status == 2
+    assert "basic/city.yml: purposes: no purpose 'marketting' in conf/privacy.yml; did you mean 'marketing'?" in said
 
 
 def test_a_lakehouse_that_is_not_writable(
