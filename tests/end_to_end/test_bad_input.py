@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -118,6 +119,17 @@ def test_a_lakehouse_that_is_not_writable(
     status, said = portrait("run", "--date", "2017-12-28")
     assert status == 1
     assert "the lakehouse cannot be written" in said
+
+
+def test_a_disk_that_is_nearly_full(
+    portrait: Callable[..., tuple[int, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=10**12, used=10**12, free=5_000_000))
+    status, said = portrait("run", "--date", "2017-12-28")
+    assert status == 1
+    assert "only 5 MB free" in said
+    assert not (tmp_path / "lakehouse" / "bronze").exists()
+    assert not (tmp_path / "lakehouse" / "ops" / "release").exists()
 
 
 @pytest.mark.parametrize("told", ['openjdk version "11.0.2" 2019-01-15', "nothing"])
