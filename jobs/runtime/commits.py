@@ -115,9 +115,7 @@ def _actions(opened: DeltaTable) -> list[dict[str, Any]]:
 
 
 def _removal(row: Mapping[str, Any]) -> RemoveAction:
-    values: dict[str, str | None] = {
-        name: str(value) for name, value in (row.get("partition") or row.get("partition_values") or {}).items()
-    }
+    values: dict[str, str | None] = {name: str(value) for name, value in (row.get("partition") or {}).items()}
     return RemoveAction(row["path"], True, int(time.time() * 1000), row["size_bytes"], values)
 
 

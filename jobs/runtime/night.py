@@ -119,17 +119,12 @@ class Night:
         if name not in self.versions:
             raise PortraitError(f"{name}: no such table as of {self.day}; run the stages before this one first")
         self.stage.inputs[name] = self.versions[name]
-        return self._at(name, self.versions[name])
+        return read_version(self.spark, self.lakehouse, name, self.versions[name])
 
     def load_files(self, table: str | Table, names: Collection[str]) -> "DataFrame":
         """The rows of some of the table's data files, at this night's version."""
         name = _name(table)
         return read_version(self.spark, self.lakehouse, name, self.versions[name], only=names)
-
-    def released(self, table: str | Table) -> "DataFrame | None":
-        """The table as the last release names it; None where it is not in it."""
-        name = _name(table)
-        return self._at(name, self.base.versions[name]) if self.base and name in self.base.versions else None
 
     def view(self, entity: str) -> "DataFrame":
         """silver/<entity>: the rows that a run for this date may see, of all its sources."""
@@ -142,9 +137,6 @@ class Night:
         if _of_state(table) and table.name not in self.versions:
             return []
         return self.lakehouse.rows(table, self.versions.get(table.name))
-
-    def _at(self, name: str, version: int) -> "DataFrame":
-        return read_version(self.spark, self.lakehouse, name, version)
 
     @contextmanager
     def for_rows(self, rows: int) -> Iterator[None]:
