@@ -9,11 +9,13 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
+from jobs.runtime import databases
 from jobs.runtime.extracts import bronze_table, read_extract
 from jobs.runtime.files import ExtractFile, check_whole, files_of, to_take
 from jobs.runtime.night import Night
 from transforms.errors import DataError, DefinitionError
 from transforms.schemas import OPS_FILE
+from transforms.sources.database import JDBC
 from transforms.sources.definition import Source, compile_source
 
 AT_ONCE = 3
@@ -31,6 +33,7 @@ class Landed:
     rows: int = 0
     refused: str | None = None
     missing: str | None = None
+    mark: databases.Mark | None = None
 
 
 def run(night: Night) -> None:
@@ -39,7 +42,14 @@ def run(night: Night) -> None:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         landed = list(pool.map(lambda source: _land(night, source, taken), night.conf.sources.values()))
     _tell(night, landed)
-    night.append(OPS_FILE, [_record(night, item.source, file) for item in landed for file in item.files])
+    night.append(
+        OPS_FILE,
+        [
+            _record(night, item.source, file) | (vars(item.mark) if item.mark else {})
+            for item in landed
+            for file in item.files
+        ],
+    )
 
 
 def _taken(night: Night) -> dict[str, dict[str, int]]:
@@ -51,6 +61,8 @@ def _taken(night: Night) -> dict[str, dict[str, int]]:
 
 
 def _land(night: Night, source: Source, taken: dict[str, dict[str, int]]) -> Landed:
+    if source.read.format == JDBC:
+        return _land_answer(night, source)
     before = taken.get(source.source, {})
     pattern = night.conf.resolve(source.read.path)
     files = files_of(source, pattern)
@@ -98,6 +110,63 @@ def _write(night: Night, source: Source, files: list[ExtractFile]) -> int:
         what = "is not in the encoding it is read in (read.options.encoding)" if share else "holds a header alone"
         raise DataError(f"source {source.source}: {seen.get['example'] or files[-1].path}: {what}; deliver it again")
     return saved.rows
+
+
+def _land_answer(night: Night, source: Source) -> Landed:
+    """What a database answers tonight. It has no files: one entry of ops/file stands for the whole answer."""
+    name = f"{JDBC}:{source.source}/{night.day}"
+    stands_for = ExtractFile(path=name, name=name, size=0, modified_at=night.started_at, file_date=night.day)
+    password = night.conf.secrets.get(source.read.password_variable or "")
+    mark, result = _mark(night, source), Landed(source)
+    try:
+        answer = databases.ask(
+            night.spark, source, password=password, mark=mark, name=name,
+            day=night.day, as_of=night.as_of, ingested_at=night.started_at,
+        )  # fmt: skip
+        result.rows, result.mark = _write_answer(night, source, answer, stands_for, mark)
+        result.files = [stands_for]
+    except _GoneError:
+        raise
+    except DataError as error:
+        result.refused = str(error)
+    except (Py4JJavaError, PySparkException) as error:
+        told = databases.refusal(night.spark, source, error, password=password)
+        if told is None:
+            raise
+        result.refused = str(told)
+    return result
+
+
+def _mark(night: Night, source: Source) -> databases.Mark | None:
+    """How far earlier nights read a database: what the newest of them noted."""
+    rows = [row for row in night.rows(OPS_FILE) if row["source"] == source.source and row.get("since")]
+    newest = max(rows, key=lambda row: row["_batch_date"], default=None)
+    return databases.Mark(newest["since"], newest["high"]) if newest else None
+
+
+def _write_answer(
+    night: Night, source: Source, answer: databases.Answer, stands_for: ExtractFile, earlier: databases.Mark | None
+) -> tuple[int, databases.Mark | None]:
+    """One commit. Gives the rows that landed, and how far the database is read now."""
+    names = [name for name in answer.rows.columns if not name.startswith("_")]
+    _check_columns(night, source, names, [stands_for])
+    seen = Observation(source.source)
+    rows = answer.rows if answer.high is None else answer.rows.observe(seen, answer.high.alias("high"))
+    table = bronze_table(source, names)
+    before = night.versions.get(table.name)
+    saved = night.save(rows, table, mode="append")
+    if source.extract == "snapshot" and not saved.rows:
+        night.take_back(table, before)
+        raise DataError(
+            f"source {source.source}: {source.read.table or 'read.query'} gave no row, and a snapshot of nothing would "
+            "close every record; if that is right, set when_missing: keep and extract: changes"
+        )
+    if answer.since is None:
+        return saved.rows, None
+    high = seen.get["high"]
+    if high is None and earlier and earlier.since == answer.since:
+        high = earlier.high
+    return saved.rows, databases.Mark(answer.since, high)
 
 
 def _check_columns(night: Night, source: Source, names: list[str], files: list[ExtractFile]) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from jobs.figures import Figures, tables
@@ -12,6 +12,7 @@ from jobs.runtime.files import files_of, to_take
 from jobs.runtime.releases import all_releases, newest
 from jobs.runtime.tables import Lakehouse
 from transforms.schemas import ENTITIES, OPS_FILE, OPS_RUN, OPS_STAGE
+from transforms.sources.database import JDBC
 from transforms.sources.definition import Source
 from transforms.tags.plan import plan_tags
 
@@ -23,12 +24,19 @@ def show_plan(conf: Configuration, day: date | None, screen: Screen) -> None:
     """What a run would do: the state it builds on, the files it would take, the definitions in their order."""
     lakehouse = Lakehouse(conf.lakehouse)
     last = newest(lakehouse)
-    listed = {name: files_of(source, conf.resolve(source.read.path)) for name, source in conf.sources.items()}
+    databases = [name for name, source in conf.sources.items() if source.read.format == JDBC]
+    listed = {
+        name: files_of(source, conf.resolve(source.read.path))
+        for name, source in conf.sources.items()
+        if name not in databases
+    }
     if day is None:
         after = [
             file.file_date for files in listed.values() for file in files if not last or file.file_date > last.date
         ]
         day = min(after, default=None) if last else max(after, default=None)
+        if last and databases and day is None:
+            day = last.date + timedelta(days=1)
     taken = _taken(lakehouse, last.versions.get(OPS_FILE.name) if last else None)
     new = {
         name: to_take(conf.sources[name], files, taken.get(name, set()), day=day) if day else []
@@ -40,6 +48,9 @@ def show_plan(conf: Configuration, day: date | None, screen: Screen) -> None:
     screen.say(f"builds on: {f'release {last.release} of {last.date}' if last else 'nothing, it is the first night'}")
     screen.say()
     screen.table("new since then", ["source", "entity", "files", "bytes"], files)
+    if databases:
+        screen.say(f"asked for their rows: {', '.join(databases)}")
+        screen.say()
     from jobs.pipeline import NIGHT
 
     screen.table("stages", ["stage", "reads", "writes"], [[stage.name, stage.reads, stage.writes] for stage in NIGHT])
@@ -51,6 +62,7 @@ def show_plan(conf: Configuration, day: date | None, screen: Screen) -> None:
         {
             "date": day, "builds_on": last.release if last else None, "tags": [tag.tag for tag in tags.tags],
             "stages": [stage.name for stage in NIGHT],
+            "databases": databases,
             "new_files": {name: [file.path for file in found] for name, found in new.items()},
             "audiences": list(conf.audiences), "exports": list(conf.exports),
         }

@@ -445,11 +445,13 @@ OPS_FILE = Table(
     "ops/file",
     (
         _c("source", "string", "", "none", True),
-        _c("path", "string", "below the folder that the source's read.path fixes", "none", True),
-        _c("size", "bigint", "bytes", "none", True),
+        _c("path", "string", "below the folder that the source's read.path fixes; jdbc:<source>/<date>", "none", True),
+        _c("size", "bigint", "bytes; 0 for what a database answered", "none", True),
         _c("modified_at", "timestamp", "UTC", "none", True),
         _c("file_date", "date", "the {date} of its path", "none"),
         _c("_batch_date", "date", "business date of the run that took it", "none", True),
+        _c("since", "string", "of a database: what `high` is a value of", "none"),
+        _c("high", "string", "of a database: the highest value of its `since` column that landed so far", "none"),
     ),
     key=("source", "path"),
 )

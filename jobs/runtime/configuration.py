@@ -20,10 +20,14 @@ from transforms.identity.definition import Identity, check_identity
 from transforms.privacy import Privacy
 from transforms.profile import profile_table
 from transforms.schemas import ENTITIES
+from transforms.sources.database import PASSWORD
 from transforms.sources.definition import Source, known_zone, parse_source
 from transforms.tags.definition import Tag, check_purposes, parse_tags
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+# In a YAML of many (sources, exports) a password is not filled in: its definition holds the variable's name.
+_PASSWORD = re.compile(rf"""(?P<key>\bpassword\s*:\s*)(?P<quote>["']?)(?P<kept>{PASSWORD.pattern})(?P=quote)""")
+_IN_TEXT = re.compile(f"{_PASSWORD.pattern}|{_VARIABLE.pattern}")
 _SECRET = re.compile(r"KEY|SECRET|PASSWORD|TOKEN", re.IGNORECASE)
 T = TypeVar("T")
 
@@ -51,7 +55,10 @@ class Pipeline(Definition):
 
 @dataclass(frozen=True)
 class Configuration:
-    """All that a user wrote. `hash` changes with any of it; secrets are not in it."""
+    """All that a user wrote. `hash` changes with any of it; secrets are not in it.
+
+    `secrets`: environment variable -> value, of those that a `password` names.
+    """
 
     root: Path
     pipeline: Pipeline
@@ -63,6 +70,7 @@ class Configuration:
     exports: dict[str, Export]
     hash: str
     warnings: tuple[str, ...] = field(default=())
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def lakehouse(self) -> str:
@@ -98,6 +106,7 @@ class _Loader:
         self.problems: list[str] = []
         self.digest = hashlib.sha256()
         self.variables: Mapping[str, str] = os.environ
+        self.secrets: dict[str, str] = {}
 
     def load(self) -> Configuration:
         pipeline = self.attempt(self._pipeline)
@@ -120,6 +129,7 @@ class _Loader:
         return Configuration(
             root=self.root, pipeline=pipeline, privacy=privacy, sources=sources, identity=identity, tags=tags,
             audiences=audiences, exports=exports, hash=self.digest.hexdigest()[:16], warnings=tuple(warnings),
+            secrets=self.secrets,
         )  # fmt: skip
 
     def attempt(self, read: Callable[[], T]) -> T | None:
@@ -192,7 +202,25 @@ class _Loader:
         return text
 
     def _filled_text(self, text: str, place: str) -> str:
-        return _VARIABLE.sub(lambda match: self._variable(match, place, ""), text)
+        def filled(match: re.Match[str]) -> str:
+            if match["kept"]:
+                return f"{match['key']}'{self._secret(match['kept'], place)}'"
+            plain = _VARIABLE.fullmatch(match[0])
+            assert plain is not None  # noqa: S101  (the other half of the pattern)
+            return self._variable(plain, place, "")
+
+        return _IN_TEXT.sub(filled, text)
+
+    def _secret(self, reference: str, place: str) -> str:
+        """A password's `${NAME}`, unfilled; its value goes where nothing is shown or hashed."""
+        name = PASSWORD.fullmatch(reference)[1]  # type: ignore[index]
+        if self.variables.get(name):
+            self.secrets[name] = self.variables[name]
+        else:
+            self.problems.append(
+                f"{place}: password: the environment variable {name} is not set; set it, or put it into .env"
+            )
+        return reference
 
     def _filled(self, data: Any, place: str, key: str = "") -> Any:
         if isinstance(data, dict):

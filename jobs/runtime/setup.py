@@ -1,4 +1,5 @@
-"""What set-up does once: Delta's JARs beside Spark's own, and an archive of class data that halves each start.
+"""What set-up does once: Delta's JARs and PostgreSQL's driver beside Spark's own, and an archive of class data that
+halves each start.
 
 `python -m jobs.runtime.setup`. A second call finds everything there and does nothing.
 """
@@ -13,9 +14,9 @@ from pathlib import Path
 from jobs.runtime.session import ARCHIVE, open_session
 from transforms.errors import PortraitError
 
-COORDINATE = "io.delta:delta-spark_4.1_2.13:4.4.0"
-# The rest of Delta's dependencies are Spark's own, and would shadow them.
-GROUPS = ("io.delta", "io.unitycatalog")
+COORDINATES = ("io.delta:delta-spark_4.1_2.13:4.4.0", "org.postgresql:postgresql:42.7.8")
+# The rest of Delta's dependencies are Spark's own, and would shadow them; the driver needs none of its own.
+GROUPS = ("io.delta", "io.unitycatalog", "org.postgresql")
 LOCK = Path(__file__).with_name("jars.lock")
 
 
@@ -23,8 +24,9 @@ def main() -> None:
     """Bring the environment to the state that `make run` and `make test` need."""
     jars = spark_jars()
     if missing_jars(jars):
-        print("set-up: resolving Delta's JARs (once)", flush=True)
+        print("set-up: resolving the JARs of Delta and of PostgreSQL's driver (once)", flush=True)
         resolve_jars(jars)
+        ARCHIVE.unlink(missing_ok=True)  # the JVM ignores one that was made with other JARs
     if not ARCHIVE.exists():
         print("set-up: making the class archive (once, about a minute)", flush=True)
         make_archive()
@@ -52,7 +54,7 @@ def resolve_jars(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         # a home of its own: a local Maven repository that holds POMs without their JARs would break the resolver
         command = [
-            sys.executable, "-c", _RESOLVE, COORDINATE, f"{scratch}/ivy", f"-Duser.home={scratch}",
+            sys.executable, "-c", _RESOLVE, ",".join(COORDINATES), f"{scratch}/ivy", f"-Duser.home={scratch}",
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         for group in GROUPS:
@@ -69,9 +71,9 @@ def resolve_jars(folder: Path) -> None:
 _RESOLVE = """
 import sys
 from pyspark.sql import SparkSession
-coordinate, ivy, home = sys.argv[1:]
+coordinates, ivy, home = sys.argv[1:]
 builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
-builder.config("spark.jars.packages", coordinate).config("spark.jars.ivy", ivy).config(
+builder.config("spark.jars.packages", coordinates).config("spark.jars.ivy", ivy).config(
     "spark.driver.extraJavaOptions", home
 ).config("spark.driver.host", "localhost").config("spark.driver.bindAddress", "127.0.0.1").getOrCreate().stop()
 """

@@ -9,6 +9,7 @@ from transforms.definitions import Definition, days, nearest, parse, parse_yaml
 from transforms.errors import DefinitionError
 from transforms.expressions import Expression, compile_expression
 from transforms.schemas import ENTITIES, IDS, Entity
+from transforms.sources.database import Database, read_problems
 
 ACCESS_LOG = (
     "host", "ident", "user", "time", "method", "url", "protocol", "status", "bytes", "referrer", "agent",
@@ -27,11 +28,11 @@ ACCESS_LOG_COLUMNS = {
 }
 
 
-class Read(Definition):
-    """Where an extract lies and how it is written."""
+class Read(Database):
+    """Where an extract lies and how it is written: files at `path`, or a table of a database."""
 
-    format: Literal["csv", "json", "access_log"]
-    path: str
+    format: Literal["csv", "json", "access_log", "jdbc"]
+    path: str = ""
     options: dict[str, Any] = {}
     required: bool = False
     lookback: int = 0
@@ -115,7 +116,9 @@ def known_zone(name: str) -> str:
 def parse_source(text: str, *, place: str) -> Source:
     """A source's YAML. Raises DefinitionError with a line for each mistake that shows without its columns."""
     source = parse(Source, {**parse_yaml(text, place=place), "place": place}, place=place)
-    problems = [*_column_problems(source), *_key_problems(source), *_snapshot_problems(source)]
+    problems = [
+        *_column_problems(source), *_key_problems(source), *_snapshot_problems(source), *read_problems(source),
+    ]  # fmt: skip
     if problems:
         raise DefinitionError(*problems)
     return source
@@ -136,7 +139,7 @@ def _key_problems(source: Source) -> Iterator[str]:
 
 
 def _snapshot_problems(source: Source) -> Iterator[str]:
-    if source.extract == "snapshot" and source.read.lookback:
+    if source.extract == "snapshot" and source.read.lookback and source.read.path:
         yield f"{source.place}: read.lookback: a snapshot is whole every night; remove lookback"
 
 
