@@ -115,7 +115,7 @@ def _write(night: Night, source: Source, files: list[ExtractFile]) -> int:
 def _land_answer(night: Night, source: Source) -> Landed:
     """What a database answers tonight. It has no files: one entry of ops/file stands for the whole answer."""
     name = f"{JDBC}:{source.source}/{night.day}"
-    stands_for = ExtractFile(path=name, name=name, size=0, modified_at=night.started_at, file_date=night.day)
+    stands_for = ExtractFile(path=name, name=name, size=0, modified_at=night.as_of, file_date=night.day)
     password = night.conf.secrets.get(source.read.password_variable or "")
     mark, result = _mark(night, source), Landed(source)
     try:

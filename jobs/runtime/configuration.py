@@ -28,6 +28,7 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 # In a YAML of many (sources, exports) a password is not filled in: its definition holds the variable's name.
 _PASSWORD = re.compile(rf"""(?P<key>\bpassword\s*:\s*)(?P<quote>["']?)(?P<kept>{PASSWORD.pattern})(?P=quote)""")
 _IN_TEXT = re.compile(f"{_PASSWORD.pattern}|{_VARIABLE.pattern}")
+_QUOTES = re.compile(r"""^(["'])(.*)\1$""")
 _SECRET = re.compile(r"KEY|SECRET|PASSWORD|TOKEN", re.IGNORECASE)
 T = TypeVar("T")
 
@@ -253,12 +254,12 @@ def _overlaid(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_env_file(file: Path) -> dict[str, str]:
-    """NAME=value lines of a file, if it is there. Quotes around a value are taken off."""
+    """NAME=value lines of a file, if it is there. A pair of quotes around a value is taken off."""
     if not file.is_file():
         return {}
     lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
     pairs = (line.removeprefix("export ").split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    return {name.strip(): value.strip().strip("'\"") for name, value in pairs}
+    return {name.strip(): _QUOTES.sub(r"\2", value.strip()) for name, value in pairs}
 
 
 def id_types(sources: Mapping[str, Source]) -> dict[str, set[str]]:
