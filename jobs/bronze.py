@@ -10,6 +10,7 @@ from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
 from jobs.runtime import databases
+from jobs.runtime.database_refusals import refusal
 from jobs.runtime.extracts import bronze_table, read_extract
 from jobs.runtime.files import ExtractFile, check_whole, files_of, to_take
 from jobs.runtime.night import Night
@@ -130,7 +131,7 @@ def _land_answer(night: Night, source: Source) -> Landed:
     except DataError as error:
         result.refused = str(error)
     except (Py4JJavaError, PySparkException) as error:
-        told = databases.refusal(night.spark, source, error, password=password)
+        told = refusal(night.spark, source, error, password=password)
         if told is None:
             raise
         result.refused = str(told)
