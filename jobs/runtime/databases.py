@@ -140,11 +140,12 @@ def _condition(
     """The where clause: from the mark on, up to the night's end, and what has no value."""
     utc, local = as_of.replace(tzinfo=None), as_of.astimezone(ZoneInfo(source.timezone)).replace(tzinfo=None)
     postgres = (source.read.url or "").startswith("jdbc:postgresql:")
-    kind, latest = {
+    kinds: dict[type[T.DataType], tuple[str, str | None]] = {
         T.DateType: ("date '{}'", str(day)),
         T.TimestampNTZType: ("timestamp '{}'", str(local)),
         T.TimestampType: ("timestamptz '{}+00'" if postgres else "timestamp '{}+00:00'", str(utc)),
-    }.get(type(field.dataType), ("{}", None))
+    }
+    kind, latest = kinds.get(type(field.dataType), ("{}", None))
     bounds = [f"{column} {sign} {kind.format(value)}" for sign, value in ((">=", known), ("<=", latest)) if value]
     return f" where ({' and '.join(bounds)}) or {column} is null" if bounds else ""
 
@@ -185,7 +186,7 @@ def _text(field: T.StructField) -> SparkColumn:
         case T.TimestampType():
             text = F.date_format(value, _ISO)
         case T.BinaryType():
-            text = F.base64(value)
+            text = F.replace(F.base64(value), F.lit("\r\n"), F.lit(""))  # Spark breaks it into lines
         case T.ArrayType() | T.MapType() | T.StructType():
             text = F.to_json(value, {"timestampFormat": _ISO, "ignoreNullFields": "false"})
         case _:
