@@ -10,9 +10,7 @@ import os
 import secrets
 from collections import Counter
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
@@ -22,7 +20,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs import pipeline, silver
-from jobs.quarantine import Choice, ask, check_source, released
+from jobs.quarantine import Choice, released
+from jobs.refused import Look, look
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.lease import Lease
@@ -32,38 +31,15 @@ from jobs.runtime.releases import REPLAY, named_tables
 from jobs.runtime.tables import Lakehouse
 from transforms.columns import data_file
 from transforms.errors import PortraitError
-from transforms.schemas import BRONZE_COLUMNS, CORRUPT, ENTITIES, OPS_FILE, QUARANTINE, Entity
-from transforms.sources.versions import refused
+from transforms.schemas import CORRUPT, ENTITIES, GOLD_AUDIENCE, IDENTITY_CONFLICT, OPS_FILE, QUARANTINE, Entity
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
 
-AT_ONCE = 3
 AFTER_SILVER = ("identity", "tags", "profile", "audiences")
-_PLACES = f"""
-select source, entity, _batch_date, count(*), count_if(list_contains(reasons, '{CORRUPT}')) from chosen
-group by all order by all
-"""
+# What a stage tells of a night's date beside what earlier nights told.
+_OF_DATES = {"identity": IDENTITY_CONFLICT, "audiences": GOLD_AUDIENCE}
 _A_ROW = ("_batch_date", "source", "_file", "raw")
-
-
-@dataclass
-class Look:
-    """How refused rows fare by today's YAML.
-
-    `chosen`: source -> rows; `passes`: source -> night -> rows that it would not refuse any more; `reasons`: source ->
-    reason -> rows that it would refuse for it; `untried`: source -> why its rows cannot be tried.
-    """
-
-    chosen: Counter[str] = field(default_factory=Counter)
-    passes: dict[str, Counter[date]] = field(default_factory=dict)
-    reasons: dict[str, Counter[str]] = field(default_factory=dict)
-    untried: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def since(self) -> dict[str, date]:
-        """Source -> the first night of which rows pass."""
-        return {source: min(nights) for source, nights in self.passes.items()}
 
 
 def replay(
@@ -105,79 +81,21 @@ def _stages(found: Look) -> list[pipeline.Stage]:
     """Silver of the sources of which rows pass, what follows from it, and the release. Deliveries are the next night's:
     their folders are named by the date, and what lies there may have been taken in."""
     again = pipeline.Stage("silver", partial(_again, found=found), reads="bronze", writes="silver")
+    after = [_told_anew(stage) for stage in pipeline.NIGHT if stage.name in AFTER_SILVER]
     release = pipeline.Stage("release", partial(pipeline.release, cause="replay"), reads="", writes="ops/release")
-    return [again, *(stage for stage in pipeline.NIGHT if stage.name in AFTER_SILVER), release]
+    return [again, *after, release]
 
 
-# -- looking
+def _told_anew(stage: pipeline.Stage) -> pipeline.Stage:
+    """The stage, that what it tells of its date comes in place of what the night told, not beside it."""
+    table = _OF_DATES.get(stage.name)
 
+    def run(night: Night) -> None:
+        if table and night.has(table) and (told := night.lakehouse.dataset(table.name, night.versions[table.name])):
+            night.save(told.to_table(filter=ds.field("date") != ds.scalar(night.day)), table)
+        stage.run(night)
 
-def look(night: Night, choice: Choice) -> Look:
-    """Refine the chosen rows of the quarantine with today's YAML, and count; nothing is written."""
-    assert night.base  # noqa: S101
-    check_source(night.conf, night.lakehouse, night.base, choice)
-    found, work = Look(), []
-    for source, entity, day, rows, corrupt in ask(night.lakehouse, night.base, choice, _PLACES):
-        found.chosen[source] += rows
-        if why := _untried(night, source, entity):
-            found.untried[source] = why
-            continue
-        if corrupt:
-            found.reasons.setdefault(source, Counter())[CORRUPT] += corrupt
-        if rows > corrupt:
-            work.append((source, day, rows - corrupt))
-    with (
-        pipeline.shown_errors(night),
-        night.for_rows(max((rows for *_, rows in work), default=0)) if work else nullcontext(),
-        ThreadPoolExecutor(AT_ONCE) as pool,
-    ):
-        for source, day, told in pool.map(lambda item: _tried(night, choice, *item), work):
-            for reasons, count in told:
-                if reasons is None:
-                    found.passes.setdefault(source, Counter())[day] += count
-                found.reasons.setdefault(source, Counter()).update(dict.fromkeys(reasons or (), count))
-    return found
-
-
-def _untried(night: Night, source: str, entity: str) -> str | None:
-    if source not in night.conf.sources:
-        return f"source {source} has no YAML any more"
-    now = night.conf.sources[source].entity
-    if now != entity:
-        return f"source {source} was a {entity} when they were refused and is a {now} now"
-    return None
-
-
-def _tried(
-    night: Night, choice: Choice, source: str, day: date, rows: int
-) -> tuple[str, date, list[tuple[list[str] | None, int]]]:
-    """A source's chosen rows of a night by the reasons that today's YAML has against them; None: it has none."""
-    raw = partial(_raw_again, choice=choice)
-    entity = night.conf.sources[source].table
-    batch = silver.parsed_batch(night, entity, [source], day, {source: rows}, raw=raw)
-    counted = batch.rows.groupBy(F.when(refused(), F.col("reasons")).alias("reasons")).count().collect()
-    return source, day, [(row["reasons"], row["count"]) for row in counted]
-
-
-def _raw_again(night: Night, source: str, day: date, *, choice: Choice) -> DataFrame:
-    """A source's chosen rows of a night as bronze has them, but for records that could not be split into columns."""
-    rows = night.load(QUARANTINE).where(
-        (F.col("source") == source) & (F.col("_batch_date") == F.lit(day)) & ~F.array_contains("reasons", CORRUPT)
-    )
-    if choice.reason is not None:
-        rows = rows.where(F.array_contains("reasons", choice.reason))
-    raw_names = [name for name in night.load(f"bronze/{source}").columns if not name.startswith("_")]
-    carried = {column.name: column.type for column in BRONZE_COLUMNS}
-    return rows.withColumn("_fields", F.from_json("raw", "map<string,string>")).select(
-        *(F.col("_fields")[name].alias(name) for name in raw_names),
-        *(
-            (F.col(name) if name in rows.columns else F.lit(None).cast(type_)).alias(name)
-            for name, type_ in carried.items()
-        ),
-    )
-
-
-# -- doing
+    return replace(stage, run=run)
 
 
 def _again(night: Night, *, found: Look) -> None:
@@ -187,7 +105,7 @@ def _again(night: Night, *, found: Look) -> None:
     before = night.load(QUARANTINE)
     for entity in ENTITIES.values():
         of_entity = {name: day for name, day in since.items() if night.conf.sources[name].entity == entity.name}
-        if of_entity and night.has(entity.table):
+        if of_entity and night.has_rows(entity.table):
             _take_back(night, entity, of_entity)
     night.save(before.where(~_from_on("_batch_date", since)), QUARANTINE)
     landed = {(row["_batch_date"], row["source"]) for row in night.rows(OPS_FILE) if row["source"] in since}
@@ -199,25 +117,22 @@ def _again(night: Night, *, found: Look) -> None:
 def _check_bronze(night: Night, since: Mapping[str, date]) -> None:
     """Raise PortraitError where bronze does not hold any more what silver and the quarantine hold of a first night."""
     for source, day in since.items():
-        there, held = (
-            sum(_count(night, name, source, day) for name in names)
-            for names in ([f"bronze/{source}"], [night.conf.sources[source].table.table.name, QUARANTINE.name])
+        of_day = ds.field("_batch_date") == ds.scalar(day)
+        of_source = of_day & (ds.field("source") == source)
+        landed = _count(night, f"bronze/{source}", of_day)
+        held = sum(
+            _count(night, table.name, of_source) for table in (night.conf.sources[source].table.table, QUARANTINE)
         )
-        if there < held:
+        if landed < held:
             raise PortraitError(
-                f"source {source}: bronze holds {there} rows of {day} and silver {held}: what landed then has expired "
-                f"and cannot be refined again; replay later nights alone: --source {source} --date …"
+                f"source {source}: bronze holds {landed} rows of {day} and silver {held}: what landed then has expired "
+                f"and cannot be refined again; replay a later night alone: --source {source} --date …"
             )
 
 
-def _count(night: Night, table: str, source: str, day: date) -> int:
+def _count(night: Night, table: str, where: ds.Expression) -> int:
     opened = night.lakehouse.dataset(table, night.versions[table]) if night.has(table) else None
-    if opened is None:
-        return 0
-    of_source = (
-        (ds.field("source") == source) if "source" in opened.schema.names and table.startswith("silver/") else True
-    )
-    return int(opened.count_rows(filter=(ds.field("_batch_date") == day) & of_source))
+    return int(opened.count_rows(filter=where)) if opened else 0
 
 
 def _take_back(night: Night, entity: Entity, since: Mapping[str, date]) -> None:
@@ -227,12 +142,8 @@ def _take_back(night: Night, entity: Entity, since: Mapping[str, date]) -> None:
     touched = rows.where(undone | reopened).select(data_file("_path").alias("file")).distinct().collect()
     files = [row["file"] for row in touched]
     kept = night.load_files(entity.table, files).where(~undone)
-    saved = night.save(
-        kept.withColumn("_valid_to", F.when(~reopened, F.col("_valid_to"))), entity.table, mode="append", removed=files
-    )
-    opened = night.lakehouse.open(entity.table.name, saved.version)
-    if opened is None or not opened.file_uris():
-        night.forget(entity.table)  # it begins anew, as on a first night
+    opened = kept.withColumn("_valid_to", F.when(~reopened, F.col("_valid_to")))
+    night.save(opened, entity.table, mode="append", removed=files)
 
 
 def _from_on(column: str, since: Mapping[str, date]) -> "SparkColumn":
@@ -248,9 +159,6 @@ def _tell(night: Night, before: DataFrame, found: Look) -> None:
     newly = night.load(QUARANTINE).select(*_A_ROW).exceptAll(before.select(*_A_ROW)).groupBy("source").count()
     for row in sorted(newly.collect()):
         night.warn(f"source {row['source']}: today's YAML refuses {row['count']} rows that were accepted before")
-
-
-# -- showing
 
 
 def show_replay(found: Look, night: Night | None, screen: Screen, *, dry_run: bool = False) -> None:

@@ -92,7 +92,7 @@ def parsed_batch(
     night: Night, entity: Entity, names: Sequence[str], day: date, landed: dict[str, int],
     raw: Callable[[Night, str, date], DataFrame] = _bronze,
 ) -> Batch:  # fmt: skip
-    """An entity's new rows, parsed, with their reasons. `raw`: where a source's rows of a day come from, as bronze has them."""
+    """An entity's new rows, parsed, with their reasons. `raw`: a source's rows of a day, as bronze has them."""
     as_of = end_of(day, night.conf.pipeline.timezone)
     compiled = [_compiled(night, name) for name in names]
     sources = [refine.parsed(raw(night, c.source.source, day), c, day=day, as_of=as_of) for c in compiled]
@@ -109,7 +109,7 @@ def _refine(night: Night, batch: Batch) -> None:
     keys = None if batch.few else versions.contested(batch.rows).persist()
     judged = versions.judged_within(batch.rows, keys, batch.entity)
     counts = [*versions.fate_counts(batch.names), *_check_counts(batch, night)]
-    if night.has(batch.entity.table):
+    if night.has_rows(batch.entity.table):
         _replace(night, batch, judged, counts)
         return
     seen = Observation(f"{batch.entity.name} {batch.day}")
