@@ -63,7 +63,8 @@ def look(night: Night, choice: Choice) -> Look:
             for reasons, count in told:
                 if reasons is None:
                     found.passes.setdefault(source, Counter())[day] += count
-                found.reasons.setdefault(source, Counter()).update(dict.fromkeys(reasons or (), count))
+                else:
+                    found.reasons.setdefault(source, Counter()).update(dict.fromkeys(reasons, count))
     return found
 
 

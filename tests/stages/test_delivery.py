@@ -109,7 +109,8 @@ class House:
             IDENTITY_CHANGE.name: self.write(IDENTITY_CHANGE, changes, mode="append"),
         }
         return releases.publish(
-            self.lakehouse, run_id=run_id or f"r{day}", day=date_, cause="night", versions=versions, configuration="conf"
+            self.lakehouse, run_id=run_id or f"r{day}", day=date_, cause="night", versions=versions,
+            configuration="conf",
         )  # fmt: skip
 
     def write(self, table: Table, rows: list[dict[str, Any]], mode: Any = "overwrite") -> int:

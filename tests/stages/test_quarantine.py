@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 from typer.testing import CliRunner
@@ -35,7 +36,8 @@ CONF = {
     "pipeline.yml": "{timezone: UTC, base_currency: EUR, lakehouse: lakehouse, definitions: tags}",
     "privacy.yml": "{purposes: {service: {consent: none}}, smallest_group: 1, "
     "keys: {customer: '${PORTRAIT_CUSTOMER_KEY}', erasure: '${PORTRAIT_ERASURE_KEY}'}}",
-    "identity.yml": "{known_by: [email], identifiers: {email: {priority: 1, blocked: ['^info@']}}, limits: {id_churn: 1}}",
+    "identity.yml": "{known_by: [email], limits: {id_churn: 1}, "
+    "identifiers: {email: {priority: 1, blocked: ['^info@']}}}",
     "audiences/buyers.yml": "{audience: buyers, where: spend > 0, purpose: service, holdout: 0.5}",
     "sources/people.yml": """
 source: people
@@ -112,7 +114,7 @@ EXTRACTS = {
         day: f"id,at,purpose,granted,email\n{day},{day} 08:00:00,service,true,ann@x.org\n" for day in (FIRST, SECOND)
     },
 }
-PERSONAL = ("Abel", "Celik", "Dorn", "Ernst", "x.org", "Köln")
+PERSONAL = ("Celik", "Dorn", "Ernst", "x.org", "Köln")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -200,6 +202,7 @@ OF_NIGHT = (
     "identity/edge", "identity/record", "identity/customer_id", "identity/change", "identity/conflict",
     "gold/customer", "gold/customer_profile", "gold/audience_member",
 )  # fmt: skip
+HELD = tuple(name for name in OF_NIGHT if name != "silver/consent")  # without the mended YAML it holds nothing
 REFUSED = [  # night, source, reason, rows
     (FIRST, "hits", "no_occurred_at", 1),
     (FIRST, "orders", "corrupt", 1),
@@ -266,7 +269,8 @@ def test_a_replay_gives_what_the_right_yaml_would_have_given(
     house = wrong.copied(tmp_path / "project")
     assert profile_of(house) == {("Bonn", "12.0", "2"), ("Wien", "20.0", "1")}
     dies_after_silver(house, spark, monkeypatch)
-    assert_same(house, wrong, tables=OF_NIGHT)  # readers see what they saw
+    assert_same(house, wrong, tables=HELD)  # readers see what they saw
+    assert_next_night_builds_on_the_release(house.copied(tmp_path / "next"), wrong, spark)
     house.replay(spark)
     assert profile_of(house) == {("Bonn", "12.0", "1"), ("Wien", "30.0", "1")}
     assert [release.cause for release in all_releases(house.lakehouse)] == ["night", "night", "replay"]
@@ -295,6 +299,12 @@ def dies_after_silver(house: House, spark: SparkSession, monkeypatch: pytest.Mon
     assert house.lakehouse.version("silver/transaction") != house.release.versions["silver/transaction"]
 
 
+def assert_next_night_builds_on_the_release(house: House, wrong: House, spark: SparkSession) -> None:
+    night = house.run(THIRD, spark, stages=("bronze", "silver"))
+    for name in (name for name in HELD if name.startswith("silver/")):
+        pd.testing.assert_frame_equal(house.at(name, night.versions[name]), wrong.table(name), obj=name)
+
+
 def assert_accounted_for(house: House) -> None:
     """What the replay tells of each night adds up to what landed: 5 and 3 orders, 6 and 4 people, …"""
     told = [row for row in house.lakehouse.rows(OPS_QUALITY) if row["run_id"] == house.release.run_id]
@@ -310,17 +320,6 @@ def assert_accounted_for(house: House) -> None:
         assert sum(row["failed"] for row in fates) == rows
     refused = {(row["source"], row["date"]): row["failed"] for row in told if row["check"] == "rows_quarantined"}
     assert {place: rows for place, rows in refused.items() if rows} == {("orders", FIRST): 3, ("people", FIRST): 1}
-
-
-def test_a_night_after_a_replay_that_died_builds_on_the_release(
-    wrong: House, tmp_path: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    house = wrong.copied(tmp_path / "project")
-    dies_after_silver(house, spark, monkeypatch)
-    night = house.run(THIRD, spark, stages=("bronze", "silver"))
-    for name in (name for name in OF_NIGHT if name.startswith("silver/")):
-        if name != "silver/consent":  # it holds nothing
-            assert house.at(name, night.versions[name]).equals(wrong.table(name)), name
 
 
 def test_a_source_alone_is_replayed_and_the_others_stay(
