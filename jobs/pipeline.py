@@ -289,6 +289,4 @@ def _shown(error: BaseException, night: Night) -> BaseException:
         night.log.parent.mkdir(parents=True, exist_ok=True)
         with night.log.open("a", encoding="utf-8") as log:
             log.write("".join(traceback.format_tb(error.__traceback__)) + _told(error, night) + "\n")
-    return PortraitError(
-        f"{_told(error, night)}; the stack is in {night.log}; nothing was released, run the night again"
-    )
+    return PortraitError(f"{_told(error, night)}; the stack is in {night.log}; nothing was released, run it again")

@@ -64,11 +64,13 @@ def ask(lakehouse: Lakehouse, release: Release, choice: Choice, sql: str) -> lis
 
 def check_source(conf: Configuration, lakehouse: Lakehouse, release: Release, choice: Choice) -> None:
     """Raise DefinitionError for a source that neither the configuration nor the quarantine knows."""
+    if choice.source is None or choice.source in conf.sources:
+        return
     known = {
         *conf.sources,
         *(name for (name,) in ask(lakehouse, release, Choice(), "select distinct source from chosen")),
     }
-    if choice.source is not None and choice.source not in known:
+    if choice.source not in known:
         raise DefinitionError(f"--source {choice.source}: no such source{nearest(choice.source, known)}")
 
 
