@@ -4,7 +4,8 @@ import json
 import os
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -33,11 +34,11 @@ class Stage:
     writes: str
 
 
-def release(night: Night) -> None:
+def release(night: Night, cause: releases.Cause = "night") -> None:
     """Make what the stages wrote the state that readers see: one row, so all of it or nothing."""
     if night.release is None or night.release.run_id != night.run_id:  # else it died before it had noted the stage
         night.release = releases.publish(
-            night.lakehouse, run_id=night.run_id, day=night.day, cause="night",
+            night.lakehouse, run_id=night.run_id, day=night.day, cause=cause,
             versions=night.versions, configuration=night.conf.hash,
         )  # fmt: skip
     night.figure("release", night.release.release)
@@ -95,29 +96,61 @@ def run_night(
     """
     lakehouse = Lakehouse(conf.lakehouse)
     options = {"again": again, "full_refresh": full_refresh, "refit": refit}
-    told = {"configuration": conf.hash, "code_version": code_version()}
     with Lease(conf.lakehouse, run_id or f"of {day} (process {os.getpid()})") as lease:
-        start = begin(lakehouse, day, options=options, run_id=run_id, **told)
+        start = begin(lakehouse, day, options=options, run_id=run_id, **_told_of(conf))
         lease.names_run(start.run_id)
-        night = Night(
-            conf=conf, lakehouse=lakehouse, day=day, run_id=start.run_id, started_at=start.started_at, base=start.base,
-            refit=refit, full_refresh=full_refresh, log=log_file(conf, start.run_id), on_warning=screen.warn,
-            on_session=lambda spark: lease.names_jvm(jvm_pid(spark)), local=local,
+        night = opened(
+            conf, day, start, screen=screen, lease=lease, local=local, session=session,
+            refit=refit, full_refresh=full_refresh,
         )  # fmt: skip
-        if session is not None:
-            night.__dict__["spark"] = session
-            lease.names_jvm(jvm_pid(session))
-        night.check_room()
-        _note_run(night, "running", options, told)
-        try:
+        with noted(night, options, OVER if stages[-1] == STAGES[-1] else "stopped"):
             _go(night, start, stages, screen, lease.check)
-        except LockedError:
-            raise  # the lakehouse is another run's now: not even a note
-        except BaseException as error:
-            _note_run(night, "failed", options, told, error=_told(error, night))
-            raise _shown(error, night) from error
-        _note_run(night, OVER if stages[-1] == STAGES[-1] else "stopped", options, told)
         return night
+
+
+def opened(
+    conf: Configuration, day: date, start: Begin, *, screen: Screen, lease: Lease | None, local: bool, session: Any,
+    refit: bool = False, full_refresh: bool = False,
+) -> Night:  # fmt: skip
+    """The run of that start, with its log and its session. `lease`: what it holds; None: it only reads."""
+
+    def names_jvm(spark: Any) -> None:
+        if lease:
+            lease.names_jvm(jvm_pid(spark))
+
+    night = Night(
+        conf=conf, lakehouse=Lakehouse(conf.lakehouse), day=day, run_id=start.run_id, started_at=start.started_at,
+        base=start.base, refit=refit, full_refresh=full_refresh, log=log_file(conf, start.run_id),
+        on_warning=screen.warn, on_session=names_jvm, local=local,
+    )  # fmt: skip
+    if session is not None:
+        night.__dict__["spark"] = session
+        names_jvm(session)
+    return night
+
+
+@contextmanager
+def noted(night: Night, options: Mapping[str, Any], over: str = OVER) -> Iterator[None]:
+    """Notes in ops/run that the run of this block begins, and how it ends: `over`, or failed and why."""
+    night.check_room()
+    _note_run(night, "running", options)
+    try:
+        yield
+    except LockedError:
+        raise  # the lakehouse is another run's now: not even a note
+    except BaseException as error:
+        _note_run(night, "failed", options, error=_told(error, night))
+        raise _shown(error, night) from error
+    _note_run(night, over, options)
+
+
+@contextmanager
+def shown_errors(night: Night) -> Iterator[None]:
+    """What goes wrong in this block is shown as a line, whoever raised it."""
+    try:
+        yield
+    except BaseException as error:
+        raise _shown(error, night) from error
 
 
 def _go(night: Night, start: Begin, stages: Sequence[str], screen: Screen, holds: Callable[[], None]) -> None:
@@ -134,10 +167,15 @@ def _go(night: Night, start: Begin, stages: Sequence[str], screen: Screen, holds
     night.finished = {row["stage"]: _ledger(row) for row in kept}
     if done:
         screen.progress(f"run {night.run_id} goes on after {done[-1]}")
-    for stage in NIGHT:
-        if stage.name in stages and stage.name not in done:
-            holds()
-            _run_stage(night, stage, screen)
+    chosen_ones = [stage for stage in NIGHT if stage.name in stages and stage.name not in done]
+    run_stages(night, chosen_ones, screen, holds)
+
+
+def run_stages(night: Night, stages: Sequence[Stage], screen: Screen, holds: Callable[[], None]) -> None:
+    """Stage by stage, each noted in ops/stage. `holds` raises where the run has lost its lease."""
+    for stage in stages:
+        holds()
+        _run_stage(night, stage, screen)
 
 
 def _ledger(row: Mapping[str, Any]) -> Ledger:
@@ -181,14 +219,17 @@ def _run_stage(night: Night, stage: Stage, screen: Screen) -> None:
     screen.progress(f"{stage.name:<10} {seconds:>7.1f} s {night.stage.rows:>12,} rows")
 
 
-def _note_run(
-    night: Night, status: str, options: Mapping[str, Any], told: Mapping[str, str], error: str | None = None
-) -> None:
+def _told_of(conf: Configuration) -> dict[str, str]:
+    return {"configuration": conf.hash, "code_version": code_version()}
+
+
+def _note_run(night: Night, status: str, options: Mapping[str, Any], error: str | None = None) -> None:
     now = datetime.now(UTC)
     row = {
         "run_id": night.run_id, "date": night.day, "status": status, "at": now, "started_at": night.started_at,
         "base_release": night.base.release if night.base else None, "options": json.dumps(options, sort_keys=True),
-        "seconds": (now - night.started_at).total_seconds(), "error": error, **told,
+        "seconds": (now - night.started_at).total_seconds(), "error": error,
+        **_told_of(night.conf),
     }  # fmt: skip
     night.lakehouse.append(OPS_RUN, [row])
 
@@ -248,6 +289,4 @@ def _shown(error: BaseException, night: Night) -> BaseException:
         night.log.parent.mkdir(parents=True, exist_ok=True)
         with night.log.open("a", encoding="utf-8") as log:
             log.write("".join(traceback.format_tb(error.__traceback__)) + _told(error, night) + "\n")
-    return PortraitError(
-        f"{_told(error, night)}; the stack is in {night.log}; nothing was released, run the night again"
-    )
+    return PortraitError(f"{_told(error, night)}; the stack is in {night.log}; nothing was released, run it again")

@@ -9,7 +9,7 @@ from jobs.figures import Figures, tables
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.files import files_of, to_take
-from jobs.runtime.releases import all_releases, newest
+from jobs.runtime.releases import REPLAY, all_releases, newest
 from jobs.runtime.tables import Lakehouse
 from transforms.schemas import ENTITIES, OPS_FILE, OPS_RUN, OPS_STAGE
 from transforms.sources.database import JDBC
@@ -142,7 +142,8 @@ def show_status(conf: Configuration, nights: int, screen: Screen) -> None:
 def _show_run(run: Mapping[str, Any], stages: list[dict[str, Any]], release: int | None, screen: Screen) -> None:
     numbered = f", release {release}" if release else ""
     rows = [[row["stage"], row["status"], row["seconds"], row["rows"], row["jobs"]] for row in stages]
-    title = f"night of {run['date']}: {run['status']}{numbered} (run {run['run_id']}, {run['seconds'] or 0:.0f} s)"
+    what = "replay as of" if run["run_id"].startswith(REPLAY) else "night of"
+    title = f"{what} {run['date']}: {run['status']}{numbered} (run {run['run_id']}, {run['seconds'] or 0:.0f} s)"
     screen.table(title, ["stage", "status", "seconds", "rows", "jobs"], rows)
     for row in stages:
         for warning in json.loads(row["figures"] or "{}").get("warnings", []):

@@ -9,6 +9,7 @@ from typing import Any
 
 from jobs.figures import Figures, Shown, tables
 from jobs.runtime.night import Night
+from jobs.runtime.releases import REPLAY
 from jobs.runtime.tables import Lakehouse
 from transforms.errors import DefinitionError
 from transforms.schemas import OPS_QUALITY, OPS_STAGE
@@ -33,7 +34,8 @@ def run(night: Night) -> None:
 
 def write_report(lakehouse: Lakehouse, day: date) -> str:
     """The report of an earlier night, again. Gives its path. Raises DefinitionError where that night never ran."""
-    rows = sorted((row for row in lakehouse.rows(OPS_STAGE) if row["date"] == day), key=lambda row: row["at"])
+    told = (row for row in lakehouse.rows(OPS_STAGE) if row["date"] == day and not row["run_id"].startswith(REPLAY))
+    rows = sorted(told, key=lambda row: row["at"])
     if not rows:
         raise DefinitionError(f"--date {day}: no such night in {lakehouse.uri}; portrait status lists them")
     run_id = rows[-1]["run_id"]

@@ -1,7 +1,7 @@
 """Silver: every version of every record, typed and checked. What is not right goes to quarantine with its reasons."""
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -51,35 +51,36 @@ def run(night: Night) -> None:
     Raises DataError where a `stop` check falls, or where rows that landed are not accounted for.
     """
     if not night.full_refresh:
-        _refine_day(night, night.day)
+        refine_day(night, night.day)
         return
     for table in [*(entity.table for entity in ENTITIES.values()), QUARANTINE]:
         night.forget(table)
     for day in sorted({row["_batch_date"] for row in night.rows(OPS_FILE)}):
-        _refine_day(night, day)
+        refine_day(night, day)
 
 
-def _refine_day(night: Night, day: date) -> None:
-    landed = _landed(night, day)
+def refine_day(night: Night, day: date, *, only: Collection[str] | None = None) -> None:
+    """Take into silver what landed on a day, of all sources or of some, upon what silver holds of the days before."""
+    landed = _landed(night, day, only)
     by_entity = {name: [source for source in landed if night.conf.sources[source].entity == name] for name in ENTITIES}
     work = [(ENTITIES[name], sources) for name, sources in by_entity.items() if sources]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         with night.for_rows(max(landed.values(), default=0)):
-            batches = list(pool.map(lambda item: _batch(night, item[0], item[1], day, landed), work))
+            batches = list(pool.map(lambda item: parsed_batch(night, item[0], item[1], day, landed), work))
         list(pool.map(lambda batch: _refine(night, batch), batches))
     _quarantine(night, batches)
     night.spark.catalog.clearCache()
     _account(night, batches, landed, day)
 
 
-def _landed(night: Night, day: date) -> dict[str, int]:
+def _landed(night: Night, day: date, only: Collection[str] | None) -> dict[str, int]:
     """Source -> rows it landed on that day, for the sources that landed files."""
     names = {row["source"] for row in night.rows(OPS_FILE) if row["_batch_date"] == day}
     told = night.figures_of("bronze").get("landed", {}) if day == night.day else {}
     return {
         name: told[name] if name in told else _bronze(night, name, day).count()
         for name in night.conf.sources
-        if name in names
+        if name in names and (only is None or name in only)
     }
 
 
@@ -87,11 +88,14 @@ def _bronze(night: Night, source: str, day: date) -> DataFrame:
     return night.load(f"bronze/{source}").where(F.col("_batch_date") == F.lit(day))
 
 
-def _batch(night: Night, entity: Entity, names: Sequence[str], day: date, landed: dict[str, int]) -> Batch:
-    """An entity's new rows, parsed, with their reasons."""
+def parsed_batch(
+    night: Night, entity: Entity, names: Sequence[str], day: date, landed: dict[str, int],
+    raw: Callable[[Night, str, date], DataFrame] = _bronze,
+) -> Batch:  # fmt: skip
+    """An entity's new rows, parsed, with their reasons. `raw`: a source's rows of a day, as bronze has them."""
     as_of = end_of(day, night.conf.pipeline.timezone)
     compiled = [_compiled(night, name) for name in names]
-    sources = [refine.parsed(_bronze(night, c.source.source, day), c, day=day, as_of=as_of) for c in compiled]
+    sources = [refine.parsed(raw(night, c.source.source, day), c, day=day, as_of=as_of) for c in compiled]
     rows = functools.reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), sources).transform(
         refine.refined, entity, compiled, day=day, as_of=as_of,
         timezone=night.conf.pipeline.timezone, base_currency=night.conf.pipeline.base_currency,
@@ -105,7 +109,7 @@ def _refine(night: Night, batch: Batch) -> None:
     keys = None if batch.few else versions.contested(batch.rows).persist()
     judged = versions.judged_within(batch.rows, keys, batch.entity)
     counts = [*versions.fate_counts(batch.names), *_check_counts(batch, night)]
-    if night.has(batch.entity.table):
+    if night.has_rows(batch.entity.table):
         _replace(night, batch, judged, counts)
         return
     seen = Observation(f"{batch.entity.name} {batch.day}")

@@ -9,6 +9,24 @@ from transforms.definitions import Definition
 SHORTEST_KEY = 32
 
 
+def shape(text: str) -> str:
+    """What a value looks like, without what it says: letters as `a` or `A`, digits as `9`, other scripts as `x`.
+
+    Blanks and ASCII punctuation stay, which is what tells one pattern of a date or a number from another.
+    """
+    return "".join(_shape_of(character) for character in text)
+
+
+def _shape_of(character: str) -> str:
+    if not character.isascii():
+        return "x"
+    if character.isdigit():
+        return "9"
+    if character.isalpha():
+        return "A" if character.isupper() else "a"
+    return character
+
+
 class Purpose(Definition):
     """A use of personal data, and the consent that it needs."""
 

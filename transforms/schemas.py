@@ -281,6 +281,7 @@ BRONZE_COLUMNS = (
     _c("_ingested_at", "timestamp", "UTC; when the run that took it began", "none", True),
     _c("_corrupt", "string", "the raw text of a record that could not be split into columns", "personal"),
 )
+CORRUPT = "corrupt"  # the reason against a record that could not be split into columns
 QUARANTINE = Table(
     "silver/quarantine",
     (

@@ -10,7 +10,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.runtime.configuration import Configuration
-from jobs.runtime.releases import Release
+from jobs.runtime.releases import REPLAY, Release
 from jobs.runtime.snapshot import read_version
 from jobs.runtime.tables import Lakehouse
 from transforms.errors import PortraitError
@@ -123,13 +123,24 @@ def _merged(state: State, export: Export, since: Release, release: Release) -> D
 
 
 def _merges(lakehouse: Lakehouse, since: Release, release: Release) -> list[tuple[str, list[str]]]:
-    """Who was merged after one release and up to another, oldest first: the id that was kept, those it came from."""
-    changed = lakehouse.dataset(IDENTITY_CHANGE.name, release.versions.get(IDENTITY_CHANGE.name))
-    if changed is None or IDENTITY_CHANGE.name not in release.versions:
+    """Who was merged after one release and up to another, oldest first: the id that was kept, those it came from.
+
+    A replay merges under the date of the night that it mends: what `since` does not know of its own date is new too.
+    """
+    changed, before = (_changes_at(lakehouse, of) for of in (release, since))
+    if changed is None:
         return []
+    of_since = ds.field("date") == ds.scalar(since.date)
+    known = before.to_table(columns=["run_id"], filter=of_since).column("run_id").unique() if before else []
+    told_then = of_since & ds.field("run_id").isin(known)
     merges = changed.to_table(
-        columns=["date", "customer_id", "from_ids"],
-        filter=(ds.field("kind") == "merge") & (ds.field("date") > since.date),
-    )
-    ordered = merges.sort_by([("date", "ascending"), ("customer_id", "ascending")]).to_pylist()
-    return [(row["customer_id"], row["from_ids"] or []) for row in ordered]
+        columns=["date", "run_id", "customer_id", "from_ids"],
+        filter=(ds.field("kind") == "merge") & (ds.field("date") >= since.date) & ~told_then,
+    ).to_pylist()
+    merges.sort(key=lambda row: (row["date"], row["run_id"].startswith(REPLAY), row["run_id"], row["customer_id"]))
+    return [(row["customer_id"], row["from_ids"] or []) for row in merges]
+
+
+def _changes_at(lakehouse: Lakehouse, release: Release) -> ds.Dataset | None:
+    version = release.versions.get(IDENTITY_CHANGE.name)
+    return lakehouse.dataset(IDENTITY_CHANGE.name, version) if version is not None else None

@@ -113,6 +113,11 @@ class Night:
         """Is the table in this night's state?"""
         return _name(table) in self.versions
 
+    def has_rows(self, table: str | Table) -> bool:
+        """Is the table in this night's state, and not empty?"""
+        name = _name(table)
+        return name in self.versions and self.lakehouse.size(name, self.versions[name]) > 0
+
     def load(self, table: str | Table) -> "DataFrame":
         """The table at this night's version. Raises PortraitError where this night has no such table."""
         name = _name(table)

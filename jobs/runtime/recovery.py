@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from jobs.runtime.releases import RESTORE, Release, all_releases
+from jobs.runtime.releases import REPLAY, Release, all_releases, made_by
 from jobs.runtime.tables import Lakehouse
 from transforms.errors import DefinitionError
 from transforms.schemas import OPS_RUN, OPS_STAGE
@@ -66,6 +66,11 @@ def begin(
         raise DefinitionError(
             f"--again: only the newest night can be run again ({last.date if last else 'there is none'})"
         )
+    if again and last and last.of_replay and not options.get("full_refresh"):
+        raise DefinitionError(
+            f"--again: the newest release is of {last.run_id}, and the night alone would undo that; "
+            "add --full-refresh, or restore the night's own release first (portrait restore)"
+        )
     told = sorted(lakehouse.rows(OPS_RUN), key=lambda row: row["at"])
     runs = {row["run_id"]: row for row in told}
     if last and last.date == day and not again:
@@ -86,13 +91,12 @@ def begin(
 
 
 def _base_of(last: Release, releases: Sequence[Release], runs: Mapping[str, Mapping[str, Any]]) -> Release | None:
-    """The release that the newest one's night was built on, also where that night was restored since."""
-    run_id = last.run_id
-    while run_id not in runs and run_id.startswith(RESTORE):
-        run_id = run_id.removeprefix(RESTORE)
+    """The release that the newest one's night was built on, also where that was restored or replayed upon since."""
+    run_id = last.run_id if last.run_id in runs else made_by(last.run_id)
     if run_id not in runs:
         return next((release for release in reversed(releases) if release.date < last.date), None)
-    return next((release for release in releases if release.release == runs[run_id]["base_release"]), None)
+    base = next((release for release in releases if release.release == runs[run_id]["base_release"]), None)
+    return _base_of(base, releases, runs) if base and run_id.startswith(REPLAY) else base
 
 
 def _after_release(lakehouse: Lakehouse, last: Release, runs: Mapping[str, Mapping[str, Any]]) -> Begin:

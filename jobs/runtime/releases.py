@@ -11,6 +11,8 @@ from transforms.schemas import OPS_RELEASE
 
 Cause = Literal["night", "restore", "override", "erasure", "maintenance", "replay"]
 RESTORE = "restore-"  # before the id of the run whose release was restored
+# Begins the id of a run that tried again what nights had refused. When it began follows, so that ids are in order.
+REPLAY = "replay-"
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,18 @@ class Release:
     cause: str
     versions: Mapping[str, int]
     configuration: str
+
+    @property
+    def of_replay(self) -> bool:
+        """Is it a replay's state, be it restored since?"""
+        return made_by(self.run_id).startswith(REPLAY)
+
+
+def made_by(run_id: str) -> str:
+    """The run that made a state, also where it was restored since."""
+    while run_id.startswith(RESTORE):
+        run_id = run_id.removeprefix(RESTORE)
+    return run_id
 
 
 def all_releases(lakehouse: Lakehouse) -> list[Release]:

@@ -85,8 +85,9 @@ class House:
         )
 
     def release(
-        self, people: dict[str, Person], *, day: int = 0, merges: dict[str, list[str]] | None = None, holdout: str = ""
-    ) -> Release:
+        self, people: dict[str, Person], *, day: int = 0, merges: dict[str, list[str]] | None = None, holdout: str = "",
+        run_id: str = "",
+    ) -> Release:  # fmt: skip
         """Publish a release of these people: customer -> profile columns, email."""
         date_ = FIRST_DAY + timedelta(days=day)
         rows = [
@@ -98,7 +99,7 @@ class House:
             for one in people
         ]
         changes = [
-            {"run_id": f"r{day}", "date": date_, "kind": "merge", "customer_id": kept, "from_ids": ended}
+            {"run_id": run_id or f"r{day}", "date": date_, "kind": "merge", "customer_id": kept, "from_ids": ended}
             for kept, ended in (merges or {}).items()
         ]
         versions = {
@@ -108,7 +109,8 @@ class House:
             IDENTITY_CHANGE.name: self.write(IDENTITY_CHANGE, changes, mode="append"),
         }
         return releases.publish(
-            self.lakehouse, run_id=f"r{day}", day=date_, cause="night", versions=versions, configuration="conf"
+            self.lakehouse, run_id=run_id or f"r{day}", day=date_, cause="night", versions=versions,
+            configuration="conf",
         )  # fmt: skip
 
     def write(self, table: Table, rows: list[dict[str, Any]], mode: Any = "overwrite") -> int:
@@ -461,6 +463,21 @@ def test_a_night_that_was_not_delivered_is_caught_up_with(house: House):
     moved = duckdb.sql(f"select merged_into from '{house.out(day=2)}/*.parquet' where change = 'merged'").fetchall()
     added = duckdb.sql(f"select customer_id from '{house.out(day=2)}/*.parquet' where change = 'added'").fetchall()
     assert moved == [*added, *added] and len(added[0][0]) == 64
+
+
+def test_a_merge_by_a_replay_of_the_delivered_night_is_told_by_the_next(house: House):
+    both_modes(house, columns=["spend"])
+    house.release(people(a=1, b=2, c=3, d=4), merges={"d": ["z"]})
+    house.deliver()
+    house.release(people(a=1, c=3, d=4), merges={"c": ["b"]}, run_id="replay-1")
+    house.release(people(a=1, d=4), merges={"a": ["c"]}, run_id="replay-2")
+    house.release(people(a=1, d=5), day=1)
+    house.deliver()
+    assert held_after(house, [0, 1]) == full(house, 1)
+    moved = duckdb.sql(
+        f"select customer_id, merged_into from '{house.out(day=1)}/*.parquet' where change = 'merged' order by all"
+    ).fetchall()
+    assert moved == [("b", "a"), ("c", "a")]
 
 
 def test_a_delivery_that_was_never_noted_is_found_by_its_manifest(house: House):

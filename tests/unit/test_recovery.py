@@ -116,6 +116,37 @@ def test_the_newest_night_again_builds_on_what_it_was_built_on(house: House) -> 
     assert start.base.release == 2
 
 
+def test_a_replay_is_not_undone_by_its_night_alone(house: House) -> None:
+    house.night("one", MONDAY, base=None)
+    house.night("two", TUESDAY, base=1)
+    house.run("replay-1", TUESDAY, "silver", status=OVER, base=2)
+    house.release("replay-1", TUESDAY, cause="replay")
+    afresh = {"configuration": "a", "code_version": "1", "options": {**PLAIN, "again": True, "full_refresh": True}}
+    for restored in (False, True):
+        if restored:
+            house.release("restore-replay-1", TUESDAY, cause="restore")
+        with pytest.raises(DefinitionError, match=r"--date 2026-03-03: released already"):
+            house.begin(TUESDAY)
+        with pytest.raises(DefinitionError, match="the night alone would undo that"):
+            house.begin(TUESDAY, again=True)
+        start = begin(house.lakehouse, TUESDAY, **afresh)
+        assert start.base is not None
+        assert start.base.release == 1  # what the night was built on
+    house.release("restore-two", TUESDAY, cause="restore")
+    start = house.begin(TUESDAY, again=True)
+    assert start.base is not None
+    assert start.base.release == 1
+
+
+def test_a_night_that_died_is_not_gone_on_with_after_a_replay(house: House) -> None:
+    """The replay has rolled back what the night had left, and died itself."""
+    house.night("one", MONDAY, base=None)
+    house.run("two", TUESDAY, "bronze", "silver", base=1)
+    house.run("replay-1", MONDAY, "silver", base=1)
+    start = house.begin(TUESDAY)
+    assert (stages_of(start), start.versions) == ([], {"bronze": 1})
+
+
 def test_the_first_night_again_builds_on_nothing(house: House) -> None:
     house.night("one", MONDAY, base=None)
     house.night("one more", MONDAY, base=None, again=True)

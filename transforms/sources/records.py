@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from transforms import columns
-from transforms.schemas import Entity
+from transforms.schemas import CORRUPT, Entity
 from transforms.sources.standard import with_phones
 
 LONGEST_KEY = 200
@@ -91,7 +91,7 @@ def with_hash(rows: DataFrame, entity: Entity) -> DataFrame:
 def with_reasons(rows: DataFrame, entity: Entity, *, flaws: Mapping[str, SparkColumn], as_of: datetime) -> DataFrame:
     """Adds `reasons`: the names of all rules that the row violates. A rule that cannot be judged (NULL) is met."""
     rules = {
-        "corrupt": F.col("_corrupt").isNotNull(),
+        CORRUPT: F.col("_corrupt").isNotNull(),
         **{f"no_{column.name}": F.col(column.name).isNull() for column in entity.columns if column.required},
         **({f"implausible_{entity.time}": F.col("event_at") < F.lit(EARLIEST)} if entity.time else {}),
         **flaws,
