@@ -6,7 +6,10 @@ No Spark here, so that `portrait validate` and the readers without a JVM can use
 
 from transforms.schemas.activity import (
     CAMPAIGN_EVENT,
+    INTERACTION,
+    SERVICE_TICKET,
     SOCIAL_ACTIVITY,
+    SURVEY_RESPONSE,
     TRANSACTION,
     WEB_EVENT,
 )
@@ -40,6 +43,7 @@ from transforms.schemas.ops import (
 from transforms.schemas.people import (
     CONSENT,
     CONTACT,
+    ENRICHMENT,
     LOYALTY_ACCOUNT,
 )
 from transforms.schemas.reference import (
@@ -65,6 +69,7 @@ __all__ = [
     "COMMON_LAST",
     "CONSENT",
     "CONTACT",
+    "ENRICHMENT",
     "ENTITIES",
     "FIXED_TABLES",
     "GOLDEN_FIELDS",
@@ -77,6 +82,7 @@ __all__ = [
     "IDENTITY_EDGE",
     "IDENTITY_RECORD",
     "IDS",
+    "INTERACTION",
     "LEDGER",
     "LOYALTY_ACCOUNT",
     "MONEY",
@@ -89,7 +95,9 @@ __all__ = [
     "OPS_STAGE",
     "PRODUCT",
     "QUARANTINE",
+    "SERVICE_TICKET",
     "SOCIAL_ACTIVITY",
+    "SURVEY_RESPONSE",
     "TRANSACTION",
     "WEB_EVENT",
     "Column",
@@ -101,7 +109,8 @@ __all__ = [
 ENTITIES: dict[str, Entity] = {
     entity.name: entity
     for entity in (
-        CONTACT, TRANSACTION, WEB_EVENT, SOCIAL_ACTIVITY, CAMPAIGN_EVENT, LOYALTY_ACCOUNT, CONSENT, PRODUCT, CAMPAIGN,
+        CONTACT, TRANSACTION, WEB_EVENT, SOCIAL_ACTIVITY, CAMPAIGN_EVENT, SERVICE_TICKET, SURVEY_RESPONSE, INTERACTION,
+        LOYALTY_ACCOUNT, CONSENT, ENRICHMENT, PRODUCT, CAMPAIGN,
     )
 }  # fmt: skip
 

@@ -87,3 +87,51 @@ CAMPAIGN_EVENT = Entity(
         Column("event", "string", "sent, open, click, bounce, unsubscribe or convert", required=True),
     ),
 )
+SERVICE_TICKET = Entity(
+    "service_ticket",
+    key=("ticket_id",),
+    time="opened_at",
+    changed="closed_at",
+    columns=(
+        Column("ticket_id", "string", "", required=True),
+        Column("opened_at", "timestamp", "UTC", required=True),
+        Column("closed_at", "timestamp", "UTC; NULL while open"),
+        Column("channel", "string", "by which it came, such as phone, email, chat"),
+        Column("category", "string", "what it is about"),
+        Column("priority", "string", "as the source grades it, such as low, normal, high, urgent"),
+        Column("status", "string", "as the source names it, such as open, pending, closed"),
+        Column("satisfaction", "double", "the customer's rating, 1 (worst) to 5 (best)"),
+        Column("sla_met", "boolean", "handled within the time that was promised"),
+        Column("text", "string", "what the customer wrote or said", "personal"),
+        Column("language", "string", "ISO 639-1; of the text"),
+        Column("sentiment", "double", "-1 to 1; of the text"),
+        Column("topics", "array<string>", ""),
+    ),
+)
+SURVEY_RESPONSE = Entity(
+    "survey_response",
+    key=("response_id",),
+    time="answered_at",
+    columns=(
+        Column("response_id", "string", "", required=True),
+        Column("answered_at", "timestamp", "UTC", required=True),
+        Column("survey_id", "string", "the survey; one with nps in its name is held to 0 to 10"),
+        Column("score", "double", "on the survey's own scale; 0 to 10 for NPS"),
+        Column("comment", "string", "", "personal"),
+        Column("language", "string", "ISO 639-1; of the comment"),
+        Column("sentiment", "double", "-1 to 1; of the comment"),
+        Column("topics", "array<string>", ""),
+    ),
+)
+INTERACTION = Entity(
+    "interaction",
+    key=("interaction_id",),
+    time="occurred_at",
+    columns=(
+        Column("interaction_id", "string", "", required=True),
+        Column("occurred_at", "timestamp", "UTC", required=True),
+        Column("channel", "string", "where or by what means, such as store, phone, video"),
+        Column("kind", "string", "such as call, visit, event, interview"),
+        Column("detail", "string", "as the source notes it", "personal"),
+    ),
+)

@@ -1,4 +1,4 @@
-"""What systems hold of a person: who they are, their standing, their decisions."""
+"""What systems hold of a person: who they are, their standing, their decisions, what others say of them."""
 
 from transforms.schemas.shape import Column, Entity
 
@@ -54,5 +54,16 @@ CONSENT = Entity(
         Column("decided_at", "timestamp", "UTC", required=True),
         Column("purpose", "string", "", required=True),
         Column("granted", "boolean", "", required=True),
+    ),
+)
+ENRICHMENT = Entity(
+    "enrichment",
+    key=("record_id",),
+    changed="observed_at",
+    columns=(
+        Column("record_id", "string", "the provider's own key of the record", "personal", True),
+        Column("attributes", "map<string,string>", "fact -> value, as the provider names them", "sensitive", True),
+        Column("observed_at", "timestamp", "UTC; when the provider last looked"),
+        Column("provider", "string", "who says so"),
     ),
 )

@@ -97,7 +97,13 @@ class Entity:
         return {column.name: column.type for column in self.columns}
 
     @property
+    def reference(self) -> bool:
+        """It describes no person: nothing that happened, nobody's record, nothing that is kept up to date."""
+        return not (self.person or self.time or self.changed or self.automatic_ids)
+
+    @property
     def table(self) -> Table:
-        """silver/<entity>: every version of every record."""
-        columns = (*COMMON_FIRST, *self.columns, *COMMON_LAST)
+        """silver/<entity>: every version of every record. A key that the source calls record_id is not told twice."""
+        own = (column for column in self.columns if column.name != "record_id")
+        columns = (*COMMON_FIRST, *own, *COMMON_LAST)
         return Table(f"silver/{self.name}", columns, key=("record_id", "_batch_date"), indexed=4)
