@@ -14,7 +14,7 @@ from jobs.demo.people import Draws, Person, pick, stream
 from jobs.demo.truth import Truth
 
 SOURCE = "enrichment"
-HEADER = "ref,email,phone,income_band,home,children,cars,interests,as_of"
+HEADER = "ref,email,phone,income_band,home,children,cars,interests,seen"
 _MATCHED = 0.62  # of the people in the CRM
 _NEW, _CHANGED = 3, 4  # a later night
 _INTERESTS = ("cooking", "gardening", "travel", "sports", "pets", "reading")
