@@ -195,7 +195,9 @@ class Compiler:
         pattern = calls.checked_literal(
             self.compile(node.expression), "regex" if operator == "rlike" else "like", operator
         )
-        return Part(f"({value.sql} {operator} {pattern.sql})", "boolean")
+        # unlike every other `not`, that of `not like` is told by the node itself
+        negation = "not " if node.args.get("negate") else ""
+        return Part(f"({value.sql} {negation}{operator} {pattern.sql})", "boolean")
 
     def case(self, node: exp.Expr) -> Part:
         subject = self.compile(node.this) if node.this else None
