@@ -47,7 +47,9 @@ class Compiler:
         """`node` as SQL with its type. Raises ExpressionError for whatever is not allowed."""
         handler = _HANDLERS.get(type(node))
         if handler:
-            return handler(self, node)
+            part = handler(self, node)
+            # unlike other negations, those of `not like` and `notnull` are told by the node itself
+            return Part(f"(not {part.sql})", "boolean") if node.args.get("negate") else part
         if isinstance(node, _SUBQUERIES):
             raise ExpressionError("subqueries are refused: an expression reads one row")
         if isinstance(node, exp.Window):
@@ -195,9 +197,7 @@ class Compiler:
         pattern = calls.checked_literal(
             self.compile(node.expression), "regex" if operator == "rlike" else "like", operator
         )
-        # unlike every other `not`, that of `not like` is told by the node itself
-        negation = "not " if node.args.get("negate") else ""
-        return Part(f"({value.sql} {negation}{operator} {pattern.sql})", "boolean")
+        return Part(f"({value.sql} {operator} {pattern.sql})", "boolean")
 
     def case(self, node: exp.Expr) -> Part:
         subject = self.compile(node.this) if node.this else None
