@@ -23,6 +23,9 @@ _ABOUT = {
     "web_event": ("event_type", "path", "device_type"),
     "social_activity": ("platform", "action", "topics"),
     "campaign_event": ("campaign_id", "channel", "event"),
+    "service_ticket": ("ticket_id", "channel", "category", "status"),
+    "survey_response": ("survey_id", "score"),
+    "interaction": ("channel", "kind"),
 }
 
 

@@ -26,14 +26,22 @@ LONGEST = 10_000
 DEEPEST = 60
 
 
+_NAMES = SparkParser.ID_VAR_TOKENS
+
+
 class _Dialect(Spark):
     """Spark's grammar, in which a function is only a name and its arguments: nothing is rewritten while parsing."""
 
     class Tokenizer(Spark.Tokenizer):
         # 'it''s' is one text
         STRING_ESCAPES = ["\\", "'"]
+        # an expression is no statement: comment, show and update are columns like any other
+        COMMANDS: ClassVar[set[Any]] = set()
 
     class Parser(SparkParser):
+        STATEMENT_PARSERS: ClassVar[dict[Any, Any]] = {
+            token: rule for token, rule in SparkParser.STATEMENT_PARSERS.items() if token not in _NAMES
+        }
         FUNCTIONS: ClassVar[dict[str, Any]] = {}
         FUNCTION_PARSERS = {name: SparkParser.FUNCTION_PARSERS[name] for name in ("CAST", "TRY_CAST")}
         NO_PAREN_FUNCTIONS: ClassVar[dict[Any, Any]] = {}

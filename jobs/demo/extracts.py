@@ -12,22 +12,30 @@ from pathlib import Path
 from typing import TypeVar
 
 from jobs.demo import social, transactions, web
+from jobs.demo.app import write_events
 from jobs.demo.campaigns import Campaigning, write_reference
 from jobs.demo.crm import write_contacts
+from jobs.demo.enrichment import write_facts
 from jobs.demo.members import write_accounts, write_members
+from jobs.demo.notes import write_interactions
 from jobs.demo.pages import Pages
 from jobs.demo.people import Demographics, make_people
 from jobs.demo.pools import Pool, make_pools
 from jobs.demo.purchases import FIRST_DAY, Purchases, read_purchases
+from jobs.demo.service import write_tickets
 from jobs.demo.shoppers import Shoppers, as_arrays
 from jobs.demo.stories import plant
+from jobs.demo.surveys import write_responses
 from jobs.demo.truth import Truth
 from jobs.demo.visitors import Visitors, make_visitors
 
 T = TypeVar("T")
 # The history up to and with the first; a normal day; a day with restated and late extracts, merges and a split.
 DEMO_NIGHTS = (date(2017, 12, 28), date(2017, 12, 29), date(2017, 12, 30))
-SYSTEMS = ("pos", "products", "campaigns", "campaign_events", "crm", "loyalty", "shop", "web", "social")
+SYSTEMS = (
+    "pos", "products", "campaigns", "campaign_events", "crm", "loyalty", "shop", "web", "social", "tickets", "surveys",
+    "interactions", "enrichment", "app",
+)  # fmt: skip
 
 
 def write_extracts(
@@ -85,7 +93,7 @@ class _Company:
         self.copies: list[_Copy] = []
 
     def open(self, copy: int) -> None:
-        """Invent a copy's people and write what CRM, loyalty scheme and shop hold of them."""
+        """Invent a copy's people and write what is held of them, by CRM and shop, service desk and data seller."""
         seed, truth = self.seed, self.truth
         people = make_people(
             copy, seed=seed, households=self.households, demographics=self.demographics, pools=self.pools
@@ -95,7 +103,8 @@ class _Company:
         spent = [transactions.spent_by(night, self.purchases, shoppers) for night in DEMO_NIGHTS]
         write_contacts(self.folder, people, DEMO_NIGHTS, copy=copy, seed=seed, truth=truth)
         write_members(self.folder, people, DEMO_NIGHTS, spent=spent, copy=copy, seed=seed, truth=truth)
-        write_accounts(self.folder, people, DEMO_NIGHTS, copy=copy, seed=seed, truth=truth)
+        for write in (write_accounts, write_tickets, write_responses, write_interactions, write_facts, write_events):
+            write(self.folder, people, DEMO_NIGHTS, copy=copy, seed=seed, truth=truth)
         days = web.web_days(DEMO_NIGHTS[-1])
         visitors = make_visitors(people, copy=copy, seed=seed, epoch=days[0], days=len(days), truth=truth)
         self.copies.append(_Copy(shoppers, visitors, social.make_crowd(people, copy=copy, seed=seed)))

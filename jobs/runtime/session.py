@@ -44,6 +44,8 @@ _ALWAYS = {
     # A user's expression gives NULL where it cannot be computed; see docs/adr/0004.
     "spark.sql.ansi.enabled": "false",
     "spark.sql.legacy.timeParserPolicy": "CORRECTED",
+    # a JSON object that names a key twice is no reason to stop a night
+    "spark.sql.mapKeyDedupPolicy": "LAST_WIN",
     "spark.sql.codegen.maxFields": "5000",
     # the JVM never compiles a method of more than 8,000 bytes: past it, expressions are generated one by one
     "spark.sql.codegen.hugeMethodLimit": "8000",

@@ -118,6 +118,49 @@ def test_identities_are_mostly_right(nights: Nights) -> None:
     assert scores.recall > 0.6
 
 
+NEWER = {
+    "service_tickets": ("tickets", "service_ticket"),
+    "surveys": ("surveys", "survey_response"),
+    "interactions": ("interactions", "interaction"),
+    "enrichment": ("enrichment", "enrichment"),
+    "app_events": ("app", "web_event"),
+}
+
+
+def test_what_was_spoilt_is_refused_and_nothing_else(nights: Nights) -> None:
+    told = pd.read_csv(nights.project.folder / "truth" / "bad_rows.csv")
+    spoilt = told.assign(twice=told["kind"] == "exact_duplicate").groupby(["system", "date", "twice"])["rows"].sum()
+    for run in nights.runs:
+        for source, fates in run.figures_of("silver")["fates"].items():
+            if source in NEWER:
+                system = NEWER[source][0]
+                expected = [int(spoilt.get((system, str(run.day), twice), 0)) for twice in (False, True)]
+                assert [fates["quarantined"], fates["duplicate"]] == expected, (source, run.day)
+                assert fates["accepted"] > 0, (source, run.day)
+
+
+def test_what_people_do_reaches_their_profile(nights: Nights) -> None:
+    """A record belongs to the customer that the CRM knows the same person as; tags count what silver holds."""
+    owner = nights.project.table("identity/record").set_index("record_id")["customer_id"]
+    truth = pd.read_csv(nights.project.folder / "truth" / "truth.csv", dtype=str)
+    contacts = truth[truth["source"] == "crm_contacts"].assign(
+        customer=lambda rows: ("crm_contacts:" + rows["key"]).map(owner)
+    )
+    customers = contacts.dropna(subset="customer").groupby("person")["customer"].agg(set)
+    profile = nights.project.table("gold/customer_profile").set_index("customer_id")
+    for source in ("service_tickets", "surveys", "interactions", "enrichment"):
+        rows = nights.project.table(f"silver/{NEWER[source][1]}")
+        rows = rows[rows["_valid_to"].isin(["None", "NaT"])]
+        rows = rows.assign(key=rows["record_id"].str.partition(":")[2], customer=rows["_node"].map(owner))
+        known = rows.merge(truth[truth["source"] == source], on="key").join(customers.rename("real"), "person", "inner")
+        right = [customer in real for customer, real in zip(known["customer"], known["real"], strict=True)]
+        assert len(right) > 5 and sum(right) > 0.8 * len(right), source
+        if source == "service_tickets":
+            waiting = rows[rows["closed_at"].isin(["None", "NaT"])].groupby("customer").size()
+            counted = profile["open_tickets"].astype(int)
+            assert counted[counted > 0].to_dict() == waiting[waiting.index.isin(profile.index)].to_dict() != {}
+
+
 def test_open_gold_and_reports_hold_no_direct_identifier(nights: Nights) -> None:
     """No e-mail address, phone or name of anybody in open gold, ops, reports, logs or an export."""
     contacts = nights.project.table("silver/contact")

@@ -1,13 +1,10 @@
 """The demo's extracts: repeatable, true to the real purchases, with everything planted that the nights are to find."""
 
-import csv
-import gzip
 import hashlib
 import json
 import re
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
@@ -17,6 +14,7 @@ import numpy as np
 import pandas as pd
 import phonenumbers
 import pytest
+from demo_files import objects, planted, reach_of, records, text, truth
 
 from jobs.demo import reach
 from jobs.demo.chance import scattered, share
@@ -30,21 +28,13 @@ from transforms.identity.definition import Identity
 from transforms.sources.definition import ACCESS_LOG, compile_source, parse_source
 
 FIRST, SECOND, THIRD = DEMO_NIGHTS
-HOUSEHOLDS = 150
+HOUSEHOLDS = 150  # as in conftest.py
 MONEY = ["sales_value", "retail_disc", "coupon_disc", "coupon_match_disc"]
 LOG_LINE = re.compile(
     r'(\S+) (\S+) (\S+) \[(\d\d/\w{3}/\d{4}):[\d:]{8} -0[45]00\] "(\w+) (\S+) HTTP/1\.1" (\d{3}) (\S+)'
     r' "([^"]*)" "([^"]*)" "([^"]*)"'
 )
 CONF = Path(__file__).parents[2] / "conf"
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small company, all days; nothing has arrived late yet."""
-    folder = tmp_path_factory.mktemp("demo")
-    write_extracts(folder, households=HOUSEHOLDS)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -64,35 +54,12 @@ def lines(demo: Path) -> pd.DataFrame:
     return real_lines(demo)
 
 
-def text(file: Path) -> str:
-    return gzip.decompress(file.read_bytes()).decode() if file.suffix == ".gz" else file.read_text(encoding="utf-8")
-
-
-def records(demo: Path, system: str, day: date | None = None, separator: str = ",") -> Iterator[dict[str, str]]:
-    """The rows that have as many columns as the header, with the day of their file. Oldest first."""
-    for file in sorted((demo / "extracts" / system).glob(f"{day or '*'}/*")):
-        rows = csv.reader(text(file).splitlines(), delimiter=separator)
-        header = next(rows)
-        yield from (
-            dict(zip(header, row, strict=True), _day=file.parent.name) for row in rows if len(row) == len(header)
-        )
-
-
 def real_lines(demo: Path) -> pd.DataFrame:
     """The tills' lines that are whole and can be read; of two tellings of a line the newer."""
     lines = pd.DataFrame(records(demo, "pos"))
     when = pd.to_datetime(lines["sold_at"], format="%Y-%m-%d %H:%M:%S", errors="coerce")
     good = lines["receipt_id"].ne("") & when.notna() & lines["quantity"].str.fullmatch(r"\d+")
     return lines[good].drop_duplicates(["receipt_id", "line_no"], keep="last")
-
-
-def truth(demo: Path, name: str = "truth") -> pd.DataFrame:
-    return pd.read_csv(demo / "truth" / f"{name}.csv", dtype=str, keep_default_na=False)
-
-
-def planted(demo: Path, kind: str) -> pd.DataFrame:
-    found = truth(demo, "planted")
-    return found[found["kind"] == kind]
 
 
 def digest(folder: Path) -> dict[str, str]:
@@ -194,6 +161,10 @@ def test_truth_names_every_record_once(demo: Path) -> None:
         "crm_contacts": {row["contact_id"] for row in records(demo, "crm")},
         "loyalty_members": {row["card_no"] for row in records(demo, "loyalty", separator=";")},
         "shop_accounts": {row["login"] for row in records(demo, "shop")},
+        "service_tickets": {row.get("id", "") for row in objects(demo, "tickets")},
+        "surveys": {row["response"] for row in records(demo, "surveys", separator=";")},
+        "interactions": {row["entry"] for row in records(demo, "interactions", separator="\t")},
+        "enrichment": {row["ref"] for row in records(demo, "enrichment")},
     }
     assert {source: keys - {""} for source, keys in held.items()} == by_source.to_dict()
     assert not list((demo / "extracts").rglob("truth*"))
@@ -223,11 +194,6 @@ def test_second_records_differ_and_share_what_is_said(demo: Path) -> None:
         phones = bool(second["mobile"]) and reach_of(first["mobile"], country) == reach_of(second["mobile"], country)
         shares = detail.split("shares ")[1]
         assert {"email": emails, "phone": phones, "name and birth date": not emails and not phones}[shares], detail
-
-
-def reach_of(number: str, country: str) -> str:
-    parsed = phonenumbers.parse(number, country)
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 
 
 def test_a_merge_is_tied_by_the_third_night_and_not_before(demo: Path) -> None:
@@ -399,7 +365,8 @@ def test_scattering_is_a_bijection_and_shares_are_even() -> None:
 SYSTEM_OF = {
     "pos": "pos", "products": "products", "campaigns": "campaigns", "campaign_events": "campaign_events",
     "crm_contacts": "crm", "crm_consents": "crm", "loyalty_members": "loyalty", "loyalty_accounts": "loyalty",
-    "shop_accounts": "shop", "web_log": "web", "social": "social",
+    "shop_accounts": "shop", "web_log": "web", "social": "social", "service_tickets": "tickets", "surveys": "surveys",
+    "interactions": "interactions", "enrichment": "enrichment", "app_events": "app",
 }  # fmt: skip
 
 
@@ -411,7 +378,7 @@ def test_the_sources_fit_the_extracts(name: str, demo: Path) -> None:
     file = next(path for path in sorted((demo / "extracts" / SYSTEM_OF[name]).glob("*/*")))
     first = text(file).splitlines()[0]
     if source.read.format == "json":
-        columns = list(json.loads(next(line for line in text(file).splitlines() if '"text"' in line)))
+        columns = sorted({key for row in objects(demo, SYSTEM_OF[name]) for key in row})
     elif source.read.format == "access_log":
         columns = [*ACCESS_LOG, *source.read.options["extra"]]
     else:

@@ -15,7 +15,7 @@ LONGEST = 256
 EMPTY = "empty"
 OVERLONG = f"longer than {LONGEST} characters"
 # Reference entities (products, campaigns) describe no person.
-LINKING = tuple(entity for entity in ENTITIES.values() if entity.person or entity.time or entity.automatic_ids)
+LINKING = tuple(entity for entity in ENTITIES.values() if not entity.reference)
 
 
 def ties(silver: Sequence[tuple[Entity, DataFrame]], *, day: date, as_of: datetime, types: Sequence[str]) -> DataFrame:

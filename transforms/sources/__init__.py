@@ -8,9 +8,15 @@ from pyspark.sql import DataFrame
 
 from transforms.sources import (
     campaign_event,
+    consent,
     contact,
+    enrichment,
+    interaction,
     loyalty_account,
+    reference,
+    service_ticket,
     social_activity,
+    survey_response,
     transaction,
     web_event,
 )
@@ -31,8 +37,12 @@ RULES: dict[str, EntityRules] = {
     "web_event": EntityRules(web_event.finish, web_event.flaws, web_event.complete),
     "social_activity": EntityRules(social_activity.finish, social_activity.flaws),
     "campaign_event": EntityRules(campaign_event.finish, campaign_event.flaws),
+    "service_ticket": EntityRules(service_ticket.finish, service_ticket.flaws),
+    "survey_response": EntityRules(survey_response.finish, survey_response.flaws),
+    "interaction": EntityRules(interaction.finish, interaction.flaws),
     "loyalty_account": EntityRules(loyalty_account.finish, loyalty_account.flaws),
-    "consent": EntityRules(),
-    "product": EntityRules(),
-    "campaign": EntityRules(),
+    "consent": EntityRules(flaws=consent.flaws),
+    "enrichment": EntityRules(enrichment.finish, enrichment.flaws),
+    "product": EntityRules(flaws=reference.product_flaws),
+    "campaign": EntityRules(flaws=reference.campaign_flaws),
 }

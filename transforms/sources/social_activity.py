@@ -22,4 +22,7 @@ def finish(rows: DataFrame, *, day: date, base_currency: str) -> DataFrame:
 
 def flaws() -> dict[str, SparkColumn]:
     """Rule -> a row violates it."""
-    return {"unknown_action": ~F.col("action").isin(*_ACTIONS)}
+    return {
+        "unknown_action": ~F.col("action").isin(*_ACTIONS),
+        "impossible_sentiment": ~F.col("sentiment").between(-1, 1),
+    }

@@ -1,4 +1,4 @@
-"""web_event: a hit on a site, with its visit, device and dwell time."""
+"""web_event: a hit on a site or in an app, with its visit, device and dwell time."""
 
 from datetime import date
 
@@ -17,7 +17,11 @@ def finish(rows: DataFrame, *, day: date, base_currency: str) -> DataFrame:
     """
     agent = F.col("user_agent")
     ids = sorted(name for name in rows.columns if name.startswith(("_id_", "_ids_")))
-    content = F.to_json(F.struct("occurred_at", "ip", "url", "user_agent", "status_code", "bytes", *ids))
+    # an app has no addresses: what was done, and on which device, tells its hits apart
+    in_app = (F.when(F.col("url").isNull(), F.col(name)).alias(name) for name in ("event_type", "product_id"))
+    content = F.to_json(
+        F.struct("occurred_at", "ip", "url", "user_agent", "status_code", "bytes", *ids, "device_id", *in_app)
+    )
     return rows.withColumns(
         {
             "event_id": F.coalesce("event_id", F.sha2(content, 256)),
@@ -31,7 +35,11 @@ def finish(rows: DataFrame, *, day: date, base_currency: str) -> DataFrame:
 
 def flaws() -> dict[str, SparkColumn]:
     """Rule -> a row violates it."""
-    return {"impossible_status_code": ~F.col("status_code").between(100, 599)}
+    return {
+        "impossible_status_code": ~F.col("status_code").between(100, 599),
+        "negative_dwell": F.col("dwell_seconds") < 0,
+        "negative_bytes": F.col("bytes") < 0,
+    }
 
 
 def complete(rows: DataFrame) -> DataFrame:

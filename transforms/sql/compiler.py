@@ -47,7 +47,9 @@ class Compiler:
         """`node` as SQL with its type. Raises ExpressionError for whatever is not allowed."""
         handler = _HANDLERS.get(type(node))
         if handler:
-            return handler(self, node)
+            part = handler(self, node)
+            # unlike other negations, those of `not like` and `notnull` are told by the node itself
+            return Part(f"(not {part.sql})", "boolean") if node.args.get("negate") else part
         if isinstance(node, _SUBQUERIES):
             raise ExpressionError("subqueries are refused: an expression reads one row")
         if isinstance(node, exp.Window):

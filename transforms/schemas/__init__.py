@@ -1,0 +1,127 @@
+"""Every table's columns: name, type, meaning, unit, sensitivity, and whether it may be missing. Constants only.
+
+No Spark here, so that `portrait validate` and the readers without a JVM can use it;
+`transforms.columns.conform` turns a Table into Spark types.
+"""
+
+from transforms.schemas.activity import (
+    CAMPAIGN_EVENT,
+    INTERACTION,
+    SERVICE_TICKET,
+    SOCIAL_ACTIVITY,
+    SURVEY_RESPONSE,
+    TRANSACTION,
+    WEB_EVENT,
+)
+from transforms.schemas.gold import (
+    GOLD_AUDIENCE,
+    GOLD_AUDIENCE_MEMBER,
+    GOLD_CUSTOMER,
+    GOLD_MODEL,
+    GOLDEN_FIELDS,
+)
+from transforms.schemas.identity import (
+    IDENTITY_CHANGE,
+    IDENTITY_CONFLICT,
+    IDENTITY_EDGE,
+    IDENTITY_RECORD,
+    LEDGER,
+)
+from transforms.schemas.landing import (
+    BRONZE_COLUMNS,
+    CORRUPT,
+    QUARANTINE,
+)
+from transforms.schemas.ops import (
+    OPS_EXPORT,
+    OPS_FILE,
+    OPS_LINEAGE,
+    OPS_QUALITY,
+    OPS_RELEASE,
+    OPS_RUN,
+    OPS_STAGE,
+)
+from transforms.schemas.people import (
+    CONSENT,
+    CONTACT,
+    ENRICHMENT,
+    LOYALTY_ACCOUNT,
+)
+from transforms.schemas.reference import (
+    CAMPAIGN,
+    PRODUCT,
+)
+from transforms.schemas.shape import (
+    COMMON_FIRST,
+    COMMON_LAST,
+    IDS,
+    MONEY,
+    Column,
+    Entity,
+    Sensitivity,
+    Table,
+)
+
+__all__ = [
+    "BRONZE_COLUMNS",
+    "CAMPAIGN",
+    "CAMPAIGN_EVENT",
+    "COMMON_FIRST",
+    "COMMON_LAST",
+    "CONSENT",
+    "CORRUPT",
+    "CONTACT",
+    "ENRICHMENT",
+    "ENTITIES",
+    "FIXED_TABLES",
+    "GOLDEN_FIELDS",
+    "GOLD_AUDIENCE",
+    "GOLD_AUDIENCE_MEMBER",
+    "GOLD_CUSTOMER",
+    "GOLD_MODEL",
+    "IDENTITY_CHANGE",
+    "IDENTITY_CONFLICT",
+    "IDENTITY_EDGE",
+    "IDENTITY_RECORD",
+    "IDS",
+    "INTERACTION",
+    "LEDGER",
+    "LOYALTY_ACCOUNT",
+    "MONEY",
+    "OPS_EXPORT",
+    "OPS_FILE",
+    "OPS_LINEAGE",
+    "OPS_QUALITY",
+    "OPS_RELEASE",
+    "OPS_RUN",
+    "OPS_STAGE",
+    "PRODUCT",
+    "QUARANTINE",
+    "SERVICE_TICKET",
+    "SOCIAL_ACTIVITY",
+    "SURVEY_RESPONSE",
+    "TRANSACTION",
+    "WEB_EVENT",
+    "Column",
+    "Entity",
+    "Sensitivity",
+    "Table",
+]
+
+ENTITIES: dict[str, Entity] = {
+    entity.name: entity
+    for entity in (
+        CONTACT, TRANSACTION, WEB_EVENT, SOCIAL_ACTIVITY, CAMPAIGN_EVENT, SERVICE_TICKET, SURVEY_RESPONSE, INTERACTION,
+        LOYALTY_ACCOUNT, CONSENT, ENRICHMENT, PRODUCT, CAMPAIGN,
+    )
+}  # fmt: skip
+
+FIXED_TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        *(entity.table for entity in ENTITIES.values()),
+        QUARANTINE, IDENTITY_EDGE, IDENTITY_RECORD, LEDGER, IDENTITY_CHANGE, IDENTITY_CONFLICT,
+        GOLD_CUSTOMER, GOLD_MODEL, GOLD_AUDIENCE, GOLD_AUDIENCE_MEMBER,
+        OPS_RUN, OPS_STAGE, OPS_FILE, OPS_QUALITY, OPS_LINEAGE, OPS_RELEASE, OPS_EXPORT,
+    )
+}  # fmt: skip

@@ -1,0 +1,67 @@
+"""Who is who: ties, owners of records, the ledger of customer ids, and what was not believed."""
+
+from transforms.schemas.shape import Column, Table
+
+IDENTITY_EDGE = Table(
+    "identity/edge",
+    (
+        Column("left_type", "string", "'record', always", "none", True),
+        Column("left_value", "string", "a node: silver's _node", "personal", True),
+        Column("right_type", "string", "an identifier type, or 'record'", "none", True),
+        Column("right_value", "string", "the identifier's value, or a node", "personal", True),
+        Column(
+            "rule",
+            "string",
+            "gives (the record gives the identifier), same (by hand), or the matching rule",
+            "none",
+            True,
+        ),
+        Column("weight", "double", "strength of the tie: 1 / priority of the identifier's type", "none", True),
+        Column("source", "string", "the record's source", "none", True),
+        Column("first_seen", "date", "business date on which the tie was first landed", "none", True),
+        Column("last_seen", "date", "business date on which it was last landed", "none", True),
+    ),
+    key=("left_value", "right_type", "right_value"),
+)
+IDENTITY_RECORD = Table(
+    "identity/record",
+    (
+        Column("record_id", "string", "a node: silver's _node", "personal", True),
+        Column("customer_id", "string", "", required=True),
+    ),
+    key=("record_id",),
+)
+LEDGER = Table(
+    "identity/customer_id",
+    (
+        Column("id_type", "string", "", "none", True),
+        Column("id_value", "string", "", "personal", True),
+        Column("customer_id", "string", "", required=True),
+        Column("known", "boolean", "the customer has an identifier of a type in known_by", "none", True),
+        Column("valid_from", "date", "", "none", True),
+        Column("valid_to", "date", "exclusive; NULL while it holds", "none"),
+    ),
+    key=("id_type", "id_value", "valid_from"),
+)
+IDENTITY_CHANGE = Table(
+    "identity/change",
+    (
+        Column("run_id", "string", "", "none", True),
+        Column("date", "date", "", "none", True),
+        Column("kind", "string", "new, merge, split or retire", "none", True),
+        Column("customer_id", "string", "the id that the change made, kept or ended", required=True),
+        Column("from_ids", "array<string>", "the ids it came from"),
+        Column("cause", "string", "", "none"),
+    ),
+)
+IDENTITY_CONFLICT = Table(
+    "identity/conflict",
+    (
+        Column("date", "date", "", "none", True),
+        Column("kind", "string", "hub, cap, blocked or cut", "none", True),
+        Column("id_type", "string", "", "none", True),
+        Column("id_value", "string", "", "personal", True),
+        Column("members", "bigint", "how many records the value touches", "none"),
+        Column("detail", "string", "why", "none"),
+    ),
+)
