@@ -39,9 +39,7 @@ OPS_FILE = Table(
     "ops/file",
     (
         Column("source", "string", "", "none", True),
-        Column(
-            "path", "string", "below the folder that the source's read.path fixes; jdbc:<source>/<date>", "none", True
-        ),
+        Column("path", "string", "below the folder of the source's read.path; jdbc:<source>/<date>", "none", True),
         Column("size", "bigint", "bytes; 0 for what a database answered", "none", True),
         Column("modified_at", "timestamp", "UTC", "none", True),
         Column("file_date", "date", "the {date} of its path", "none"),
