@@ -58,6 +58,7 @@ class Entity:
 
     `time` is the entity's own time (None for reference data: it has no moment).
     `changed` orders two versions of one record that came in the same file, newest last.
+    `ranked`: the part of the key that is the rank within the rest of it where a source gives none.
     `person`: each record describes one person, so it is a node of its own in the identity graph;
     other records are told apart only by the identifiers they give.
     """
@@ -67,6 +68,7 @@ class Entity:
     columns: tuple[Column, ...]
     time: str | None = None
     changed: str | None = None
+    ranked: str | None = None
     person: bool = False
     automatic_ids: dict[str, str] = field(default_factory=dict)
 
@@ -88,7 +90,7 @@ def _c(name: str, type_: str, comment: str, sensitivity: Sensitivity = "normal",
 # What is filtered and joined on stands first: Delta keeps statistics on the leading columns only.
 COMMON_FIRST = (
     _c("_batch_date", "date", "business date of the run that took this version", "none", True),
-    _c("_valid_to", "date", "business date from which a newer version replaced this one; NULL while current", "none"),
+    _c("_valid_to", "date", "business date from which another version, or its absence, replaces this one", "none"),
     _c("event_date", "date", "business day of event_at"),
     _c("event_at", "timestamp", "UTC; the entity's own time; NULL for reference entities"),
     _c("source", "string", "the source's name", "none", True),
@@ -103,7 +105,7 @@ COMMON_FIRST = (
 COMMON_LAST = (
     _c("ids", IDS, "identifier type -> normalised values", "personal"),
     _c("_hash", "bigint", "xxhash64 of the canonical columns, to tell a changed record from a repeated one", "none"),
-    _c("_file", "string", "the file it came in", "none"),
+    _c("_file", "string", "the newest file it came in", "none"),
 )
 
 CONTACT = Entity(
@@ -140,6 +142,7 @@ TRANSACTION = Entity(
     "transaction",
     key=("order_id", "line_no"),
     time="ordered_at",
+    ranked="line_no",
     columns=(
         _c("order_id", "string", "", required=True),
         _c("line_no", "int", "", required=True),
@@ -450,6 +453,7 @@ OPS_FILE = Table(
         _c("modified_at", "timestamp", "UTC", "none", True),
         _c("file_date", "date", "the {date} of its path", "none"),
         _c("_batch_date", "date", "business date of the run that took it", "none", True),
+        _c("checksum", "string", "CRC-32 of its bytes when it was taken, hexadecimal", "none"),
     ),
     key=("source", "path"),
 )

@@ -73,7 +73,7 @@ def test_a_night_takes_its_own_files_and_late_ones_within_lookback(tmp_path: Pat
     files = found(f"{tmp_path}/orders/{{date}}/*.csv")
 
     def names(*taken: str) -> list[str]:
-        return [file.name for file in to_take(source(), files, set(taken), day=DAY)]
+        return [file.name for file in to_take(source(), files, dict.fromkeys(taken), day=DAY)]
 
     assert names("2026-03-08/a.csv") == ["2026-03-07/a.csv", "2026-03-08/late.csv", "2026-03-10/a.csv"]
     # a source's first night takes all up to its date
@@ -86,5 +86,8 @@ def test_a_snapshot_counts_once_and_only_the_newest(tmp_path: Path) -> None:
     lies(tmp_path, *(f"orders/{day}/a.csv" for day in ("2026-03-08", "2026-03-09", "2026-03-11")))
     whole = source(**{"extract: append": "extract: snapshot", ", lookback: 3d": ""})
     files = found(f"{tmp_path}/orders/{{date}}/*.csv")
-    assert [file.name for file in to_take(whole, files, set(), day=DAY)] == ["2026-03-09/a.csv"]
-    assert to_take(whole, files, {"2026-03-08/a.csv"}, day=DAY) == []
+    assert [file.name for file in to_take(whole, files, {}, day=DAY)] == ["2026-03-09/a.csv"]
+    # one that comes late counts where it is newer than the one taken last, and undoes nothing where it is older
+    for taken, expected in (("2026-03-08", ["2026-03-09/a.csv"]), ("2026-03-09", []), ("2026-03-10", [])):
+        late = to_take(whole, files, {f"{taken}/z.csv": date.fromisoformat(taken)}, day=DAY)
+        assert [file.name for file in late] == expected

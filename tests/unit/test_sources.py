@@ -91,7 +91,7 @@ def test_each_row_has_one_fate(spark: SparkSession) -> None:
 def test_what_silver_holds_decides(spark: SparkSession) -> None:
     at = "2026-01-31 10:00:00"
     held = refined(spark, *((no, "1", at, "1", "5", None, None) for no in "AB"), file="/x/2026-01-30/a.csv")
-    held = held.withColumn("_valid_to", F.lit(None).cast("date"))
+    held = held.withColumn("_valid_to", F.lit(None).cast("date")).drop("_file_date")
     new = [
         ("A", "1", at, "1", "5", None, None),
         ("B", "1", at, "1", "8", None, None),
@@ -101,7 +101,9 @@ def test_what_silver_holds_decides(spark: SparkSession) -> None:
     def fates(file: str) -> dict[str, str]:
         judged = versions.judged_within(refined(spark, *new, file=file), None, TRANSACTION)
         silver = held.withColumn("_path", F.lit("file:/lakehouse/silver/transaction/part-1.parquet"))
-        against = versions.judged_against(judged, versions.current_of(silver, judged, TRANSACTION), TRANSACTION)
+        silver = silver.transform(versions.with_file_date, [compiled().source])
+        opened = versions.open_of(silver, judged, TRANSACTION, by="record_id", day=DAY)
+        against = versions.judged_against(judged, opened, TRANSACTION, by="record_id")
         return {row["order_id"]: row["_fate"] for row in against.collect()}
 
     assert fates("/x/2026-01-31/a.csv") == {"A": "unchanged", "B": "accepted", "C": "accepted"}
