@@ -97,20 +97,21 @@ def open_of(silver: DataFrame, rows: DataFrame, entity: Entity, *, by: str, day:
     Grain: a version. `silver`: with `_path`, where the table's row is read from, `_file_date` and the column of `by`.
     """
     asked = rows.where(F.col("_fate") == "accepted").select(by)
-    passing = F.col("_valid_to").isNotNull()
-    return (
-        silver.where(_open(day))
-        .join(F.broadcast(asked), by, "left_semi")
-        .withColumns(
-            {"_held_in": data_file("_path"), "_held": F.struct(version(entity).alias("version"), "_hash"),
-             "_passing": passing}
-        )
-        .select(*dict.fromkeys((by, "record_id")), "_held_in", "_held", "_passing")
-    )  # fmt: skip
+    held = F.struct(version(entity).alias("version"), "_hash").alias("_held")
+    found = silver.where(_open(day)).join(F.broadcast(asked), by, "left_semi")
+    return found.select(*dict.fromkeys((by, "record_id")), _held_in(), _passing(), held)
 
 
 def _open(day: date) -> SparkColumn:
     return F.col("_valid_to").isNull() | (F.col("_valid_to") > F.lit(day))
+
+
+def _passing() -> SparkColumn:
+    return F.col("_valid_to").isNotNull().alias("_passing")
+
+
+def _held_in() -> SparkColumn:
+    return data_file("_path").alias("_held_in")
 
 
 def judged_against(
@@ -153,9 +154,7 @@ def gone(silver: DataFrame, rows: DataFrame, *, by: str, sources: Sequence[str],
     seen = rows.where(F.col(by).isNotNull() & (F.col("_fate") != "filtered")).select(by)
     held = silver.where(_open(day) & F.col("source").isin(*sources))
     missing = held.join(F.broadcast(seen), by, "left_anti")
-    return missing.select(
-        "record_id", data_file("_path").alias("_held_in"), F.lit(day).alias("_until"), _no_file()
-    )  # fmt: skip
+    return missing.select("record_id", _held_in(), _passing(), F.lit(day).alias("_until"), _no_file())
 
 
 def ends(judged: DataFrame, *, day: date) -> DataFrame:
@@ -167,7 +166,7 @@ def ends(judged: DataFrame, *, day: date) -> DataFrame:
     until = F.when(F.col("_closes"), F.greatest(F.lit(day), "event_date"))
     seen_in = F.when(F.col("_confirms"), F.col("_file"))
     return judged.where(F.col("_closes") | F.col("_confirms")).select(
-        "record_id", "_held_in", until.alias("_until"), seen_in.alias("_seen_in")
+        "record_id", "_held_in", F.lit(False).alias("_passing"), until.alias("_until"), seen_in.alias("_seen_in")
     )
 
 
@@ -187,7 +186,7 @@ def left_over(opened: DataFrame, judged: DataFrame, *, by: str, day: date) -> Da
         opened.join(F.broadcast(restated.where("_differs")), by)
         .join(F.broadcast(replaced), "record_id", "left")
         .where(F.col("_passing") | F.col("_replaced").isNull())
-        .select("record_id", "_held_in", "_until", _no_file())
+        .select("record_id", "_held_in", "_passing", "_until", _no_file())
     )
 
 
@@ -196,15 +195,20 @@ def _no_file() -> SparkColumn:
 
 
 def closed(held: DataFrame, ends: DataFrame) -> DataFrame:
-    """Versions of records as silver holds them; open ones of a record in `ends` end no later than it says."""
-    each = ends.groupBy("record_id").agg(F.min("_until").alias("_until"), F.max("_seen_in").alias("_seen_in"))
+    """Versions of records as silver holds them; those of a record in `ends` that are open end as it says."""
+    passing, until = F.col("_passing"), F.col("_until")
+    each = ends.groupBy("record_id").agg(
+        F.min(F.when(~passing, until)).alias("_until"),
+        F.min(F.when(passing, until)).alias("_sooner"),
+        F.max("_seen_in").alias("_seen_in"),
+    )
     current = F.col("_valid_to").isNull()
     return (
         held.join(F.broadcast(each), "record_id", "left")
         .withColumn("_file", F.when(current, F.coalesce("_seen_in", "_file")).otherwise(F.col("_file")))
-        # the lesser of the two, and of one that is NULL the other: what has ended before stays as it is
-        .withColumn("_valid_to", F.least("_valid_to", "_until"))
-        .drop("_until", "_seen_in")
+        # of the two the lesser that is not NULL: what has ended before stays as it is
+        .withColumn("_valid_to", F.when(current, F.col("_until")).otherwise(F.least("_valid_to", "_sooner")))
+        .drop("_until", "_sooner", "_seen_in")
     )
 
 
