@@ -124,16 +124,15 @@ def _replace(night: Night, batch: Batch, judged: DataFrame, counts: list["SparkC
     """New versions beside what silver holds; the files that hold versions which close are written anew. One commit."""
     entity, by, table = batch.entity, refine.by(batch.sources), batch.entity.table
     silver = night.load(table).withColumn("_path", F.col("_metadata.file_path"))
-    placed = silver.transform(refine.placed, entity, batch.sources)
-    opened = versions.open_of(placed, judged, entity, by=by, day=batch.day)
-    late = [compiled.source.source for compiled in batch.sources if compiled.source.read.lookback]
-    against = _kept(versions.judged_against(judged, opened, entity, by=by, late=late), batch)
+    grouped, sources = silver.transform(refine.grouped, entity, batch.sources), refine.defined(batch.sources)
+    opened = versions.open_of(grouped, judged, entity, sources, by=by, day=batch.day)
+    against = _kept(versions.judged_against(judged, opened, entity, sources, by=by), batch)
     span = _note(batch, against.agg(*counts, *versions.span()).collect()[0].asDict())
     parts = [versions.ends(against, day=batch.day)]
     if closing := _closed_by_absence(night, batch):
-        parts.append(versions.gone(placed, against, by=by, sources=closing, day=batch.day))
+        parts.append(versions.gone(grouped, against, by=by, sources=closing, day=batch.day))
     if by != "record_id" or night.reaches_past(table, "_valid_to", batch.day):
-        parts.append(versions.left_over(opened, against, by=by, day=batch.day))
+        parts.append(versions.left_over(opened, against, sources, by=by, day=batch.day))
     ends = functools.reduce(DataFrame.unionByName, parts).persist()
     ended = ends.agg(F.count("_until").alias("versions"), F.collect_set("_held_in").alias("files")).collect()[0]
     batch.closed = ended["versions"]

@@ -76,8 +76,6 @@ def test_snapshots(extracts: Extracts) -> None:
         6: [("a", "Bern")],
     }
     assert {number: extracts.seen("contact", number, "contact_id", "city") for number in expected} == expected
-    extracts.night(6, full_refresh=True)
-    assert {number: extracts.seen("contact", number, "contact_id", "city") for number in expected} == expected
 
 
 def test_a_snapshot_with_a_row_that_could_be_anyone_closes_nothing(extracts: Extracts) -> None:
@@ -117,8 +115,6 @@ def test_orders_without_line_numbers(extracts: Extracts) -> None:
         1: first, 2: second, 3: [("A", "1", "bun"), ("B", "1", "egg")], 4: [("A", "1", "bun"), ("B", "1", "egg")],
         5: [("A", "1", "bun"), ("B", "1", "egg"), ("B", "2", "oil")],
     }  # fmt: skip
-    assert {number: extracts.seen("transaction", number, *shown) for number in expected} == expected
-    extracts.night(5, full_refresh=True)
     assert {number: extracts.seen("transaction", number, *shown) for number in expected} == expected
 
 
@@ -166,8 +162,6 @@ def test_a_record_restated_for_a_day_to_come_stays_until_then(extracts: Extracts
     }  # fmt: skip
     assert {number: extracts.seen("consent", number, "consent_id", "purpose") for number in expected} == expected
     assert [extracts.seen("consent", number, *ways)[0] for number in (2, 4, 5)] == [both[0], both[0], neither[0]]
-    extracts.night(3, full_refresh=True)
-    assert {number: extracts.seen("consent", number, "consent_id", "purpose") for number in expected} == expected
 
 
 def test_a_late_file_does_not_undo_what_a_newer_one_only_repeated(extracts: Extracts) -> None:

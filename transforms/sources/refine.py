@@ -59,7 +59,7 @@ def refined(
     """
     rules = RULES[entity.name]
     types = {kind for compiled in sources for kind in compiled.ids}
-    ranking = wholes.ranking(compiled.source for compiled in sources)
+    ranking = wholes.ranking(defined(sources))
     finished = rules.finish(rows, day=day, base_currency=base_currency) if rules.finish else rows
     return (
         finished.transform(with_ids, entity, types)
@@ -74,15 +74,17 @@ def refined(
             as_of=as_of,
             ranking=ranking,
         )
-        .transform(placed, entity, sources)
+        .transform(grouped, entity, sources)
     )
 
 
-def placed(rows: DataFrame, entity: Entity, sources: Sequence[CompiledSource]) -> DataFrame:
-    """New rows or silver's with what versions are told apart by: the file's date, and what is restated together."""
-    defined = [compiled.source for compiled in sources]
-    dated = rows.transform(versions.with_file_date, defined)
-    return dated.transform(wholes.with_group, entity, defined) if by(sources) == "_group" else dated
+def grouped(rows: DataFrame, entity: Entity, sources: Sequence[CompiledSource]) -> DataFrame:
+    """New rows, or silver's, with what tells which are restated together, where a source has such."""
+    return rows if by(sources) == "record_id" else rows.transform(wholes.with_group, entity, defined(sources))
+
+
+def defined(sources: Sequence[CompiledSource]) -> list[Source]:
+    return [compiled.source for compiled in sources]
 
 
 def by(sources: Sequence[CompiledSource]) -> str:
@@ -94,12 +96,12 @@ def judged(rows: DataFrame, keys: DataFrame | None, entity: Entity, sources: Seq
     """The rows with their `_fate` as far as the extract alone decides it; `keys`: as for `versions.judged_within`."""
     whole = [compiled.source for compiled in sources if compiled.source.whole]
     if not whole:
-        return rows.transform(versions.judged_within, keys, entity)
+        return rows.transform(versions.judged_within, keys, entity, defined(sources))
     together = F.col("source").isin(*(source.source for source in whole))
     judged = rows.where(together).transform(wholes.judged_within, entity, whole)
     if len(whole) == len(sources):
         return judged
-    return judged.unionByName(rows.where(~together).transform(versions.judged_within, keys, entity))
+    return judged.unionByName(rows.where(~together).transform(versions.judged_within, keys, entity, defined(sources)))
 
 
 def contested(rows: DataFrame, sources: Sequence[CompiledSource]) -> DataFrame:

@@ -24,20 +24,23 @@ from transforms.sources.paths import dated
 FATES = ("accepted", "unchanged", "superseded", "duplicate", "filtered", "quarantined")
 
 
-def with_file_date(rows: DataFrame, sources: Iterable[Source]) -> DataFrame:
-    """Adds `_file_date` (yyyy-mm-dd): the `{date}` of the file that a row came in; else of the night that took it."""
+def file_date(sources: Iterable[Source]) -> SparkColumn:
+    """The `{date}` of the file that a row came in (yyyy-mm-dd); where it has none, of the night that took it.
+
+    Costly beside other columns: asked only of rows that are compared.
+    """
 
     def found(source: Source) -> SparkColumn:
         return F.coalesce(*(F.nullif(F.regexp_extract("_file", p, 1), F.lit("")) for p in dated(source.read.path)))
 
     dates = [F.when(F.col("source") == source.source, found(source)) for source in sources]
-    return rows.withColumn("_file_date", F.coalesce(*dates, F.col("_batch_date").cast("string")))
+    return F.coalesce(*dates, F.col("_batch_date").cast("string"))
 
 
-def version(entity: Entity) -> SparkColumn:
-    """What orders versions of one record: the file's date, and the record's own time."""
+def version(entity: Entity, dated: SparkColumn) -> SparkColumn:
+    """What orders versions of one record: the date of the file, and the record's own time."""
     changed = F.col(entity.changed) if entity.changed else F.lit(None).cast("timestamp")
-    return F.struct(F.col("_file_date").alias("file_date"), changed.alias("changed"))
+    return F.struct(dated.alias("file_date"), changed.alias("changed"))
 
 
 def candidate() -> SparkColumn:
@@ -66,7 +69,7 @@ def contested(rows: DataFrame) -> DataFrame:
     )
 
 
-def judged_within(rows: DataFrame, keys: DataFrame | None, entity: Entity) -> DataFrame:
+def judged_within(rows: DataFrame, keys: DataFrame | None, entity: Entity, sources: Sequence[Source]) -> DataFrame:
     """Adds `_fate` as far as the extract alone decides it: the newest version counts, and of equal rows one.
 
     Of two versions of one age the content decides, so that the order of rows and files does not.
@@ -74,7 +77,7 @@ def judged_within(rows: DataFrame, keys: DataFrame | None, entity: Entity) -> Da
     shorter way where there are few rows.
     """
     versions = Window.partitionBy("record_id", candidate()).orderBy(
-        version(entity).desc(), F.col("_hash").desc(), "_file"
+        version(entity, file_date(sources)).desc(), F.col("_hash").desc(), "_file"
     )
     fate = (
         alone()
@@ -90,14 +93,16 @@ def judged_within(rows: DataFrame, keys: DataFrame | None, entity: Entity) -> Da
     return only.unionByName(several).drop("_key")
 
 
-def open_of(silver: DataFrame, rows: DataFrame, entity: Entity, *, by: str, day: date) -> DataFrame:
+def open_of(
+    silver: DataFrame, rows: DataFrame, entity: Entity, sources: Sequence[Source], *, by: str, day: date
+) -> DataFrame:
     """The silver versions of the records in `rows` that are open, and the data file each is held in.
 
     Open: the current one, and (`_passing`) one that stays until the day of a newer version has come.
-    Grain: a version. `silver`: with `_path`, where the table's row is read from, `_file_date` and the column of `by`.
+    Grain: a version. `silver`: with `_path`, where the table's row is read from, and the column of `by`.
     """
     asked = rows.where(F.col("_fate") == "accepted").select(by)
-    held = F.struct(version(entity).alias("version"), "_hash").alias("_held")
+    held = F.struct(version(entity, file_date(sources)).alias("version"), "_hash").alias("_held")
     found = silver.where(_open(day)).join(F.broadcast(asked), by, "left_semi")
     return found.select(*dict.fromkeys((by, "record_id")), _held_in(), _passing(), held)
 
@@ -115,13 +120,13 @@ def _held_in() -> SparkColumn:
 
 
 def judged_against(
-    rows: DataFrame, opened: DataFrame, entity: Entity, *, by: str, late: Sequence[str] = ()
+    rows: DataFrame, opened: DataFrame, entity: Entity, sources: Sequence[Source], *, by: str
 ) -> DataFrame:
     """`_fate` with what silver holds taken into account, and what that does to the version held.
 
     A row is superseded by a version of a newer file, or of its own file's date and a later time of its own; of one age,
     what came later counts. `_closes`: accepted, and replaces a version.
-    `_confirms`: unchanged, and a newer file says so: of sources that take files `late`, which must not undo it.
+    `_confirms`: unchanged, and a newer file says so: of sources that take late files, which must not undo it.
     """
     held = opened.where(~F.col("_passing")).drop("_passing")
     joined = rows.join(F.broadcast(held.drop(*{by} - {"record_id"})), "record_id", "left")
@@ -133,17 +138,22 @@ def judged_against(
     fate = (
         F.when(~accepted, F.col("_fate"))
         .when(F.col("_held._hash") == F.col("_hash"), "unchanged")
-        .when(version(entity) < newest, "superseded")
+        .when(version(entity, file_date(sources)) < newest, "superseded")
         .otherwise("accepted")
     )
-    confirmed = (F.col("_fate") == "unchanged") & (F.col("_file_date") > F.col("_held.version.file_date"))
-    return joined.withColumn("_fate", fate).withColumns(
-        {
-            "_newest": newest["file_date"],
-            "_closes": (F.col("_fate") == "accepted") & F.col("_held").isNotNull(),
-            "_confirms": confirmed & F.col("source").isin(*late),
-        }
-    ).drop("_held")  # fmt: skip
+    late = F.col("source").isin(*(source.source for source in sources if source.read.lookback))
+    repeated = (F.col("_fate") == "unchanged") & late
+    return (
+        joined.withColumn("_fate", fate)
+        .withColumns(
+            {
+                "_newest": newest["file_date"],
+                "_closes": (F.col("_fate") == "accepted") & F.col("_held").isNotNull(),
+                "_confirms": repeated & (file_date(sources) > F.col("_held.version.file_date")),
+            }
+        )
+        .drop("_held")
+    )
 
 
 def gone(silver: DataFrame, rows: DataFrame, *, by: str, sources: Sequence[str], day: date) -> DataFrame:
@@ -170,14 +180,14 @@ def ends(judged: DataFrame, *, day: date) -> DataFrame:
     )
 
 
-def left_over(opened: DataFrame, judged: DataFrame, *, by: str, day: date) -> DataFrame:
+def left_over(opened: DataFrame, judged: DataFrame, sources: Sequence[Source], *, by: str, day: date) -> DataFrame:
     """Open versions that have no successor, and end because what they belong to is restated, for `ends`.
 
     Lines that the order has no longer, and versions that were to stay until another's day had come. What only repeats
     a part of what is held, in a file that is no newer, restates nothing.
     """
     kept = judged.where(F.col("_fate").isin("accepted", "unchanged"))
-    differs = (F.col("_fate") == "accepted") | (F.col("_file_date") > F.col("_newest"))
+    differs = (F.col("_fate") == "accepted") | (file_date(sources) > F.col("_newest"))
     restated = kept.groupBy(by).agg(
         F.max(differs).alias("_differs"), F.min(F.greatest(F.lit(day), "event_date")).alias("_until")
     )

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from transforms.schemas import Entity
 from transforms.sources.definition import Source
 from transforms.sources.records import record_id
-from transforms.sources.versions import alone, candidate, version
+from transforms.sources.versions import alone, candidate, file_date, version
 
 
 def ranking(sources: Iterable[Source]) -> list[str]:
@@ -46,7 +46,7 @@ def judged_within(rows: DataFrame, entity: Entity, sources: Sequence[Source]) ->
     """
     ranks, keeps = (F.col("source").isin(*names(sources)) for names in (ranking, keeping))
     together = ("_group", "_candidate")
-    age = F.struct(version(entity).alias("version"), F.col("_hash").alias("hash"))
+    age = F.struct(version(entity, F.col("_file_date")).alias("version"), F.col("_hash").alias("hash"))
     copies = Window.partitionBy(*together, "_file_date", "_hash").orderBy("_file")
     same = F.col("_hash") == F.col("_lead.hash")
     counts = (F.col("_file_date") == F.col("_lead.version.file_date")) & (ranks | same)
@@ -57,13 +57,13 @@ def judged_within(rows: DataFrame, entity: Entity, sources: Sequence[Source]) ->
         .otherwise("superseded")
     )
     return (
-        rows.withColumn("_candidate", candidate())
+        rows.withColumns({"_candidate": candidate(), "_file_date": file_date(sources)})
         .withColumns(
             {"_lead": F.max(age).over(Window.partitionBy(*together)), "_copy": F.row_number().over(copies)}
         )
         .withColumn("_fate", fate)
         .transform(_keyed, entity, ranks=ranks)
-        .drop("_candidate", "_lead", "_copy")
+        .drop("_candidate", "_file_date", "_lead", "_copy")
     )  # fmt: skip
 
 
