@@ -89,6 +89,7 @@ def _land(night: Night, source: Source, taken: Taken) -> Landed:
     before = taken.get(source.source, {})
     files, new = _new_files(night, source, before)
     result = Landed(source, signature(new), _rewritten(night, source, files, before))
+    _tell_of_late(night, source, (file for file in files if file not in new and file.name not in before))
     if not any(file.file_date == night.day for file in new):
         result.missing = night.conf.resolve(source.read.path).replace("{date}", night.day.isoformat())
     if not new or (result.missing and source.read.required):
@@ -102,6 +103,16 @@ def _land(night: Night, source: Source, taken: Taken) -> Landed:
     except DataError as error:
         result.refused = str(error)
     return result
+
+
+def _tell_of_late(night: Night, source: Source, left: Iterable[ExtractFile]) -> None:
+    """Warn of files that came since the last release and that no night will take."""
+    for file in left:
+        if file.file_date < night.day and night.base and file.modified_at > night.base.released_at:
+            night.warn(
+                f"source {source.source}: {file.path} came too late: it is of {file.file_date}, and is not taken "
+                "(read.lookback; a snapshot must be newer than the one taken last)"
+            )
 
 
 def _rewritten(

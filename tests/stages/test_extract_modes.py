@@ -259,3 +259,17 @@ def test_a_file_delivered_anew_after_a_failed_night_would_be_taken(extracts: Ext
     file.write_text(file.read_text() + f"b,{NOON},mail,true\n")
     assert has_new_files(failed, told)
     assert not has_new_files(failed, {})  # of a run that did not tell yet
+
+
+def test_a_refused_file_delivered_again_is_a_late_one(extracts: Extracts) -> None:
+    extracts.yaml = {"consents": CONSENTS}
+    consents(extracts, 1, f"a,{NOON},mail,true")
+    extracts.night(1)
+    file = extracts.deliver(f"consents/{day(2)}.csv")  # nothing at all
+    assert extracts.night(2) == {}
+    assert any(f"{file}: the file has zero bytes" in line for line in extracts.warned)
+    consents(extracts, 2, f"b,{NOON},mail,true")
+    too_late = consents(extracts, -9, f"z,{NOON},mail,true")
+    assert extracts.night(3) == {"consents": {"accepted": 1}}
+    assert f"source consents: {too_late} came too late: it is of {day(-9)}" in extracts.warned[-2]
+    assert extracts.seen("consent", 3, "consent_id") == [("a",), ("b",)]
