@@ -1,9 +1,12 @@
 """Bronze: what landed, unchanged. Takes the files that were not taken yet; a source lands whole or not at all."""
 
 import re
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
+import pyarrow as pa
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 from pyspark.sql import Observation
@@ -12,8 +15,9 @@ from pyspark.sql import functions as F
 from jobs.runtime import databases
 from jobs.runtime.database_refusals import refusal
 from jobs.runtime.extracts import bronze_table, read_extract
-from jobs.runtime.files import ExtractFile, check_whole, files_of, to_take
+from jobs.runtime.files import ExtractFile, check_whole, checksum, files_of, is_as_taken, signature, to_take
 from jobs.runtime.night import Night
+from jobs.runtime.tables import arrow_schema
 from transforms.errors import DataError, DefinitionError
 from transforms.schemas import OPS_FILE
 from transforms.sources.database import JDBC
@@ -22,14 +26,21 @@ from transforms.sources.definition import Source, compile_source
 AT_ONCE = 3
 # Beyond this share of records with U+FFFD a file was written in another encoding than it is read in.
 MOST_BROKEN_TEXT = 0.01
+# Source -> name -> the row of ops/file that an earlier night wrote.
+Taken = dict[str, dict[str, dict[str, Any]]]
 _FILE_IN_ERROR = re.compile(r"(?:reading file|path:?) '?(?:file:)?([^\s'\"]+[^\s'\".,])")
 
 
 @dataclass
 class Landed:
-    """What became of one source tonight."""
+    """What became of one source tonight.
+
+    `offered`: what tells its files from others. `rewritten`: files of earlier nights, written since but not changed.
+    """
 
     source: Source
+    offered: str = ""
+    rewritten: list[ExtractFile] = field(default_factory=list)
     files: list[ExtractFile] = field(default_factory=list)
     rows: int = 0
     refused: str | None = None
@@ -43,37 +54,51 @@ def run(night: Night) -> None:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         landed = list(pool.map(lambda source: _land(night, source, taken), night.conf.sources.values()))
     _tell(night, landed)
-    night.append(
-        OPS_FILE,
-        [
-            _record(night, item.source, file) | (vars(item.mark) if item.mark else {})
-            for item in landed
-            for file in item.files
-        ],
+    _note_files(night, landed, taken)
+
+
+def has_new_files(night: Night, figures: Mapping[str, Any]) -> bool:
+    """Would bronze take other files now than it took in this run, by the figures that it left?
+
+    So a file that is delivered anew after a night has failed is taken when that night is run again.
+    """
+    offered = figures.get("offered")
+    if offered is None:
+        return False
+    taken = _taken(night)
+    return any(
+        signature(_new_files(night, source, taken.get(name, {}))[1]) != offered.get(name)
+        for name, source in night.conf.sources.items()
+        if source.read.format != JDBC
     )
 
 
-def _taken(night: Night) -> dict[str, dict[str, int]]:
-    """Source -> name -> size of the files taken by earlier nights."""
-    taken: dict[str, dict[str, int]] = {}
+def _taken(night: Night) -> Taken:
+    """The files that earlier nights took."""
+    taken: Taken = {}
     for row in night.rows(OPS_FILE):
-        taken.setdefault(row["source"], {})[row["path"]] = row["size"]
+        taken.setdefault(row["source"], {})[row["path"]] = row
     return taken
 
 
-def _land(night: Night, source: Source, taken: dict[str, dict[str, int]]) -> Landed:
+def _new_files(
+    night: Night, source: Source, before: Mapping[str, Mapping[str, Any]]
+) -> tuple[list[ExtractFile], list[ExtractFile]]:
+    """All files of a source that lie there, and those that tonight takes."""
+    files = files_of(source, night.conf.resolve(source.read.path))
+    dates = {name: row["file_date"] for name, row in before.items()}
+    return files, to_take(source, files, dates, day=night.day)
+
+
+def _land(night: Night, source: Source, taken: Taken) -> Landed:
     if source.read.format == JDBC:
         return _land_answer(night, source)
     before = taken.get(source.source, {})
-    pattern = night.conf.resolve(source.read.path)
-    files = files_of(source, pattern)
-    for file in files:
-        if before.get(file.name, file.size) != file.size:
-            night.warn(f"source {source.source}: {file.path} changed after it was taken; it is not taken again")
-    new = to_take(source, files, set(before), day=night.day)
-    result = Landed(source)
+    files, new = _new_files(night, source, before)
+    result = Landed(source, signature(new), _rewritten(night, source, files, before))
+    _tell_of_late(night, source, (file for file in files if file not in new and file.name not in before))
     if not any(file.file_date == night.day for file in new):
-        result.missing = pattern.replace("{date}", night.day.isoformat())
+        result.missing = night.conf.resolve(source.read.path).replace("{date}", night.day.isoformat())
     if not new or (result.missing and source.read.required):
         return result
     try:
@@ -85,6 +110,35 @@ def _land(night: Night, source: Source, taken: dict[str, dict[str, int]]) -> Lan
     except DataError as error:
         result.refused = str(error)
     return result
+
+
+def _tell_of_late(night: Night, source: Source, left: Iterable[ExtractFile]) -> None:
+    """Warn of files that came since the last release and that no night will take."""
+    for file in left:
+        if file.file_date < night.day and night.base and file.modified_at > night.base.released_at:
+            night.warn(
+                f"source {source.source}: {file.path} came too late: it is of {file.file_date}, and is not taken "
+                "(read.lookback; a snapshot must be newer than the one taken last)"
+            )
+
+
+def _rewritten(
+    night: Night, source: Source, files: Iterable[ExtractFile], before: Mapping[str, Mapping[str, Any]]
+) -> list[ExtractFile]:
+    """Files that were written since they were taken, with the bytes that were taken. Tells of those with others."""
+    rewritten = []
+    for file in files:
+        known = before.get(file.name)
+        if known is None:
+            continue
+        if not is_as_taken(file, known):
+            night.warn(
+                f"source {source.source}: {file.path} changed after it was taken; it is not taken again "
+                "(deliver what it holds now under another name)"
+            )
+        elif file.modified_at != known["modified_at"]:
+            rewritten.append(file)
+    return rewritten
 
 
 def _write(night: Night, source: Source, files: list[ExtractFile]) -> int:
@@ -216,11 +270,29 @@ def _tell(night: Night, landed: list[Landed]) -> None:
             night.warn(f"source {name}: no extract for {night.day}; the night goes on without it")
     night.figure("landed", {item.source.source: item.rows for item in landed if item.files})
     night.figure("files", {item.source.source: len(item.files) for item in landed if item.files})
+    night.figure("offered", {item.source.source: item.offered for item in landed})
     night.figure("refused", {item.source.source: item.refused for item in landed if item.refused})
 
 
-def _record(night: Night, source: Source, file: ExtractFile) -> dict[str, object]:
-    return {**vars(file), "path": file.name, "source": source.source, "_batch_date": night.day}
+def _note_files(night: Night, landed: Iterable[Landed], taken: Taken) -> None:
+    """ops/file: what tonight took, and the new times of files that were copied, so that none is read for it again."""
+    new = [_record(night, item, file) for item in landed for file in item.files]
+    copied = [(item.source.source, file) for item in landed for file in item.rewritten]
+    if not copied:
+        night.append(OPS_FILE, new)
+        return
+    for source, file in copied:
+        row = taken[source][file.name]
+        row.update(modified_at=file.modified_at, checksum=row.get("checksum") or checksum(file))
+    rows = [*(row for files in taken.values() for row in files.values()), *new]
+    night.save(pa.Table.from_pylist(rows, arrow_schema(OPS_FILE)), OPS_FILE)
+
+
+def _record(night: Night, item: Landed, file: ExtractFile) -> dict[str, object]:
+    told = {**vars(file), "path": file.name, "source": item.source.source, "_batch_date": night.day}
+    if item.source.read.format == JDBC:
+        return told | (vars(item.mark) if item.mark else {})
+    return {**told, "checksum": checksum(file)}
 
 
 if __name__ == "__main__":

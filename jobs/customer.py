@@ -152,7 +152,7 @@ def _steps(reader: _Reader, records: list[str]) -> list[dict[str, Any]]:
 
 
 def _steps_of(reader: _Reader, entity: Entity, records: list[str]) -> Iterator[dict[str, Any]]:
-    current = ds.field("_valid_to").is_null() & (
+    current = (ds.field("_valid_to").is_null() | (ds.field("_valid_to") > reader.release.date)) & (
         ds.field("event_at") <= pa.scalar(reader.release_end, pa.timestamp("us", "UTC"))
     )
     columns = ["event_at", *_ABOUT.get(entity.name, ())]

@@ -156,6 +156,8 @@ def shown_errors(night: Night) -> Iterator[None]:
 def _go(night: Night, start: Begin, stages: Sequence[str], screen: Screen, holds: Callable[[], None]) -> None:
     """The chosen stages that are not done. `holds` raises where the run has lost its lease."""
     finished = _still_valid(start.finished)
+    if start.release is None and "bronze" in finished and "bronze" in stages:
+        finished = {} if bronze.has_new_files(night, finished["bronze"]["figures"]) else finished
     released = STAGES[: STAGES.index("release")] if start.release else ()
     before = STAGES if len(stages) == len(STAGES) else STAGES[: STAGES.index(stages[0])]
     done = [name for name in STAGES if name in released or (name in finished and name in before)]

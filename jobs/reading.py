@@ -39,7 +39,7 @@ def show_plan(conf: Configuration, day: date | None, screen: Screen) -> None:
             day = last.date + timedelta(days=1)
     taken = _taken(lakehouse, last.versions.get(OPS_FILE.name) if last else None)
     new = {
-        name: to_take(conf.sources[name], files, taken.get(name, set()), day=day) if day else []
+        name: to_take(conf.sources[name], files, taken.get(name, {}), day=day) if day else []
         for name, files in listed.items()
     }
     files = [[name, _entity(conf.sources[name]), len(found), sum(f.size for f in found)] for name, found in new.items()]
@@ -73,10 +73,10 @@ def _entity(source: Source) -> str:
     return ENTITIES[source.entity].name
 
 
-def _taken(lakehouse: Lakehouse, version: int | None) -> dict[str, set[str]]:
-    taken: dict[str, set[str]] = {}
+def _taken(lakehouse: Lakehouse, version: int | None) -> dict[str, dict[str, date | None]]:
+    taken: dict[str, dict[str, date | None]] = {}
     for row in lakehouse.rows(OPS_FILE, version) if version is not None else []:
-        taken.setdefault(row["source"], set()).add(row["path"])
+        taken.setdefault(row["source"], {})[row["path"]] = row["file_date"]
     return taken
 
 

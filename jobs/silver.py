@@ -15,7 +15,7 @@ from jobs.runtime.night import FEW_ROWS, Night
 from transforms.columns import conform
 from transforms.errors import DataError
 from transforms.schemas import ENTITIES, OPS_FILE, OPS_QUALITY, QUARANTINE, Entity
-from transforms.sources import refine, versions
+from transforms.sources import refine, versions, web_event
 from transforms.sources.definition import Check, CompiledSource, compile_source
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Batch:
     few: bool
     fates: dict[str, dict[str, int]] = field(default_factory=dict)
     failed: dict[tuple[str, str], int] = field(default_factory=dict)
+    keyless: dict[str, int] = field(default_factory=dict)
     closed: int = 0
 
     @property
@@ -106,8 +107,8 @@ def parsed_batch(
 
 def _refine(night: Night, batch: Batch) -> None:
     """Judge a batch's rows, and write those that are accepted."""
-    keys = None if batch.few else versions.contested(batch.rows).persist()
-    judged = versions.judged_within(batch.rows, keys, batch.entity)
+    keys = None if batch.few else refine.contested(batch.rows, batch.sources).persist()
+    judged = refine.judged(batch.rows, keys, batch.entity, batch.sources)
     counts = [*versions.fate_counts(batch.names), *_check_counts(batch, night)]
     if night.has_rows(batch.entity.table):
         _replace(night, batch, judged, counts)
@@ -125,23 +126,57 @@ def _compiled(night: Night, name: str) -> CompiledSource:
 
 def _replace(night: Night, batch: Batch, judged: DataFrame, counts: list["SparkColumn"]) -> None:
     """New versions beside what silver holds; the files that hold versions which close are written anew. One commit."""
-    entity = batch.entity
-    silver = night.load(entity.table).withColumn("_path", F.col("_metadata.file_path"))
-    against = versions.judged_against(judged, versions.current_of(silver, judged, entity), entity)
-    against = against.localCheckpoint() if batch.few else against.persist()
-    snapshots = [
-        c.source.source for c in batch.sources if (c.source.extract, c.source.when_missing) == ("snapshot", "close")
-    ]
-    ends = versions.ends(against, versions.gone(silver, judged, sources=snapshots) if snapshots else None).persist()
-    _note(batch, against.agg(*counts).collect()[0].asDict())
-    closing = ends.agg(F.count(F.lit(1)).alias("rows"), F.collect_set("_held_in").alias("files")).collect()[0]
-    batch.closed = closing["rows"]
-    new = conform(refine.accepted(against, entity), entity.table)
-    if batch.closed:
-        held = night.load_files(entity.table, closing["files"])
-        new = new.unionByName(held.transform(versions.closed, ends, day=batch.day))
-    if batch.closed or sum(fates["accepted"] for fates in batch.fates.values()):
-        night.save(new, entity.table, mode="append", removed=closing["files"])
+    entity, by, table = batch.entity, refine.by(batch.sources), batch.entity.table
+    silver = night.load(table).withColumn("_path", F.col("_metadata.file_path"))
+    grouped, sources = silver.transform(refine.grouped, entity, batch.sources), refine.defined(batch.sources)
+    opened = versions.open_of(grouped, judged, entity, sources, by=by, day=batch.day)
+    against = _kept(versions.judged_against(judged, opened, entity, sources, by=by), batch)
+    span = _note(batch, against.agg(*counts, *versions.span()).collect()[0].asDict())
+    parts = [versions.ends(against, day=batch.day)]
+    if closing := _closed_by_absence(night, batch):
+        parts.append(versions.gone(grouped, against, by=by, sources=closing, day=batch.day))
+    if by != "record_id" or night.reaches_past(table, "_valid_to", batch.day):
+        parts.append(versions.left_over(opened, against, sources, by=by, day=batch.day))
+    ends = functools.reduce(DataFrame.unionByName, parts).persist()
+    ended = ends.agg(F.count("_until").alias("versions"), F.collect_set("_held_in").alias("files")).collect()[0]
+    batch.closed = ended["versions"]
+    new = conform(refine.accepted(against, entity, _beside(silver, against, batch, span)), table)
+    if ended["files"]:
+        held = night.load_files(table, ended["files"])
+        new = new.unionByName(held.transform(versions.closed, ends))
+    if ended["files"] or sum(fates["accepted"] for fates in batch.fates.values()):
+        night.save(new, table, mode="append", removed=ended["files"])
+
+
+def _kept(rows: DataFrame, batch: Batch) -> DataFrame:
+    """Rows that are looked at several times."""
+    return rows.localCheckpoint() if batch.few else rows.persist()
+
+
+def _beside(
+    silver: DataFrame, rows: DataFrame, batch: Batch, span: tuple[datetime, datetime] | None
+) -> DataFrame | None:
+    """The hits that silver holds beside the new ones, which `span` the time from first to last: visits go on."""
+    gaps = refine.open_visits(batch.sources)
+    if not gaps or span is None:
+        return None
+    new = rows.where(F.col("_fate") == "accepted")
+    return web_event.beside(silver, new, first=span[0], last=span[1], gaps=gaps)
+
+
+def _closed_by_absence(night: Night, batch: Batch) -> list[str]:
+    """The snapshots whose absent records close tonight.
+
+    A row in quarantine whose key cannot be read could be any of them, so then none closes.
+    """
+    snapshots = [c.source for c in batch.sources if (c.source.extract, c.source.when_missing) == ("snapshot", "close")]
+    for source in snapshots:
+        if batch.keyless.get(source.source):
+            night.warn(
+                f"source {source.source}: {batch.keyless[source.source]} rows in quarantine have no key that can be "
+                "read; no record is closed for being absent tonight"
+            )
+    return [source.source for source in snapshots if not batch.keyless.get(source.source)]
 
 
 def _check_counts(batch: Batch, night: Night) -> Iterator["SparkColumn"]:
@@ -152,13 +187,18 @@ def _check_counts(batch: Batch, night: Night) -> Iterator["SparkColumn"]:
         yield F.sum(F.when(looked_at & broken, 1).otherwise(0)).alias(f"check|{name}|{gate}")
 
 
-def _note(batch: Batch, told: dict[str, Any]) -> None:
+def _note(batch: Batch, told: dict[str, Any]) -> tuple[datetime, datetime] | None:
+    """Take over what was counted; gives the time that new rows span, where it was asked for."""
+    first, last = told.pop("first", None), told.pop("last", None)
     for name, count in told.items():
         match name.split("|"):
             case ["check", check, gate]:
                 batch.failed[check, gate] = count or 0
+            case [source, "keyless"]:
+                batch.keyless[source] = count or 0
             case [source, fate]:
                 batch.fates.setdefault(source, {})[fate] = count or 0
+    return None if first is None else (datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last, UTC))
 
 
 def _quarantine(night: Night, batches: Sequence[Batch]) -> None:

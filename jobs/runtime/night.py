@@ -131,6 +131,11 @@ class Night:
         name = _name(table)
         return read_version(self.spark, self.lakehouse, name, self.versions[name], only=names)
 
+    def reaches_past(self, table: Table, column: str, day: date) -> bool:
+        """May a date column of the table hold a later day? As its log tells, without reading it."""
+        greatest = self.lakehouse.greatest(table.name, self.versions[table.name], column)
+        return greatest is None or greatest > day
+
     def view(self, entity: str) -> "DataFrame":
         """silver/<entity>: the rows that a run for this date may see, of all its sources."""
         from transforms.columns import visible

@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,13 @@ class Lakehouse:
         """Bytes of the data files that a version of the table names."""
         opened = self.open(table, version)
         return sum(pa.table(opened.get_add_actions()).column("size_bytes").to_pylist()) if opened else 0
+
+    def greatest(self, table: str, version: int, column: str) -> date | None:
+        """The greatest value of an indexed date column at a version; None where the log does not tell it."""
+        opened = self.open(table, version)
+        actions = pa.table(opened.get_add_actions(flatten=True)).to_pylist() if opened else []
+        tell = [row.get(f"max.{column}") for row in actions if row.get(f"null_count.{column}") != row["num_records"]]
+        return None if None in tell else max(tell, default=date.min)
 
     def tables(self) -> Iterator[str]:
         """Every table that a release may name."""

@@ -1,13 +1,17 @@
 """Which files of an extract a night takes, and how a file is known again."""
 
+import re
 import shutil
-from datetime import date
+import zlib
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
-from jobs.runtime.files import ExtractFile, files_of, to_take
+from jobs.runtime.files import ExtractFile, checksum, files_of, is_as_taken, signature, to_take
 from transforms.sources.definition import Source, parse_source
+from transforms.sources.paths import dated
 
 DAY = date(2026, 3, 10)
 ORDERS = """
@@ -73,7 +77,7 @@ def test_a_night_takes_its_own_files_and_late_ones_within_lookback(tmp_path: Pat
     files = found(f"{tmp_path}/orders/{{date}}/*.csv")
 
     def names(*taken: str) -> list[str]:
-        return [file.name for file in to_take(source(), files, set(taken), day=DAY)]
+        return [file.name for file in to_take(source(), files, dict.fromkeys(taken), day=DAY)]
 
     assert names("2026-03-08/a.csv") == ["2026-03-07/a.csv", "2026-03-08/late.csv", "2026-03-10/a.csv"]
     # a source's first night takes all up to its date
@@ -86,5 +90,38 @@ def test_a_snapshot_counts_once_and_only_the_newest(tmp_path: Path) -> None:
     lies(tmp_path, *(f"orders/{day}/a.csv" for day in ("2026-03-08", "2026-03-09", "2026-03-11")))
     whole = source(**{"extract: append": "extract: snapshot", ", lookback: 3d": ""})
     files = found(f"{tmp_path}/orders/{{date}}/*.csv")
-    assert [file.name for file in to_take(whole, files, set(), day=DAY)] == ["2026-03-09/a.csv"]
-    assert to_take(whole, files, {"2026-03-08/a.csv"}, day=DAY) == []
+    assert [file.name for file in to_take(whole, files, {}, day=DAY)] == ["2026-03-09/a.csv"]
+    # one that comes late counts where it is newer than the one taken last, and undoes nothing where it is older
+    for taken, expected in (("2026-03-08", ["2026-03-09/a.csv"]), ("2026-03-09", []), ("2026-03-10", [])):
+        late = to_take(whole, files, {f"{taken}/z.csv": date.fromisoformat(taken)}, day=DAY)
+        assert [file.name for file in late] == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/data/in/orders_2026-01-05_corrected_2026-01-09.csv", "2026-01-05"),
+        ("/moved/2020-01-01/in/orders_2026-01-05.csv", "2026-01-05"),
+        ("/data/in/2020-01-01/orders_2026-01-05_2026-01-09.csv", "2026-01-05"),
+        ("/renamed/since/o-2026-01-05.txt", "2026-01-05"),  # the last date, where nothing better is known
+        ("/renamed/since/o.txt", None),
+    ],
+)
+def test_a_file_is_of_the_date_of_its_sources_path(path: str, expected: str | None) -> None:
+    found = (re.search(pattern, path) for pattern in dated("/data/in/orders_{date}*.csv"))
+    assert next((match[1] for match in found if match), None) == expected
+
+
+def test_a_file_is_as_it_was_taken_by_its_bytes(tmp_path: Path) -> None:
+    lies(tmp_path, "orders-2026-03-10.csv")
+    [file] = found(f"{tmp_path}/orders-{{date}}.csv")
+    assert checksum(file) == format(zlib.crc32(b"no,line\n"), "08x")
+    taken = {"size": file.size, "modified_at": file.modified_at, "checksum": checksum(file)}
+    earlier = {**taken, "modified_at": file.modified_at - timedelta(days=1)}
+    assert is_as_taken(file, taken)
+    assert is_as_taken(file, earlier)
+    assert is_as_taken(file, {**earlier, "checksum": None})  # taken before there were any
+    assert not is_as_taken(file, {**earlier, "checksum": "00000000"})
+    assert not is_as_taken(file, {**taken, "size": 1})
+    moved = replace(file, modified_at=file.modified_at + timedelta(seconds=1))
+    assert signature([file]) == signature(found(f"{tmp_path}/orders-{{date}}.csv")) != signature([moved])

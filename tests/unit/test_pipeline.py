@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs import pipeline
+from jobs import bronze, pipeline
 from jobs.pipeline import NIGHT, chosen, run_night
 from jobs.runtime.configuration import load_configuration
 from jobs.runtime.console import Screen
@@ -106,6 +106,17 @@ def test_a_stage_that_ran_again_by_itself_makes_those_after_it_run_again(house: 
     assert house.night() == ["identity", "tags", "profile", "audiences", "exports", "report"]
     assert house.turns("silver") == [4]
     assert house.turns("identity") == [5]
+
+
+def test_files_delivered_anew_make_bronze_run_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a check that stopped the night; not where a scheduler asks for a later stage alone."""
+    assert house.dies_in("silver") == ["bronze", "silver"]
+    monkeypatch.setattr(bronze, "has_new_files", lambda night, figures: True)
+    assert house.night(only="silver") == ["silver"]
+    assert house.dies_in("identity") == ["bronze", "silver", "identity"]
+    monkeypatch.setattr(bronze, "has_new_files", lambda night, figures: False)
+    assert house.night()[0] == "identity"
+    assert house.turns("bronze") == [4]
 
 
 def test_stages_as_tasks_of_a_scheduler(house: House) -> None:

@@ -80,7 +80,7 @@ def test_each_row_has_one_fate(spark: SparkSession) -> None:
         ("C", None, at, "1", "7", None, None),
     )
     for keys in (None, versions.contested(rows)):
-        judged = versions.judged_within(rows, keys, TRANSACTION)
+        judged = versions.judged_within(rows, keys, TRANSACTION, [compiled().source])
         fates = {row["_fate"]: row["count"] for row in judged.groupBy("_fate").count().collect()}
         # of A's three rows one counts; the equal pair is a duplicate if it wins, and superseded if it loses
         assert fates["accepted"] == 2
@@ -92,6 +92,7 @@ def test_what_silver_holds_decides(spark: SparkSession) -> None:
     at = "2026-01-31 10:00:00"
     held = refined(spark, *((no, "1", at, "1", "5", None, None) for no in "AB"), file="/x/2026-01-30/a.csv")
     held = held.withColumn("_valid_to", F.lit(None).cast("date"))
+    sources = [compiled().source]
     new = [
         ("A", "1", at, "1", "5", None, None),
         ("B", "1", at, "1", "8", None, None),
@@ -99,9 +100,10 @@ def test_what_silver_holds_decides(spark: SparkSession) -> None:
     ]
 
     def fates(file: str) -> dict[str, str]:
-        judged = versions.judged_within(refined(spark, *new, file=file), None, TRANSACTION)
+        judged = versions.judged_within(refined(spark, *new, file=file), None, TRANSACTION, sources)
         silver = held.withColumn("_path", F.lit("file:/lakehouse/silver/transaction/part-1.parquet"))
-        against = versions.judged_against(judged, versions.current_of(silver, judged, TRANSACTION), TRANSACTION)
+        opened = versions.open_of(silver, judged, TRANSACTION, sources, by="record_id", day=DAY)
+        against = versions.judged_against(judged, opened, TRANSACTION, sources, by="record_id")
         return {row["order_id"]: row["_fate"] for row in against.collect()}
 
     assert fates("/x/2026-01-31/a.csv") == {"A": "unchanged", "B": "accepted", "C": "accepted"}

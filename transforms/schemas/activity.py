@@ -6,6 +6,7 @@ TRANSACTION = Entity(
     "transaction",
     key=("order_id", "line_no"),
     time="ordered_at",
+    ranked="line_no",
     columns=(
         Column("order_id", "string", "", required=True),
         Column("line_no", "int", "", required=True),

@@ -46,6 +46,7 @@ OPS_FILE = Table(
         Column("_batch_date", "date", "business date of the run that took it", "none", True),
         Column("since", "string", "of a database: what `high` is a value of", "none"),
         Column("high", "string", "of a database: the highest value of its `since` column that landed so far", "none"),
+        Column("checksum", "string", "CRC-32 of its bytes when it was taken, hexadecimal", "none"),
     ),
     key=("source", "path"),
 )

@@ -51,9 +51,7 @@ class Table:
 # What is filtered and joined on stands first: Delta keeps statistics on the leading columns only.
 COMMON_FIRST = (
     Column("_batch_date", "date", "business date of the run that took this version", "none", True),
-    Column(
-        "_valid_to", "date", "business date from which a newer version replaced this one; NULL while current", "none"
-    ),
+    Column("_valid_to", "date", "business date from which another version, or its absence, replaces this one", "none"),
     Column("event_date", "date", "business day of event_at"),
     Column("event_at", "timestamp", "UTC; the entity's own time; NULL for reference entities"),
     Column("source", "string", "the source's name", "none", True),
@@ -70,7 +68,7 @@ COMMON_LAST = (
     Column(
         "_hash", "bigint", "xxhash64 of the canonical columns, to tell a changed record from a repeated one", "none"
     ),
-    Column("_file", "string", "the file it came in", "none"),
+    Column("_file", "string", "the newest file it came in", "none"),
 )
 
 
@@ -80,6 +78,7 @@ class Entity:
 
     `time` is the entity's own time (None for reference data: it has no moment).
     `changed` orders two versions of one record that came in the same file, newest last.
+    `ranked`: the part of the key that is the rank within the rest of it where a source gives none.
     `person`: each record describes one person, so it is a node of its own in the identity graph;
     other records are told apart only by the identifiers they give.
     """
@@ -89,6 +88,7 @@ class Entity:
     columns: tuple[Column, ...]
     time: str | None = None
     changed: str | None = None
+    ranked: str | None = None
     person: bool = False
     automatic_ids: dict[str, str] = field(default_factory=dict)
 

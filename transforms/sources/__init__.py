@@ -24,11 +24,12 @@ from transforms.sources import (
 
 @dataclass(frozen=True)
 class EntityRules:
-    """`finish` works on each row alone; `complete` looks at rows together, once each row is there only once."""
+    """`finish` works on each row alone; `complete` looks at rows together, once each row is there only once, and at
+    what silver holds beside them."""
 
     finish: Callable[..., DataFrame] | None = None
     flaws: Callable[[], dict[str, SparkColumn]] = dict
-    complete: Callable[[DataFrame], DataFrame] | None = None
+    complete: Callable[[DataFrame, DataFrame | None], DataFrame] | None = None
 
 
 RULES: dict[str, EntityRules] = {

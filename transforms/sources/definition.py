@@ -75,7 +75,7 @@ class Source(Definition):
     read: Read
     extract: Literal["append", "changes", "snapshot"] = "append"
     when_missing: Literal["close", "keep"] = "close"
-    duplicates: Literal["drop"] = "drop"
+    duplicates: Literal["drop", "keep"] = "drop"
     columns: dict[str, str] = {}
     ids: dict[str, str] = {}
     where: str | None = None
@@ -96,6 +96,16 @@ class Source(Definition):
     @property
     def table(self) -> Entity:
         return ENTITIES[self.entity]
+
+    @property
+    def ranks(self) -> bool:
+        """Does the source leave out the part of the key that is then a row's rank within the rest of it?"""
+        return self.table.ranked is not None and self.table.ranked not in self.expressions
+
+    @property
+    def whole(self) -> bool:
+        """Are several of its rows restated together, rather than each record by itself?"""
+        return self.ranks or self.duplicates == "keep"
 
     @property
     def expressions(self) -> dict[str, str]:
@@ -133,7 +143,7 @@ def _column_problems(source: Source) -> Iterator[str]:
 def _key_problems(source: Source) -> Iterator[str]:
     by_itself = {"status", *({"event_id"} if source.read.format == "access_log" else ())}
     for column in source.table.columns:
-        given = column.name in source.expressions or column.name in by_itself
+        given = column.name in source.expressions or column.name in by_itself or column.name == source.table.ranked
         if column.required and not given:
             yield f"{source.place}: columns: {column.name}: a {source.entity} must have one; say where it comes from"
 

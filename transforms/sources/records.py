@@ -1,6 +1,7 @@
 """What every record of silver carries: identifiers, its key, its node in the identity graph, and its flaws."""
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
 from pyspark.sql import Column as SparkColumn
@@ -48,16 +49,27 @@ def _values(kind: str, given: Iterable[str], entity: Entity) -> SparkColumn:
     return arrays[0] if len(arrays) == 1 else F.sort_array(F.array_distinct(F.concat(*arrays)))
 
 
-def with_keys(rows: DataFrame, entity: Entity) -> DataFrame:
-    """Adds `record_id`, NULL where a part of the key is missing."""
-    return rows.withColumn("record_id", record_id(F.col("source"), *(F.col(name) for name in entity.key)))
+def with_keys(rows: DataFrame, entity: Entity, *, ranking: Sequence[str] = ()) -> DataFrame:
+    """Adds `record_id`, NULL where a part of the key is missing.
+
+    `ranking`: sources whose rows have no rank within the rest of their key yet; theirs is without it.
+    """
+    key = {name: F.col(name) for name in entity.key}
+    whole = record_id(F.col("source"), *key.values())
+    if not ranking:
+        return rows.withColumn("record_id", whole)
+    rest = record_id(F.col("source"), *(part for name, part in key.items() if name != entity.ranked))
+    return rows.withColumn("record_id", F.when(F.col("source").isin(*ranking), rest).otherwise(whole))
 
 
 def record_id(source: SparkColumn, *key: SparkColumn) -> SparkColumn:
-    """`<source>:<key>:…`: readable, and short in Parquet. Colons and backslashes within a part are escaped,
+    """`<source>:<key>:…`: readable, and short in Parquet. Colons, hashes and backslashes within a part are escaped,
     a part longer than 200 characters is its SHA-256, so that no two keys collide."""
     texts = (part.cast("string") for part in key)
-    parts = [F.replace(F.replace(t, F.lit("\\"), F.lit("\\\\")), F.lit(":"), F.lit("\\:")) for t in texts]
+    parts = [
+        functools.reduce(lambda t, mark: F.replace(t, F.lit(mark), F.lit(f"\\{mark}")), ("\\", ":", "#"), text)
+        for text in texts
+    ]
     return F.concat(
         source, *(F.concat(F.lit(":"), F.when(F.length(p) > LONGEST_KEY, F.sha2(p, 256)).otherwise(p)) for p in parts)
     )
@@ -88,11 +100,24 @@ def with_hash(rows: DataFrame, entity: Entity) -> DataFrame:
     )
 
 
-def with_reasons(rows: DataFrame, entity: Entity, *, flaws: Mapping[str, SparkColumn], as_of: datetime) -> DataFrame:
-    """Adds `reasons`: the names of all rules that the row violates. A rule that cannot be judged (NULL) is met."""
+def with_reasons(
+    rows: DataFrame,
+    entity: Entity,
+    *,
+    flaws: Mapping[str, SparkColumn],
+    as_of: datetime,
+    ranking: Sequence[str] = (),
+) -> DataFrame:
+    """Adds `reasons`: the names of all rules that the row violates. A rule that cannot be judged (NULL) is met.
+
+    `ranking`: as for `with_keys`.
+    """
+    missing = {f"no_{column.name}": F.col(column.name).isNull() for column in entity.columns if column.required}
+    if ranking:
+        missing[f"no_{entity.ranked}"] &= ~F.col("source").isin(*ranking)
     rules = {
         CORRUPT: F.col("_corrupt").isNotNull(),
-        **{f"no_{column.name}": F.col(column.name).isNull() for column in entity.columns if column.required},
+        **missing,
         **({f"implausible_{entity.time}": F.col("event_at") < F.lit(EARLIEST)} if entity.time else {}),
         **flaws,
     }

@@ -8,9 +8,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from transforms.definitions import seconds
-from transforms.schemas import QUARANTINE, Entity
-from transforms.sources import RULES
-from transforms.sources.definition import CompiledSource
+from transforms.schemas import QUARANTINE, WEB_EVENT, Entity
+from transforms.sources import RULES, versions, wholes
+from transforms.sources.definition import CompiledSource, Source
 from transforms.sources.records import with_hash, with_ids, with_keys, with_node, with_reasons, with_time
 from transforms.sources.typing import CARRIED, id_column, typed
 from transforms.sources.versions import refused
@@ -21,17 +21,26 @@ def parsed(raw: DataFrame, compiled: CompiledSource, *, day: date, as_of: dateti
     """One source's raw rows with the entity's columns typed, beside `source`, `_raw` and what bronze carries."""
     source = compiled.source
     ids = [id_column(kind, expression) for kind, expression in compiled.ids.items()]
-    gap = seconds(str(source.read.options.get("session_gap", f"{DEFAULT_GAP_SECONDS}s")))
     return typed(raw, compiled, day=day, as_of=as_of).select(
         F.lit(source.source).alias("source"),
         F.lit(source.country).cast("string").alias("_country"),
-        F.lit(gap).alias("_session_gap"),
+        F.lit(_session_gap(source)).alias("_session_gap"),
         *source.table.types,
         *ids,
         "_wanted",
         "_raw",
         *CARRIED,
     )
+
+
+def _session_gap(source: Source) -> int:
+    return seconds(str(source.read.options.get("session_gap", f"{DEFAULT_GAP_SECONDS}s")))
+
+
+def open_visits(sources: Sequence[CompiledSource]) -> dict[str, int]:
+    """Source -> the longest pause within a visit, seconds, for sources of hits that do not tell visits themselves."""
+    asked = (compiled.source for compiled in sources if "session_id" not in compiled.columns)
+    return {source.source: _session_gap(source) for source in asked if source.entity == WEB_EVENT.name}
 
 
 def refined(
@@ -50,15 +59,55 @@ def refined(
     """
     rules = RULES[entity.name]
     types = {kind for compiled in sources for kind in compiled.ids}
+    ranking = wholes.ranking(defined(sources))
     finished = rules.finish(rows, day=day, base_currency=base_currency) if rules.finish else rows
     return (
         finished.transform(with_ids, entity, types)
-        .transform(with_keys, entity)
+        .transform(with_keys, entity, ranking=ranking)
         .transform(with_node, entity)
         .transform(with_time, entity, timezone=timezone)
         .transform(with_hash, entity)
-        .transform(with_reasons, entity, flaws={**rules.flaws(), **own_flaws(sources, day, as_of)}, as_of=as_of)
+        .transform(
+            with_reasons,
+            entity,
+            flaws={**rules.flaws(), **own_flaws(sources, day, as_of)},
+            as_of=as_of,
+            ranking=ranking,
+        )
+        .transform(grouped, entity, sources)
     )
+
+
+def grouped(rows: DataFrame, entity: Entity, sources: Sequence[CompiledSource]) -> DataFrame:
+    """New rows, or silver's, with what tells which are restated together, where a source has such."""
+    return rows if by(sources) == "record_id" else rows.transform(wholes.with_group, entity, defined(sources))
+
+
+def defined(sources: Sequence[CompiledSource]) -> list[Source]:
+    return [compiled.source for compiled in sources]
+
+
+def by(sources: Sequence[CompiledSource]) -> str:
+    """The column that tells which rows of these sources are restated together."""
+    return "_group" if any(compiled.source.whole for compiled in sources) else "record_id"
+
+
+def judged(rows: DataFrame, keys: DataFrame | None, entity: Entity, sources: Sequence[CompiledSource]) -> DataFrame:
+    """The rows with their `_fate` as far as the extract alone decides it; `keys`: as for `versions.judged_within`."""
+    whole = [compiled.source for compiled in sources if compiled.source.whole]
+    if not whole:
+        return rows.transform(versions.judged_within, keys, entity, defined(sources))
+    together = F.col("source").isin(*(source.source for source in whole))
+    judged = rows.where(together).transform(wholes.judged_within, entity, whole)
+    if len(whole) == len(sources):
+        return judged
+    return judged.unionByName(rows.where(~together).transform(versions.judged_within, keys, entity, defined(sources)))
+
+
+def contested(rows: DataFrame, sources: Sequence[CompiledSource]) -> DataFrame:
+    """As `versions.contested`, of the records that are not restated together with others."""
+    whole = [compiled.source.source for compiled in sources if compiled.source.whole]
+    return versions.contested(rows.where(~F.col("source").isin(*whole)) if whole else rows)
 
 
 def own_flaws(sources: Sequence[CompiledSource], day: date, as_of: datetime) -> dict[str, SparkColumn]:
@@ -78,11 +127,14 @@ def broken_checks(sources: Sequence[CompiledSource], day: date, as_of: datetime)
     return broken
 
 
-def accepted(rows: DataFrame, entity: Entity) -> DataFrame:
-    """The rows that enter silver, complete. Grain: a version of a record."""
+def accepted(rows: DataFrame, entity: Entity, beside: DataFrame | None = None) -> DataFrame:
+    """The rows that enter silver, complete. Grain: a version of a record.
+
+    `beside`: what silver holds of the same visitors, for an entity whose rows are looked at together.
+    """
     complete = RULES[entity.name].complete
     new = rows.where(F.col("_fate") == "accepted")
-    return complete(new) if complete else new
+    return complete(new, beside) if complete else new
 
 
 def quarantined(rows: DataFrame, entity: Entity) -> DataFrame:

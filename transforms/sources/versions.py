@@ -4,8 +4,12 @@ Every row has exactly one fate, in this order:
 filtered (whole, and not what the source's `where` wants), quarantined (violates a rule),
 duplicate (equal to another row of this extract),
 superseded (older than another version), unchanged (equal to what silver holds), accepted.
+
+Some rows are restated together: the lines of an order whose source numbers none, the equal rows of a source that keeps
+them. `by` names the column that tells which: `record_id`, or `_group` where a source of the batch has such (`wholes`).
 """
 
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 from pyspark.sql import Column as SparkColumn
@@ -14,27 +18,39 @@ from pyspark.sql import functions as F
 
 from transforms.columns import data_file
 from transforms.schemas import Entity
+from transforms.sources.definition import Source
+from transforms.sources.paths import dated
 
 FATES = ("accepted", "unchanged", "superseded", "duplicate", "filtered", "quarantined")
-_DATE_IN_PATH = r"(\d{4}-\d{2}-\d{2})(?!.*\d{4}-\d{2}-\d{2})"
 
 
-def file_date(path: SparkColumn) -> SparkColumn:
-    """The `{date}` of a file's path: the last date in it."""
-    return F.regexp_extract(path, _DATE_IN_PATH, 1)
+def file_date(sources: Iterable[Source]) -> SparkColumn:
+    """The `{date}` of the file that a row came in (yyyy-mm-dd); where it has none, of the night that took it.
+
+    Costly beside other columns: asked only of rows that are compared.
+    """
+
+    def found(source: Source) -> SparkColumn:
+        return F.coalesce(*(F.nullif(F.regexp_extract("_file", p, 1), F.lit("")) for p in dated(source.read.path)))
+
+    dates = [F.when(F.col("source") == source.source, found(source)) for source in sources]
+    return F.coalesce(*dates, F.col("_batch_date").cast("string"))
 
 
-def age(entity: Entity) -> SparkColumn:
-    """What orders versions of one record: the file's date, the record's own time, and then its content."""
+def version(entity: Entity, dated: SparkColumn) -> SparkColumn:
+    """What orders versions of one record: the date of the file, and the record's own time."""
     changed = F.col(entity.changed) if entity.changed else F.lit(None).cast("timestamp")
-    return F.struct(
-        file_date(F.col("_file")).alias("file_date"), changed.alias("changed"), F.col("_hash").alias("hash")
-    )
+    return F.struct(dated.alias("file_date"), changed.alias("changed"))
 
 
-def _candidate() -> SparkColumn:
+def candidate() -> SparkColumn:
     """A whole row that the source's filter wants: a version can be chosen from these."""
     return (F.size("reasons") == 0) & F.col("_wanted")
+
+
+def alone() -> SparkColumn:
+    """The fate of a row that no other row has a part in; NULL for a candidate."""
+    return F.when(refused(), "quarantined").when(~F.col("_wanted"), "filtered")
 
 
 def refused() -> SparkColumn:
@@ -45,7 +61,7 @@ def refused() -> SparkColumn:
 def contested(rows: DataFrame) -> DataFrame:
     """Keys that more than one row of the extract has. Narrow: only the key is computed. Grain: a key."""
     return (
-        rows.where(_candidate())
+        rows.where(candidate())
         .groupBy(F.xxhash64("record_id").alias("_key"))
         .agg(F.count(F.lit(1)).alias("_rows"))
         .where(F.col("_rows") > 1)
@@ -53,88 +69,172 @@ def contested(rows: DataFrame) -> DataFrame:
     )
 
 
-def judged_within(rows: DataFrame, keys: DataFrame | None, entity: Entity) -> DataFrame:
+def judged_within(rows: DataFrame, keys: DataFrame | None, entity: Entity, sources: Sequence[Source]) -> DataFrame:
     """Adds `_fate` as far as the extract alone decides it: the newest version counts, and of equal rows one.
 
+    Of two versions of one age the content decides, so that the order of rows and files does not.
     `keys`: from `contested`; only their records are compared with each other. None: all are, which is the
     shorter way where there are few rows.
     """
-    alone = F.when(refused(), "quarantined").when(~F.col("_wanted"), "filtered")
-    versions = Window.partitionBy("record_id", _candidate()).orderBy(age(entity).desc(), "_file")
+    versions = Window.partitionBy("record_id", candidate()).orderBy(
+        version(entity, file_date(sources)).desc(), F.col("_hash").desc(), "_file"
+    )
     fate = (
-        alone.when(F.row_number().over(versions) == 1, "accepted")
+        alone()
+        .when(F.row_number().over(versions) == 1, "accepted")
         .when(F.first("_hash").over(versions) == F.col("_hash"), "duplicate")
         .otherwise("superseded")
     )
     if keys is None:
         return rows.withColumn("_fate", fate)
     keyed = rows.withColumn("_key", F.xxhash64("record_id"))
-    only = keyed.join(F.broadcast(keys), "_key", "left_anti").withColumn("_fate", alone.otherwise("accepted"))
+    only = keyed.join(F.broadcast(keys), "_key", "left_anti").withColumn("_fate", alone().otherwise("accepted"))
     several = keyed.join(F.broadcast(keys), "_key", "left_semi").withColumn("_fate", fate)
     return only.unionByName(several).drop("_key")
 
 
-def current_of(silver: DataFrame, rows: DataFrame, entity: Entity) -> DataFrame:
-    """The current silver versions of the records in `rows`, and the data file each is held in. Grain: a record.
+def open_of(
+    silver: DataFrame, rows: DataFrame, entity: Entity, sources: Sequence[Source], *, by: str, day: date
+) -> DataFrame:
+    """The silver versions of the records in `rows` that are open, and the data file each is held in.
 
-    `silver`: with `_path`, where the table's row is read from.
+    Open: the current one, and (`_passing`) one that stays until the day of a newer version has come.
+    Grain: a version. `silver`: with `_path`, where the table's row is read from, and the column of `by`.
     """
-    asked = rows.where(F.col("_fate") == "accepted").select("record_id")
-    return (
-        silver.where(F.col("_valid_to").isNull())
-        .join(F.broadcast(asked), "record_id", "left_semi")
-        .withColumns({"_held_in": data_file("_path"), "_held": F.struct(age(entity).alias("age"), "_hash")})
-        .select("record_id", "_held_in", "_held")
-    )
+    asked = rows.where(F.col("_fate") == "accepted").select(by)
+    held = F.struct(version(entity, file_date(sources)).alias("version"), "_hash").alias("_held")
+    found = silver.where(_open(day)).join(F.broadcast(asked), by, "left_semi")
+    return found.select(*dict.fromkeys((by, "record_id")), _held_in(), _passing(), held)
 
 
-def judged_against(rows: DataFrame, held: DataFrame, entity: Entity) -> DataFrame:
-    """`_fate` with what silver holds taken into account, and `_closes`: accepted, and replaces a silver version."""
+def _open(day: date) -> SparkColumn:
+    return F.col("_valid_to").isNull() | (F.col("_valid_to") > F.lit(day))
+
+
+def _passing() -> SparkColumn:
+    return F.col("_valid_to").isNotNull().alias("_passing")
+
+
+def _held_in() -> SparkColumn:
+    return data_file("_path").alias("_held_in")
+
+
+def judged_against(
+    rows: DataFrame, opened: DataFrame, entity: Entity, sources: Sequence[Source], *, by: str
+) -> DataFrame:
+    """`_fate` with what silver holds taken into account, and what that does to the version held.
+
+    A row is superseded by a version of a newer file, or of its own file's date and a later time of its own; of one age,
+    what came later counts. `_closes`: accepted, and replaces a version.
+    `_confirms`: unchanged, and a newer file says so: of sources that take late files, which must not undo it.
+    """
+    held = opened.where(~F.col("_passing")).drop("_passing")
+    joined = rows.join(F.broadcast(held.drop(*{by} - {"record_id"})), "record_id", "left")
+    newest = F.col("_held.version")
+    if by != "record_id":
+        groups = held.groupBy(by).agg(F.max("_held.version").alias("_newest"))
+        joined, newest = joined.join(F.broadcast(groups), by, "left"), F.col("_newest")
     accepted = F.col("_fate") == "accepted"
-    here = age(entity)
     fate = (
-        F.when(~accepted | F.col("_held").isNull(), F.col("_fate"))
+        F.when(~accepted, F.col("_fate"))
         .when(F.col("_held._hash") == F.col("_hash"), "unchanged")
-        .when(here < F.col("_held.age"), "superseded")
+        .when(version(entity, file_date(sources)) < newest, "superseded")
         .otherwise("accepted")
     )
+    late = F.col("source").isin(*(source.source for source in sources if source.read.lookback))
+    repeated = (F.col("_fate") == "unchanged") & late
     return (
-        rows.join(F.broadcast(held), "record_id", "left")
-        .withColumn("_fate", fate)
-        .withColumn("_closes", (F.col("_fate") == "accepted") & F.col("_held").isNotNull())
+        joined.withColumn("_fate", fate)
+        .withColumns(
+            {
+                "_newest": newest["file_date"],
+                "_closes": (F.col("_fate") == "accepted") & F.col("_held").isNotNull(),
+                "_confirms": repeated & (file_date(sources) > F.col("_held.version.file_date")),
+            }
+        )
         .drop("_held")
     )
 
 
-def gone(silver: DataFrame, rows: DataFrame, *, sources: list[str]) -> DataFrame:
-    """Records of snapshot sources that silver holds and tonight's extract does not, and where. Grain: a record.
+def gone(silver: DataFrame, rows: DataFrame, *, by: str, sources: Sequence[str], day: date) -> DataFrame:
+    """Open versions of snapshot sources whose record tonight's extract does not have, for `ends`.
 
-    `silver`: with `_path`, where the table's row is read from.
+    `silver`: as for `open_of`. A row in quarantine is there; one that the source's `where` leaves out is not.
     """
-    # a row in quarantine is still there: its record is not gone
-    seen = rows.where(F.col("record_id").isNotNull()).select("record_id")
-    held = silver.where(F.col("_valid_to").isNull() & F.col("source").isin(sources))
-    missing = held.join(F.broadcast(seen), "record_id", "left_anti")
-    return missing.select("record_id", data_file("_path").alias("_held_in"))
+    seen = rows.where(F.col(by).isNotNull() & (F.col("_fate") != "filtered")).select(by)
+    held = silver.where(_open(day) & F.col("source").isin(*sources))
+    missing = held.join(F.broadcast(seen), by, "left_anti")
+    return missing.select("record_id", _held_in(), _passing(), F.lit(day).alias("_until"), _no_file())
 
 
-def ends(judged: DataFrame, gone: DataFrame | None) -> DataFrame:
-    """Records whose current version ends, and the data file each is held in. Grain: a record."""
-    closes = judged.where("_closes").select("record_id", "_held_in")
-    return closes if gone is None else closes.unionByName(gone)
+def ends(judged: DataFrame, *, day: date) -> DataFrame:
+    """Versions that silver holds and that end tonight (`_until`), or that a newer file repeats (`_seen_in`).
+
+    Grain: a version, with the data file that holds it. A version ends when the one that replaces it can be seen: on the
+    night's day, or on the day of an event that is still to come.
+    """
+    until = F.when(F.col("_closes"), F.greatest(F.lit(day), "event_date"))
+    seen_in = F.when(F.col("_confirms"), F.col("_file"))
+    return judged.where(F.col("_closes") | F.col("_confirms")).select(
+        "record_id", "_held_in", F.lit(False).alias("_passing"), until.alias("_until"), seen_in.alias("_seen_in")
+    )
 
 
-def closed(held: DataFrame, ends: DataFrame, *, day: date) -> DataFrame:
-    """Versions of records as silver holds them; the current one of a record in `ends` is valid until `day`."""
-    ended = F.broadcast(ends.select("record_id", F.lit(True).alias("_ends")))
-    until = F.when(F.col("_valid_to").isNull() & F.col("_ends"), F.lit(day)).otherwise(F.col("_valid_to"))
-    return held.join(ended, "record_id", "left").withColumn("_valid_to", until).drop("_ends")
+def left_over(opened: DataFrame, judged: DataFrame, sources: Sequence[Source], *, by: str, day: date) -> DataFrame:
+    """Open versions that have no successor, and end because what they belong to is restated, for `ends`.
+
+    Lines that the order has no longer, and versions that were to stay until another's day had come. What only repeats
+    a part of what is held, in a file that is no newer, restates nothing.
+    """
+    kept = judged.where(F.col("_fate").isin("accepted", "unchanged"))
+    differs = (F.col("_fate") == "accepted") | (file_date(sources) > F.col("_newest"))
+    restated = kept.groupBy(by).agg(
+        F.max(differs).alias("_differs"), F.min(F.greatest(F.lit(day), "event_date")).alias("_until")
+    )
+    replaced = kept.select("record_id", F.lit(True).alias("_replaced"))
+    return (
+        opened.join(F.broadcast(restated.where("_differs")), by)
+        .join(F.broadcast(replaced), "record_id", "left")
+        .where(F.col("_passing") | F.col("_replaced").isNull())
+        .select("record_id", "_held_in", "_passing", "_until", _no_file())
+    )
+
+
+def _no_file() -> SparkColumn:
+    return F.lit(None).cast("string").alias("_seen_in")
+
+
+def closed(held: DataFrame, ends: DataFrame) -> DataFrame:
+    """Versions of records as silver holds them; those of a record in `ends` that are open end as it says."""
+    passing, until = F.col("_passing"), F.col("_until")
+    each = ends.groupBy("record_id").agg(
+        F.min(F.when(~passing, until)).alias("_until"),
+        F.min(F.when(passing, until)).alias("_sooner"),
+        F.max("_seen_in").alias("_seen_in"),
+    )
+    current = F.col("_valid_to").isNull()
+    return (
+        held.join(F.broadcast(each), "record_id", "left")
+        .withColumn("_file", F.when(current, F.coalesce("_seen_in", "_file")).otherwise(F.col("_file")))
+        # of the two the lesser that is not NULL: what has ended before stays as it is
+        .withColumn("_valid_to", F.when(current, F.col("_until")).otherwise(F.least("_valid_to", "_sooner")))
+        .drop("_until", "_sooner", "_seen_in")
+    )
 
 
 def fate_counts(sources: list[str]) -> list[SparkColumn]:
-    """Aggregates that count the fates of each source: `<source>|<fate>`, for `observe`."""
+    """Aggregates over judged rows, for `observe`: each source's fates, `<source>|<fate>`, and the rows in quarantine
+    that do not tell which record they are of, `<source>|keyless`."""
+    keyless = (F.col("_fate") == "quarantined") & F.col("record_id").isNull()
+    counted = {**{fate: F.col("_fate") == fate for fate in FATES}, "keyless": keyless}
     return [
-        F.sum(F.when((F.col("source") == source) & (F.col("_fate") == fate), 1).otherwise(0)).alias(f"{source}|{fate}")
+        F.sum(F.when((F.col("source") == source) & is_so, 1).otherwise(0)).alias(f"{source}|{name}")
         for source in sources
-        for fate in FATES
+        for name, is_so in counted.items()
     ]
+
+
+def span() -> list[SparkColumn]:
+    """Aggregates over judged rows: the time of the first and of the last accepted event, seconds since 1970 in UTC."""
+    accepted = F.when(F.col("_fate") == "accepted", F.col("event_at"))
+    return [F.unix_timestamp(F.min(accepted)).alias("first"), F.unix_timestamp(F.max(accepted)).alias("last")]

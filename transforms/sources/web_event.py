@@ -1,6 +1,7 @@
 """web_event: a hit on a site or in an app, with its visit, device and dwell time."""
 
-from datetime import date
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, Window
@@ -42,32 +43,62 @@ def flaws() -> dict[str, SparkColumn]:
     }
 
 
-def complete(rows: DataFrame) -> DataFrame:
+def beside(
+    silver: DataFrame, rows: DataFrame, *, first: datetime, last: datetime, gaps: Mapping[str, int]
+) -> DataFrame:
+    """The hits that silver holds of the visitors in `rows`, near these: they lie between `first` and `last`.
+
+    `gaps`: source -> the longest pause within a visit, seconds, for the sources that do not tell visits themselves.
+    Hits that `rows` restates are left out. Grain: a hit.
+    """
+    pause = timedelta(seconds=max(gaps.values()) + 1)
+    near = F.col("event_at").between(F.lit(first - pause), F.lit(last + pause))
+    visitors = rows.select("source", _visitor().alias("_visitor")).distinct()
+    gap = F.coalesce(*(F.when(F.col("source") == source, gap) for source, gap in gaps.items()))
+    return (
+        silver.where(F.col("_valid_to").isNull() & near & F.col("source").isin(*gaps))
+        .withColumns({"_visitor": _visitor(), "_session_gap": gap})
+        .join(F.broadcast(visitors), ["source", "_visitor"], "left_semi")
+        .join(F.broadcast(rows.select("record_id")), "record_id", "left_anti")
+        .select("source", "_node", "ip", "user_agent", "occurred_at", "event_id", "session_id", "_session_gap")
+    )
+
+
+def complete(rows: DataFrame, held: DataFrame | None = None) -> DataFrame:
     """Hits of one visitor with less than the gap between them are one visit, named by its first hit.
 
-    Grain: one hit, each hit once. A visitor is who the first identifier says, else the address with the agent. A visit
-    that spans two extracts counts in each: what is landed is not written again.
+    Grain: one hit, each hit once. A visitor is who the first identifier says, else the address with the agent.
+    `held`: from `beside`; a visit that silver holds goes on with its name. What is landed is not written again, so the
+    last hit of an earlier extract keeps a dwell time of NULL.
     """
-    visitor = F.coalesce("_node", F.concat_ws(" ", "ip", "user_agent"))
+    every = rows.withColumn("_landed", F.lit(False))
+    if held is not None:
+        every = every.unionByName(held.withColumn("_landed", F.lit(True)), allowMissingColumns=True)
+    landed = F.col("_landed")
+    moment = F.struct("occurred_at", "event_id")
     hits = Window.partitionBy("source", "_visitor").orderBy("occurred_at", "event_id")
     visit = Window.partitionBy("source", "_visitor", "_visit").orderBy("occurred_at", "event_id")
     whole = visit.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     pause = F.unix_timestamp("occurred_at") - F.unix_timestamp(F.lag("occurred_at").over(hits))
     dwell = F.unix_timestamp(F.lead("occurred_at").over(visit)) - F.unix_timestamp("occurred_at")
+    named = F.min_by(F.when(landed, F.col("session_id")), F.when(landed, moment)).over(whole)
     return (
-        rows.withColumns({"_visitor": visitor, "_given_visit": F.col("session_id")})
+        every.withColumns({"_visitor": _visitor(), "_given_visit": F.when(~landed, F.col("session_id"))})
         .withColumn("_opens", F.when(pause.isNull() | (pause > F.col("_session_gap")), 1).otherwise(0))
         .withColumn("_visit", F.coalesce("_given_visit", F.sum("_opens").over(hits).cast("string")))
         .withColumns(
             {
-                "session_id": F.coalesce(
-                    "_given_visit", F.min_by("event_id", F.struct("occurred_at", "event_id")).over(whole)
-                ),
+                "session_id": F.coalesce("_given_visit", named, F.min_by("event_id", moment).over(whole)),
                 "dwell_seconds": F.coalesce("dwell_seconds", dwell.cast("int")),
             }
         )
-        .drop("_visitor", "_given_visit", "_opens", "_visit")
+        .where(~landed)
+        .drop("_landed", "_visitor", "_given_visit", "_opens", "_visit")
     )
+
+
+def _visitor() -> SparkColumn:
+    return F.coalesce("_node", F.concat_ws(" ", "ip", "user_agent"))
 
 
 def _device(agent: SparkColumn) -> SparkColumn:
