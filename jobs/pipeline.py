@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import audiences, bronze, exports, identity, profile, report, silver, tags
+from jobs.engines import gate
 from jobs.runtime import releases
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen, scrubbed
@@ -108,6 +109,8 @@ def run_night(
             night.__dict__["spark"] = session
             lease.names_jvm(jvm_pid(session))
         night.check_room()
+        if "silver" in stages:
+            gate.warm_up()
         _note_run(night, "running", options, told)
         try:
             _go(night, start, stages, screen, lease.check)

@@ -74,6 +74,10 @@ class Entity:
     def types(self) -> dict[str, str]:
         return {column.name: column.type for column in self.columns}
 
+    def sensitivity(self, column: str) -> Sensitivity:
+        """How sensitive a column's values are."""
+        return next(known.sensitivity for known in self.columns if known.name == column)
+
     @property
     def table(self) -> Table:
         """silver/<entity>: every version of every record."""
@@ -463,11 +467,13 @@ OPS_QUALITY = Table(
         _c("source", "string", "", "none"),
         _c("check", "string", "", "none", True),
         _c("dimension", "string", "completeness validity uniqueness consistency timeliness accuracy", "none", True),
-        _c("rows", "bigint", "rows looked at", "none", True),
-        _c("failed", "bigint", "rows that failed", "none", True),
+        _c("rows", "bigint", "rows looked at; 1 where the check is of the night's rows as a whole", "none", True),
+        _c("failed", "bigint", "rows that failed; 1 where the whole did", "none", True),
         _c("share", "double", "failed / rows; 0 where there were none", "none", True),
         _c("gate", "string", "quarantine, warn or stop", "none", True),
         _c("passed", "boolean", "", "none", True),
+        _c("value", "double", "what was measured and judged; NULL for a mere count", "none"),
+        _c("detail", "string", "what was found and what is allowed, for people", "none"),
     ),
 )
 OPS_LINEAGE = Table(

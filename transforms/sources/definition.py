@@ -9,6 +9,7 @@ from transforms.definitions import Definition, days, nearest, parse, parse_yaml
 from transforms.errors import DefinitionError
 from transforms.expressions import Expression, compile_expression
 from transforms.schemas import ENTITIES, IDS, Entity
+from transforms.sources.checks import Check, check_problems
 
 ACCESS_LOG = (
     "host", "ident", "user", "time", "method", "url", "protocol", "status", "bytes", "referrer", "agent",
@@ -49,19 +50,6 @@ class Read(Definition):
         return value
 
 
-class Check(Definition):
-    """A rule of the user's own: rows that do not meet `expect` are counted, refused, or stop the night.
-
-    `mostly`: the least share of rows that must meet it; below it a `stop` check, and one that quarantines,
-    ends the night. Without it a `stop` check allows no row to fail, and quarantine has no limit.
-    """
-
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    expect: str
-    mostly: float | None = Field(None, ge=0, le=1)
-    on_fail: Literal["quarantine", "warn", "stop"] = "quarantine"
-
-
 class Source(Definition):
     """One source. `place` is the file that defines it, for messages."""
 
@@ -97,6 +85,11 @@ class Source(Definition):
         return ENTITIES[self.entity]
 
     @property
+    def row_checks(self) -> list[Check]:
+        """The checks that look at each row."""
+        return [check for check in self.checks if check.expect is not None]
+
+    @property
     def expressions(self) -> dict[str, str]:
         """Canonical column -> expression, in the order in which they are computed."""
         own = ACCESS_LOG_COLUMNS if self.read.format == "access_log" else {}
@@ -115,7 +108,7 @@ def known_zone(name: str) -> str:
 def parse_source(text: str, *, place: str) -> Source:
     """A source's YAML. Raises DefinitionError with a line for each mistake that shows without its columns."""
     source = parse(Source, {**parse_yaml(text, place=place), "place": place}, place=place)
-    problems = [*_column_problems(source), *_key_problems(source), *_snapshot_problems(source)]
+    problems = [*_column_problems(source), *_key_problems(source), *_snapshot_problems(source), *check_problems(source)]
     if problems:
         raise DefinitionError(*problems)
     return source
@@ -164,7 +157,9 @@ def compile_source(source: Source, raw: Mapping[str, str]) -> "CompiledSource":
     where = compiled(source.where, "where", canonical, source.source) if source.where else None
     checked = {**source.table.types, "ids": IDS}
     checks = {
-        check.name: compiled(check.expect, f"checks.{check.name}", checked, source.source) for check in source.checks
+        check.name: compiled(check.expect, f"checks.{check.name}", checked, source.source)
+        for check in source.row_checks
+        if check.expect is not None
     }
     if problems:
         raise DefinitionError(*problems)

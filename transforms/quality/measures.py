@@ -1,0 +1,53 @@
+"""What a night brought of one source, in figures that later nights are compared with. No personal data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+COMPARED = 7
+
+
+@dataclass(frozen=True)
+class Measures:
+    """One source, one night.
+
+    landed, quarantined: rows. days: how many days of extract they are of. accepted: rows that entered silver, which
+    all figures after it are of. newest: the newest of the source's times up to the night, of this night or an earlier
+    one. future: rows of a time after the night. records: different records. filled: column -> rows that have a value.
+    sums: column -> sum of absolute values. values: column -> value -> rows. distinct: check -> different rows.
+    compared: check -> (rows that could be compared, of which failed).
+    """
+
+    landed: int = 0
+    days: int = 0
+    quarantined: int = 0
+    accepted: int = 0
+    newest: str | None = None
+    future: int = 0
+    records: int = 0
+    filled: Mapping[str, int] = field(default_factory=dict)
+    sums: Mapping[str, float] = field(default_factory=dict)
+    values: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    distinct: Mapping[str, int] = field(default_factory=dict)
+    compared: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+    def told(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return asdict(self)
+
+    @property
+    def newest_at(self) -> datetime | None:
+        return datetime.fromisoformat(self.newest) if self.newest else None
+
+
+def usual(nights: Mapping[date, Measures]) -> list[Measures]:
+    """Of the nights before, those that tell what is usual: the last ones in which the source landed, but for its
+    first, which brought all of its past."""
+    landed = [nights[day] for day in sorted(nights) if nights[day].landed]
+    return landed[1:][-COMPARED:]
+
+
+def last_newest(nights: Mapping[date, Measures]) -> str | None:
+    """The newest time that any of the nights has seen."""
+    return max((night.newest for night in nights.values() if night.newest), default=None)
