@@ -144,8 +144,10 @@ def passed(results: Sequence[Any]) -> dict[str, bool]:
     """Id of an expectation -> whether it is met. Raises RuntimeError where one could not be judged."""
     found: dict[str, bool] = {}
     for one in (one for result in results for one in result.results):
-        if one.exception_info and one.exception_info.get("raised_exception"):
-            raise RuntimeError(f"{one.expectation_config.type}: {one.exception_info.get('exception_message')}")
+        told = one.exception_info or {}
+        for raised in (told, *(part for part in told.values() if isinstance(part, dict))):  # one, or one a metric
+            if raised.get("raised_exception"):
+                raise RuntimeError(f"{one.expectation_config.meta['id']}: {raised.get('exception_message')}")
         found[one.expectation_config.meta["id"]] = bool(one.success)
     return found
 
