@@ -1,5 +1,6 @@
 """The quality of a night: what silver counted and what it brought, judged, told in `ops/quality`, and the gate."""
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -33,6 +34,7 @@ def account(
     Of a day before the night's own (a full refresh) only what looked at each row is judged again.
     Raises DataError with a line for each check that ends the night; PortraitError where the gate cannot judge.
     """
+    began = time.monotonic()
     sources = [night.conf.sources[name] for name in fates]
     found = [
         finding
@@ -46,7 +48,11 @@ def account(
         found.extend(_of_night(night, landed, fates))
     tables = {source.table.table.name: source.table.table for source in sources}
     schemas = {name: columns_of(night, table) for name, table in sorted(tables.items()) if night.has(table)}
+    measured = time.monotonic()
     passed = gate.judge(_request(night, day, found, schemas))
+    night.figure(
+        "checking", {"checks": len(passed), "measuring": measured - began, "judging": time.monotonic() - measured}
+    )
     told = [*_judged(found, passed), *_schemas(schemas, passed)]
     night.append(OPS_QUALITY, [*_counted(night, day, landed, fates), *(_row(night, day, *item) for item in told)])
     _act(night, told)

@@ -59,11 +59,16 @@ def _write(lakehouse: Lakehouse, day: date, run_id: str, figures: Figures, warni
 
 
 def _page(lakehouse: Lakehouse, day: date, run_id: str, figures: Figures, warnings: Sequence[str]) -> str:
-    shown = [*tables(figures), _checks(lakehouse, run_id), _stages(lakehouse, run_id)]
-    owners = figures.get("silver", {}).get("owners", {})
+    silver = figures.get("silver", {})
     pages = f"{pages_of(lakehouse, day).name}/index.html" if pages_of(lakehouse, day).is_dir() else None
-    card = section(cards(lakehouse, owners, until=day), pages)
-    parts = [_warnings(warnings), card, *(_section(table) for table in shown if table.rows)]
+    card = section(cards(lakehouse, silver.get("owners", {}), until=day), pages, silver.get("checking"))
+    rest = [_checks(lakehouse, run_id), _stages(lakehouse, run_id)]
+    parts = [
+        _warnings(warnings),
+        *map(_section, tables(figures)),
+        card,
+        *(_section(table) for table in rest if table.rows),
+    ]
     title = f"Night of {day}"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
@@ -79,8 +84,7 @@ def _checks(lakehouse: Lakehouse, run_id: str) -> Shown:
     rows = [row for row in latest.values() if row["failed"] and not row["check"].startswith(COUNTED)]
     shown = [
         [
-            row["table"],
-            row["source"],
+            row["source"] or row["table"],
             row["check"],
             row["dimension"],
             row["rows"],
@@ -93,7 +97,7 @@ def _checks(lakehouse: Lakehouse, run_id: str) -> Shown:
     ]
     return Shown(
         "Checks that something failed",
-        ["table", "source", "check", "dimension", "rows", "failed", "found", "gate", "passed"],
+        ["of", "check", "dimension", "rows", "failed", "found", "gate", "passed"],
         shown,
     )
 

@@ -47,15 +47,16 @@ def cards(lakehouse: Lakehouse, owners: Mapping[str, str], *, until: date | None
 
 
 def shown(found: Sequence[Card]) -> Shown:
-    """As a table of text: arrows tell of the night before, bars of all nights."""
+    """As a table of text, 80 characters wide: arrows tell of the night before, bars of the last week's nights."""
     rows = [
         [
             card.source, card.owner, *(_with_arrow(card.trend(name), name in card.scores) for name in DIMENSIONS),
-            sparkline([overall(scores) for _, scores in card.nights]),
+            sparkline([overall(scores) for _, scores in card.nights[-7:]]),
         ]
         for card in found
     ]  # fmt: skip
-    return Shown("Quality, of 100", ["source", "owner", *DIMENSIONS, "trend"], rows)
+    short = [name[:5] if name[4] not in "aeiou" else name[:4] for name in DIMENSIONS]
+    return Shown(f"Quality, of 100: {', '.join(DIMENSIONS)}", ["source", "owner", *short, "trend"], rows)
 
 
 def told(found: Sequence[Card]) -> dict[str, Any]:
@@ -69,8 +70,11 @@ def told(found: Sequence[Card]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def section(found: Sequence[Card], pages: str | None) -> str:
-    """As a part of an HTML page. `pages`: where all checks stand, relative to it."""
+def section(found: Sequence[Card], pages: str | None, cost: Mapping[str, float] | None) -> str:
+    """As a part of an HTML page.
+
+    pages: where all checks stand, relative to it. cost: how many there were and the seconds they took.
+    """
     if not found:
         return ""
     head = "".join(f"<th>{name}</th>" for name in ("source", "owner", *DIMENSIONS))
@@ -80,10 +84,14 @@ def section(found: Sequence[Card], pages: str | None) -> str:
         + "</tr>"
         for card in found
     )
-    link = (
-        f'<p><a href="{escape(pages)}">every check, with what was measured and what is allowed</a></p>' if pages else ""
-    )
-    return f'<h2>Quality, of 100</h2><div class="wide"><table><tr>{head}</tr>{body}</table></div>{link}'
+    notes = []
+    if pages:
+        notes.append(f'<a href="{escape(pages)}">every check, with what was measured and what is allowed</a>')
+    if cost:
+        seconds = f"{cost['measuring']:.1f} s to measure and {cost['judging']:.1f} s to judge"
+        notes.append(f"{cost['checks']} checks, {seconds}")
+    note = f"<p>{'; '.join(notes)}</p>" if notes else ""
+    return f'<h2>Quality, of 100</h2><div class="wide"><table><tr>{head}</tr>{body}</table></div>{note}'
 
 
 def _cell(card: Card, dimension: str) -> str:

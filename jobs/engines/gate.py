@@ -11,6 +11,7 @@ from typing import Any
 
 from transforms.errors import PortraitError
 
+LONGEST_WAIT = 60
 _PROGRAM = Path(__file__).with_name("expectations.py")
 _REMEDY = "run the night again; if it stays, look whether great-expectations is installed as requirements.lock says"
 
@@ -45,7 +46,10 @@ class _Process:
         """Let it finish what it writes."""
         if self.process.stdin and self.process.poll() is None:
             self.process.stdin.close()
-            self.process.wait(timeout=60)
+            try:
+                self.process.wait(timeout=LONGEST_WAIT)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
 
 
 _lock = threading.Lock()

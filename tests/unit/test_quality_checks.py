@@ -66,6 +66,8 @@ def test_every_kind(written: str, name: str, gate: str, dimension: str) -> None:
         ("{drift: categori, at_most: 1}", "no column 'categori' in transaction; did you mean 'category'?"),
         ("{known: loyalty, in: contact}", "till gives no identifier 'loyalty'; did you mean 'loyalty_id'?"),
         ("{known: loyalty_id, in: contacts}", "no entity 'contacts'; did you mean 'contact'?"),
+        ("{name: fresh, expect: quantity > 0}", "checks: 'fresh' is the name of a check that is always made"),
+        ("{name: has_order_id, expect: quantity > 0}", "'has_order_id' is the name of a check that is always made"),
         ("{volume: 1}\n  - {volume: 2}", "checks: two are named 'volume'; give one another name"),
     ],
 )  # fmt: skip

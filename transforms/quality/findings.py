@@ -60,7 +60,8 @@ def of_share(
 ) -> Finding:  # fmt: skip
     """A check that so many of the rows fail, and that the share `allowed` of them may fail."""
     value = failed / rows if rows else 0.0
-    detail = f"{failed:,} of {rows:,} rows fail ({value:.1%}; {allowed:.1%} may)"
+    may = "none" if allowed == 0 else f"{allowed:.1%}"
+    detail = f"{failed:,} of {rows:,} rows fail ({value:.1%}{f'; {may} may' if allowed < 1 else ''})"
     return Finding(
         source.source, source.table.table.name, check, dimension, gate, value, detail, at_most=allowed, rows=rows,
         failed=failed, stops=stops,

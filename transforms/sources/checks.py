@@ -117,6 +117,10 @@ def check_problems(source: "Source") -> Iterator[str]:
     names = [check.name for check in source.checks]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"{source.place}: checks: two are named '{name}'; give one another name"
+    reserved = _reserved(source)
+    for check in source.checks:
+        if check.name in reserved - {check.kind} or check.name.startswith("rows_"):
+            yield f"{source.place}: checks: '{check.name}' is the name of a check that is always made; take another"
     types, given = source.table.types, id_types_of(source)
     for check in source.checks:
         place = f"{source.place}: checks.{check.name}"
@@ -129,6 +133,18 @@ def check_problems(source: "Source") -> Iterator[str]:
             yield f"{place}: {source.source} gives no identifier '{kind}'{nearest(kind, given)}"
         if check.among is not None and check.among not in ENTITIES:
             yield f"{place}: no entity '{check.among}'{nearest(check.among, ENTITIES)}"
+
+
+def _reserved(source: "Source") -> set[str]:
+    """The names of the checks that are made without a word in the YAML (transforms/quality)."""
+    always = {
+        "all_rows_accounted_for", "no_duplicates", "one_version_a_record", "not_in_future", "few_quarantined", "volume",
+        "fresh",
+    }  # fmt: skip
+    of_columns = {
+        name for column in source.table.types for name in (f"has_{column}", f"{column}_as_filled", f"{column}_as_large")
+    }
+    return always | of_columns
 
 
 def check_known(sources: Mapping[str, "Source"]) -> None:
