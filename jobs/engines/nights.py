@@ -12,7 +12,7 @@ from jobs.runtime.clock import end_of
 from jobs.runtime.night import Night
 from jobs.runtime.releases import all_releases
 from jobs.runtime.tables import ddl_of
-from transforms.quality.measures import Measures, last_newest
+from transforms.quality.measures import Measures, latest
 from transforms.schemas import ENTITIES, OPS_FILE, OPS_STAGE, Table
 
 Counts = Mapping[str, Mapping[str, int]]  # source -> what -> rows
@@ -23,15 +23,17 @@ def measures_of(night: Night, landed: Mapping[str, int], fates: Counts, before: 
     """Source -> what it brought tonight; of one that brought nothing only the newest time that it ever brought."""
     figures, dates = _figures(night, fates), _dates(night)
     measured = {}
-    for name, source in night.conf.sources.items():
-        told, days = figures.get(name, {}), dates.get(name, set())
-        newest = told.get("newest")
-        if days and (source.extract == "snapshot" or not (source.table.time or source.table.changed)):
-            newest = end_of(max(days), night.conf.pipeline.timezone).isoformat()  # it tells of the day it is of
-        known = [moment for moment in (newest, last_newest(before.get(name, {}))) if moment]
-        counts = {"landed": landed.get(name, 0), "days": len(days), "newest": max(known, default=None)}
-        quarantined = fates.get(name, {}).get("quarantined", 0)
-        measured[name] = Measures(**{**told, **counts, "quarantined": quarantined})
+    for name in night.conf.sources:
+        told, days, earlier = figures.get(name, {}), dates.get(name, set()), before.get(name, {})
+        delivered = end_of(max(days), night.conf.pipeline.timezone).isoformat() if days else None
+        counts = {
+            "landed": landed.get(name, 0),
+            "days": len(days),
+            "quarantined": fates.get(name, {}).get("quarantined", 0),
+            "newest": latest(told.get("newest"), earlier, "newest"),
+            "delivered": latest(delivered, earlier, "delivered"),
+        }
+        measured[name] = Measures(**{**told, **counts})
     return measured
 
 

@@ -11,7 +11,7 @@ from scipy.stats import entropy
 
 from transforms.quality.drift import stability_index
 from transforms.quality.findings import Finding, of_rows
-from transforms.quality.measures import Measures, usual
+from transforms.quality.measures import Measures, latest, usual
 from transforms.quality.nightly import of_night
 from transforms.quality.scores import judged, overall, scores, sparkline
 from transforms.sources.definition import Source, parse_source
@@ -121,6 +121,20 @@ def test_what_is_checked_without_a_word_in_the_yaml(check: str, bad: dict[str, A
     assert not within(failing[check])
     assert failing[check].stops is (check == "one_version_a_record")
     assert [name for name, finding in failing.items() if not within(finding)] == [check]
+
+
+def test_how_new_a_source_is() -> None:
+    """Asked by the YAML: by its times. Unasked: by its times or its files. A snapshot: by its files."""
+    days = {"newest": "2026-03-10T23:59:59.999999+00:00", "delivered": "2026-03-17T23:59:59.999999+00:00"}
+    silent = Measures(**days)
+    assert found(silent, {})["fresh"].value == pytest.approx(3)
+    assert found(silent, {}, "{fresh: 9d}")["fresh"].value == pytest.approx(10)
+    snapshot = parse_source(_YAML + "extract: snapshot\nchecks: [{fresh: 2d}]\n", place="till.yml")
+    [finding] = of_night(snapshot, silent, {}, as_of=AS_OF)
+    assert (finding.value, finding.at_most) == (pytest.approx(3), 2)
+    assert found(Measures(), {}) == {}
+    assert latest("2026-03-09", {DAY: silent, DAY - timedelta(days=1): Measures()}, "newest") == days["newest"]
+    assert latest(None, {}, "newest") is None
 
 
 def test_too_little_to_compare_with_is_not_judged() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 COMPARED = 7
@@ -12,18 +12,20 @@ COMPARED = 7
 class Measures:
     """One source, one night.
 
-    landed, quarantined: rows. days: how many days of extract they are of. accepted: rows that entered silver, which
-    all figures after it are of. newest: the newest of the source's times up to the night, of this night or an earlier
-    one. future: rows of a time after the night. records: different records. filled: column -> rows that have a value.
-    sums: column -> sum of absolute values. values: column -> value -> rows. distinct: check -> different rows.
-    compared: check -> (rows that could be compared, of which failed).
+    landed, quarantined: rows. days: how many days of extract they are of. newest: the newest of the source's times up
+    to the night, and delivered: the end of the newest day that a file is of, both of this night or an earlier one.
+    accepted: rows that entered silver, which all figures after it are of. future: rows of a time after the night.
+    records: different records. filled: column -> rows that have a value. sums: column -> sum of absolute values.
+    values: column -> value -> rows. distinct: check -> different rows. compared: check -> (rows that could be
+    compared, of which failed).
     """
 
     landed: int = 0
     days: int = 0
     quarantined: int = 0
-    accepted: int = 0
     newest: str | None = None
+    delivered: str | None = None
+    accepted: int = 0
     future: int = 0
     records: int = 0
     filled: Mapping[str, int] = field(default_factory=dict)
@@ -36,10 +38,6 @@ class Measures:
         """As JSON holds it."""
         return asdict(self)
 
-    @property
-    def newest_at(self) -> datetime | None:
-        return datetime.fromisoformat(self.newest) if self.newest else None
-
 
 def usual(nights: Mapping[date, Measures]) -> list[Measures]:
     """Of the nights before, those that tell what is usual: the last ones in which the source landed, but for its
@@ -48,6 +46,7 @@ def usual(nights: Mapping[date, Measures]) -> list[Measures]:
     return landed[1:][-COMPARED:]
 
 
-def last_newest(nights: Mapping[date, Measures]) -> str | None:
-    """The newest time that any of the nights has seen."""
-    return max((night.newest for night in nights.values() if night.newest), default=None)
+def latest(told: str | None, nights: Mapping[date, Measures], what: str) -> str | None:
+    """The latest of a moment told tonight and those that the nights before told as `what`."""
+    moments = [told, *(getattr(night, what) for night in nights.values())]
+    return max((moment for moment in moments if moment), default=None)

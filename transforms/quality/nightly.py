@@ -31,8 +31,7 @@ def of_night(
     as_of: the end of the business day, UTC. A source that did not land is only asked how old its newest time is.
     """
     nights = usual(before)
-    if tonight.newest_at:
-        yield _fresh(source, tonight.newest_at, as_of)
+    yield from _fresh(source, tonight, as_of)
     if tonight.landed:
         yield from _volume(source, tonight, nights)
         yield from _refused(source, tonight, nights)
@@ -44,12 +43,18 @@ def of_night(
         yield from _drift(source, tonight, nights)
 
 
-def _fresh(source: Source, newest: datetime, as_of: datetime) -> Finding:
+def _fresh(source: Source, tonight: Measures, as_of: datetime) -> Iterator[Finding]:
+    """How old the newest time is. Where the YAML does not ask, a file that brings nothing newer will do."""
     check = _declared(source, "fresh")
+    of_files = source.extract == "snapshot" or not tonight.newest
+    moments = [tonight.delivered if of_files else tonight.newest, *([] if check else [tonight.delivered])]
+    newest = max((moment for moment in moments if moment), default=None)
+    if newest is None:
+        return
     limit = check.fresh if check and check.fresh else USUAL_DAYS
-    age = max((as_of - newest).total_seconds() / _DAY_SECONDS, 0.0)
-    detail = f"the newest time is {age:.1f} days before the end of the night's day ({limit} may be)"
-    return _of_whole(source, check, "fresh", "timeliness", age, detail, at_most=float(limit))
+    age = max((as_of - datetime.fromisoformat(newest)).total_seconds() / _DAY_SECONDS, 0.0)
+    detail = f"the newest it has brought is of {age:.1f} days before the end of the night's day ({limit} may be)"
+    yield _of_whole(source, check, "fresh", "timeliness", age, detail, at_most=float(limit))
 
 
 def _volume(source: Source, tonight: Measures, nights: Sequence[Measures]) -> Iterator[Finding]:
