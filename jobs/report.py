@@ -62,13 +62,8 @@ def _page(lakehouse: Lakehouse, day: date, run_id: str, figures: Figures, warnin
     silver = figures.get("silver", {})
     pages = f"{pages_of(lakehouse, day).name}/index.html" if pages_of(lakehouse, day).is_dir() else None
     card = section(cards(lakehouse, silver.get("owners", {}), until=day), pages, silver.get("checking"))
-    rest = [_checks(lakehouse, run_id), _stages(lakehouse, run_id)]
-    parts = [
-        _warnings(warnings),
-        *map(_section, tables(figures)),
-        card,
-        *(_section(table) for table in rest if table.rows),
-    ]
+    shown = [*tables(figures), _checks(lakehouse, run_id), _stages(lakehouse, run_id)]
+    parts = [_warnings(warnings), card, *(_section(table) for table in shown if table.rows)]
     title = f"Night of {day}"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
