@@ -7,12 +7,12 @@ from typing import Any
 import duckdb
 from pyarrow import dataset as ds
 
+from transforms.quality.drift import OTHERS
 from transforms.schemas import Entity
 from transforms.sources.checks import Check
 from transforms.sources.definition import Source
 
 MOST_VALUES = 50
-OTHERS = "(others)"
 _SIZED = ("decimal", "double")
 
 Figures = dict[str, Any]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from scipy.stats import entropy
 
-from transforms.quality.drift import stability_index
+from transforms.quality.drift import OTHERS, alike, stability_index
 from transforms.quality.findings import Finding, of_rows
 from transforms.quality.measures import Measures, latest, usual
 from transforms.quality.nightly import of_night
@@ -62,6 +62,15 @@ def test_the_index_of_drift() -> None:
     # a value never seen before counts as a ten-thousandth: (0.1-0.0001) ln(1000) + (0.9-1) ln(0.9)
     unseen = 0.0999 * math.log(1000) - 0.1 * math.log(0.9)
     assert stability_index({"a": 7}, {"a": 9, "new": 1}) == pytest.approx(unseen)
+
+
+def test_values_that_are_named_only_here_or_there_have_not_moved() -> None:
+    before, now = {"a": 60, "b": 21, OTHERS: 19}, {"a": 60, "c": 20, OTHERS: 20}
+    assert alike([before, now]) == [{"a": 60, OTHERS: 40}, {"a": 60, OTHERS: 40}]
+    assert alike([{"a": 1}, {"b": 2}]) == [{"a": 1}, {"b": 2}]
+    nights = {DAY - timedelta(days=n): replace(NIGHT, values={"channel": before}) for n in (1, 2, 3)}
+    tonight = replace(NIGHT, values={"channel": now})
+    assert found(tonight, nights, "{drift: channel, at_most: 0.1}")["drift_channel"].value == 0
 
 
 def test_what_is_usual_leaves_the_first_night_and_silent_ones_out() -> None:

@@ -10,9 +10,10 @@ import pytest
 from pyarrow import dataset as ds
 
 from jobs.engines import gate
-from jobs.engines.measures import MOST_VALUES, OTHERS, measure
+from jobs.engines.measures import MOST_VALUES, measure
 from jobs.runtime.tables import arrow_schema, arrow_type, ddl_of
 from transforms.errors import PortraitError
+from transforms.quality.drift import OTHERS
 from transforms.schemas import CONTACT, ENTITIES, TRANSACTION, Entity
 from transforms.sources.definition import parse_source
 

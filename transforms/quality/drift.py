@@ -1,8 +1,10 @@
 """How far a distribution has moved."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+# What the values are called that are too rare to be named.
+OTHERS = "(others)"
 # A value that one side has never seen counts as this share of it: the usual way to keep the index finite.
 UNSEEN = 1e-4
 
@@ -22,6 +24,21 @@ def stability_index(before: Mapping[str, int], now: Mapping[str, int]) -> float:
         is_ = max(now.get(value, 0) / rows_now, UNSEEN)
         index += (is_ - was) * math.log(is_ / was)
     return index
+
+
+def alike(counts: Sequence[Mapping[str, int]]) -> list[dict[str, int]]:
+    """Counts of values as they can be compared: where some name only their most frequent values, those that all name.
+
+    The others are one value, so that one which is just frequent enough to be named here and not there has not moved.
+    """
+    if not any(OTHERS in one for one in counts):
+        return [dict(one) for one in counts]
+    named = set.intersection(*(set(one) for one in counts)) - {OTHERS}
+    return [
+        {value: one[value] for value in sorted(named)}
+        | {OTHERS: sum(count for value, count in one.items() if value not in named)}
+        for one in counts
+    ]
 
 
 def pooled(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from statistics import median
 
-from transforms.quality.drift import pooled, stability_index
+from transforms.quality.drift import alike, pooled, stability_index
 from transforms.quality.findings import Finding, of_share
 from transforms.quality.measures import Measures, usual
 from transforms.sources.checks import Check
@@ -123,15 +123,16 @@ def _compared(source: Source, tonight: Measures) -> Iterator[Finding]:
 
 
 def _drift(source: Source, tonight: Measures, nights: Sequence[Measures]) -> Iterator[Finding]:
-    for check in source.checks:
-        now = tonight.values.get(check.drift or "", {})
-        before = pooled(night.values.get(check.drift or "", {}) for night in nights)
-        if check.at_most is None or min(sum(now.values()), sum(before.values())) < LEAST_ROWS:
+    for check in (check for check in source.checks if check.drift and check.at_most):
+        counted = [night.values.get(str(check.drift), {}) for night in nights]
+        *known, now = alike([*(one for one in counted if one), tonight.values.get(str(check.drift), {})])
+        before = pooled(known)
+        if min(sum(now.values()), sum(before.values())) < LEAST_ROWS:
             continue
         index = stability_index(before, now)
         moved = max(sorted({*now, *before}), key=lambda value: abs(_share(now, value) - _share(before, value)))
         detail = (
-            f"its values moved by {index:.2f} ({check.at_most:.2f} may be); most of all '{moved}': "
+            f"its values moved by {index:.2f} ({check.at_most} may be); most of all '{moved}': "
             f"{_share(before, moved):.1%} of the rows before, {_share(now, moved):.1%} tonight"
         )
         yield _of_whole(source, check, check.name, check.measures, index, detail, at_most=check.at_most)
