@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import audiences, bronze, exports, identity, profile, report, silver, tags
+from jobs.engines import gate
 from jobs.runtime import releases
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen, scrubbed
@@ -103,6 +104,8 @@ def run_night(
             conf, day, start, screen=screen, lease=lease, local=local, session=session,
             refit=refit, full_refresh=full_refresh,
         )  # fmt: skip
+        if "silver" in stages:
+            gate.warm_up()
         with noted(night, options, OVER if stages[-1] == STAGES[-1] else "stopped"):
             _go(night, start, stages, screen, lease.check)
         return night

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import astuple
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from jobs.runtime.console import Screen
 from jobs.runtime.files import files_of, to_take
 from jobs.runtime.releases import REPLAY, all_releases, newest
 from jobs.runtime.tables import Lakehouse
+from jobs.scorecard import cards, shown, told
 from transforms.schemas import ENTITIES, OPS_FILE, OPS_RUN, OPS_STAGE
 from transforms.sources.database import JDBC
 from transforms.sources.definition import Source
@@ -105,12 +107,12 @@ def show_night(night: "Night", screen: Screen) -> None:
 
 def show_figures(figures: Figures, screen: Screen) -> None:
     """What came in, what was refused, who was found, and the segments' sizes."""
-    for shown in tables(figures):
-        screen.table(shown.title, shown.header, shown.rows)
+    for table in tables(figures):
+        screen.table(table.title, table.header, table.rows)
 
 
 def show_status(conf: Configuration, nights: int, screen: Screen) -> None:
-    """How the last runs went: status, stages with seconds and rows, warnings, errors."""
+    """How the last runs went: status, stages with seconds and rows, warnings, errors; and how good the sources are."""
     lakehouse = Lakehouse(conf.lakehouse)
     runs: dict[str, dict[str, Any]] = {}
     for row in sorted(lakehouse.rows(OPS_RUN), key=lambda row: row["at"]):
@@ -124,8 +126,12 @@ def show_status(conf: Configuration, nights: int, screen: Screen) -> None:
         screen.say("no run yet: portrait run --date YYYY-MM-DD")
     for run in last:
         _show_run(run, stages.get(run["run_id"], []), released.get(run["run_id"]), screen)
+    found = cards(lakehouse, {name: source.owner for name, source in conf.sources.items()})
+    if found:
+        screen.table(*astuple(shown(found)))
     screen.result(
         {
+            "quality": told(found),
             "runs": [
                 {
                     **run, "release": released.get(run["run_id"]),

@@ -7,11 +7,15 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from jobs.engines import gate
 from jobs.figures import Figures, Shown, tables
+from jobs.quality import pages_of
 from jobs.runtime.night import Night
 from jobs.runtime.releases import REPLAY
 from jobs.runtime.tables import Lakehouse
+from jobs.scorecard import cards, section
 from transforms.errors import DefinitionError
+from transforms.quality.scores import COUNTED
 from transforms.schemas import OPS_QUALITY, OPS_STAGE
 
 _STYLE = """
@@ -26,6 +30,8 @@ td.n,th.n{text-align:right}.warn{border-left:4px solid #c80;padding-left:.8rem}
 
 def run(night: Night) -> None:
     """Write the report of the night that has just been released."""
+    if problem := gate.pages():
+        night.warn(f"the checks could not be written as pages: {problem}")
     figures = {name: told.figures for name, told in night.finished.items()}
     warnings = [line for told in night.finished.values() for line in told.warnings]
     path = _write(night.lakehouse, night.day, night.run_id, figures, warnings)
@@ -55,8 +61,11 @@ def _write(lakehouse: Lakehouse, day: date, run_id: str, figures: Figures, warni
 
 
 def _page(lakehouse: Lakehouse, day: date, run_id: str, figures: Figures, warnings: Sequence[str]) -> str:
+    silver = figures.get("silver", {})
+    pages = f"{pages_of(lakehouse, day).name}/index.html" if pages_of(lakehouse, day).is_dir() else None
+    card = section(cards(lakehouse, silver.get("owners", {}), until=day), pages, silver.get("checking"))
     shown = [*tables(figures), _checks(lakehouse, run_id), _stages(lakehouse, run_id)]
-    parts = [_warnings(warnings), *(_section(table) for table in shown if table.rows)]
+    parts = [_warnings(warnings), card, *(_section(table) for table in shown if table.rows)]
     title = f"Night of {day}"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
@@ -69,21 +78,25 @@ def _checks(lakehouse: Lakehouse, run_id: str) -> Shown:
     told = sorted((row for row in lakehouse.rows(OPS_QUALITY) if row["run_id"] == run_id), key=lambda row: row["at"])
     # a run that died before it had noted the stage has told of its checks twice: the later counts
     latest = {(row["date"], row["table"], row["source"], row["check"]): row for row in told}
-    rows = [row for row in latest.values() if not row["check"].startswith("rows_")]
+    rows = [row for row in latest.values() if row["failed"] and not row["check"].startswith(COUNTED)]
     shown = [
         [
-            row["table"],
-            row["source"],
+            row["source"] or row["table"],
             row["check"],
             row["dimension"],
             row["rows"],
             row["failed"],
+            row["detail"] or "",
             row["gate"],
             "yes" if row["passed"] else "NO",
         ]
         for row in rows
     ]
-    return Shown("Checks", ["table", "source", "check", "dimension", "rows", "failed", "gate", "passed"], shown)
+    return Shown(
+        "Checks that something failed",
+        ["of", "check", "dimension", "rows", "failed", "found", "gate", "passed"],
+        shown,
+    )
 
 
 def _stages(lakehouse: Lakehouse, run_id: str) -> Shown:

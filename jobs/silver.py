@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
+from jobs import quality
 from jobs.runtime.clock import end_of
 from jobs.runtime.night import FEW_ROWS, Night
 from transforms.columns import conform
-from transforms.errors import DataError
-from transforms.schemas import ENTITIES, OPS_FILE, OPS_QUALITY, QUARANTINE, Entity
+from transforms.schemas import ENTITIES, OPS_FILE, QUARANTINE, Entity
 from transforms.sources import refine, versions, web_event
-from transforms.sources.definition import Check, CompiledSource, compile_source
+from transforms.sources.definition import CompiledSource, compile_source
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
@@ -37,7 +37,7 @@ class Batch:
     rows: DataFrame
     few: bool
     fates: dict[str, dict[str, int]] = field(default_factory=dict)
-    failed: dict[tuple[str, str], int] = field(default_factory=dict)
+    broken: dict[str, dict[str, int]] = field(default_factory=dict)
     keyless: dict[str, int] = field(default_factory=dict)
     closed: int = 0
 
@@ -69,9 +69,9 @@ def refine_day(night: Night, day: date, *, only: Collection[str] | None = None) 
         with night.for_rows(max(landed.values(), default=0)):
             batches = list(pool.map(lambda item: parsed_batch(night, item[0], item[1], day, landed), work))
         list(pool.map(lambda batch: _refine(night, batch), batches))
-    _quarantine(night, batches)
+    reasons = _quarantine(night, batches)
     night.spark.catalog.clearCache()
-    _account(night, batches, landed, day)
+    _account(night, batches, landed, reasons, day)
 
 
 def _landed(night: Night, day: date, only: Collection[str] | None) -> dict[str, int]:
@@ -183,8 +183,8 @@ def _check_counts(batch: Batch, night: Night) -> Iterator["SparkColumn"]:
     """For `observe`: rows that fail each check of the YAMLs, among those that are not quarantined or filtered."""
     looked_at = F.col("_wanted") & F.col("_corrupt").isNull()
     as_of = end_of(batch.day, night.conf.pipeline.timezone)
-    for (name, gate), broken in refine.broken_checks(batch.sources, batch.day, as_of).items():
-        yield F.sum(F.when(looked_at & broken, 1).otherwise(0)).alias(f"check|{name}|{gate}")
+    for (source, name), broken in refine.broken_checks(batch.sources, batch.day, as_of).items():
+        yield F.sum(F.when(looked_at & broken, 1).otherwise(0)).alias(f"check|{source}|{name}")
 
 
 def _note(batch: Batch, told: dict[str, Any]) -> tuple[datetime, datetime] | None:
@@ -192,8 +192,8 @@ def _note(batch: Batch, told: dict[str, Any]) -> tuple[datetime, datetime] | Non
     first, last = told.pop("first", None), told.pop("last", None)
     for name, count in told.items():
         match name.split("|"):
-            case ["check", check, gate]:
-                batch.failed[check, gate] = count or 0
+            case ["check", source, check]:
+                batch.broken.setdefault(source, {})[check] = count or 0
             case [source, "keyless"]:
                 batch.keyless[source] = count or 0
             case [source, fate]:
@@ -201,12 +201,12 @@ def _note(batch: Batch, told: dict[str, Any]) -> tuple[datetime, datetime] | Non
     return None if first is None else (datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last, UTC))
 
 
-def _quarantine(night: Night, batches: Sequence[Batch]) -> None:
-    """All that was refused tonight, in one commit, and how often for which reason."""
+def _quarantine(night: Night, batches: Sequence[Batch]) -> dict[str, dict[str, int]]:
+    """All that was refused tonight, in one commit. Gives source -> reason -> how often."""
     refusing = [batch for batch in batches if any(fates["quarantined"] for fates in batch.fates.values())]
     frames = [refine.quarantined(batch.rows, batch.entity) for batch in refusing]
     if not frames:
-        return
+        return {}
     night.save(functools.reduce(DataFrame.unionByName, frames), QUARANTINE, mode="append")
     tonight = night.load(QUARANTINE).where(F.col("_batch_date") == F.lit(refusing[0].day))
     counted = (
@@ -216,78 +216,18 @@ def _quarantine(night: Night, batches: Sequence[Batch]) -> None:
     for row in sorted(counted):
         reasons.setdefault(row["source"], {})[row["reason"]] = row["count"]
     night.figure("reasons", reasons)
+    return reasons
 
 
-def _account(night: Night, batches: Sequence[Batch], landed: dict[str, int], day: date) -> None:
-    """Every row that landed has one fate, and the checks of the YAMLs hold."""
+def _account(
+    night: Night, batches: Sequence[Batch], landed: dict[str, int], reasons: dict[str, dict[str, int]], day: date
+) -> None:
+    """Every row that landed has one fate, and the checks of the night hold."""
     fates = {source: told for batch in batches for source, told in batch.fates.items()}
-    night.append(OPS_QUALITY, [*_sums(night, fates, landed, day), *_checks(night, batches, landed, day)])
+    broken = {source: told for batch in batches for source, told in batch.broken.items()}
     night.figure("fates", fates)
     night.figure("closed", {batch.entity.name: batch.closed for batch in batches if batch.closed})
-    for source, told in fates.items():
-        if sum(told.values()) != landed[source]:
-            raise DataError(
-                f"source {source}: {landed[source]} rows landed but {sum(told.values())} are accounted for ({told}); "
-                "nothing is released; run the night again, and report this if it stays"
-            )
-    for batch in batches:
-        _stop_on_checks(night, batch, landed)
-
-
-def _sums(
-    night: Night, fates: dict[str, dict[str, int]], landed: dict[str, int], day: date
-) -> Iterator[dict[str, Any]]:
-    for source, told in fates.items():
-        table = f"silver/{night.conf.sources[source].entity}"
-        for fate, count in told.items():
-            yield _result(
-                night, day, table, source, f"rows_{fate}", "validity" if fate == "quarantined" else "uniqueness",
-                landed[source], count, "quarantine" if fate == "quarantined" else "warn", True,
-            )  # fmt: skip
-        yield _result(
-            night, day, table, source, "all_rows_accounted_for", "completeness", landed[source],
-            abs(landed[source] - sum(told.values())), "stop", landed[source] == sum(told.values()),
-        )  # fmt: skip
-
-
-def _checks(night: Night, batches: Sequence[Batch], landed: dict[str, int], day: date) -> Iterator[dict[str, Any]]:
-    for batch in batches:
-        for source, check, failed, passed in _checked(night, batch, landed):
-            yield _result(
-                night, day, batch.entity.table.name, source, check.name, "validity",
-                landed[source], failed, check.on_fail, passed,
-            )  # fmt: skip
-
-
-def _checked(night: Night, batch: Batch, landed: dict[str, int]) -> Iterator[tuple[str, Check, int, bool]]:
-    """Each check of the YAMLs: its source, the rows that failed it, and whether so many may."""
-    for source in batch.fates:
-        for check in night.conf.sources[source].checks:
-            failed = batch.failed.get((check.name, check.on_fail), 0)
-            least = 1.0 if check.mostly is None else check.mostly
-            yield source, check, failed, failed <= (1 - least) * landed[source]
-
-
-def _stop_on_checks(night: Night, batch: Batch, landed: dict[str, int]) -> None:
-    for source, check, failed, passed in _checked(night, batch, landed):
-        told = f"source {source}: check {check.name}: {failed} of {landed[source]} rows fail"
-        if passed:
-            continue
-        if check.on_fail == "stop" or (check.on_fail == "quarantine" and check.mostly is not None):
-            raise DataError(f"{told}, more than its share allows; the night stops and nothing is released")
-        if check.on_fail == "warn":
-            night.warn(told)
-
-
-def _result(
-    night: Night, day: date, table: str, source: str, check: str, dimension: str,
-    rows: int, failed: int, gate: str, passed: bool,
-) -> dict[str, Any]:  # fmt: skip
-    return {
-        "run_id": night.run_id, "date": day, "at": datetime.now(UTC), "table": table, "source": source,
-        "check": check, "dimension": dimension, "rows": rows, "failed": failed,
-        "share": failed / rows if rows else 0.0, "gate": gate, "passed": passed,
-    }  # fmt: skip
+    quality.account(night, day, landed=landed, fates=fates, reasons=reasons, broken=broken)
 
 
 if __name__ == "__main__":

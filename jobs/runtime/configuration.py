@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from transforms.exports import Export, check_exports, parse_export
 from transforms.identity.definition import Identity, check_identity
 from transforms.privacy import Privacy
 from transforms.profile import profile_table
-from transforms.schemas import ENTITIES
+from transforms.sources.checks import check_known, id_types_of
 from transforms.sources.database import PASSWORD
 from transforms.sources.definition import Source, known_zone, parse_source
 from transforms.tags.definition import Tag, check_purposes, parse_tags
@@ -122,6 +122,7 @@ class _Loader:
         self.stop_on_problems()
         assert privacy is not None and identity is not None  # noqa: S101
         warnings = self.attempt(lambda: check_identity(identity, id_types(sources), set(sources))) or []
+        self.attempt(lambda: check_known(sources))
         profile = profile_table(tags)
         self.attempt(lambda: check_purposes(tags, privacy.purposes))
         self.attempt(lambda: check_audiences(audiences, tags, profile, privacy, pipeline.timezone))
@@ -265,13 +266,8 @@ def read_env_file(file: Path) -> dict[str, str]:
 def id_types(sources: Mapping[str, Source]) -> dict[str, set[str]]:
     """Identifier type -> the sources that give it, by `ids` or by themselves."""
 
-    def given() -> Iterator[tuple[str, str]]:
-        for source in sources.values():
-            yield from ((id_type, source.source) for id_type in source.ids)
-            automatic = ENTITIES[source.entity].automatic_ids
-            yield from ((kind, source.source) for kind, column in automatic.items() if column in source.expressions)
-
     types: dict[str, set[str]] = {}
-    for id_type, source in given():
-        types.setdefault(id_type, set()).add(source)
+    for name, source in sources.items():
+        for id_type in id_types_of(source):
+            types.setdefault(id_type, set()).add(name)
     return types

@@ -44,6 +44,19 @@ def arrow_type(ddl: str) -> pa.DataType:
     raise ValueError(f"no Arrow type for {ddl}")
 
 
+def ddl_of(delta_type: Any) -> str:
+    """The Spark DDL of a type as Delta's schema holds it (JSON)."""
+    if isinstance(delta_type, str):
+        return {"integer": "int", "long": "bigint"}.get(delta_type, delta_type)
+    match delta_type["type"]:
+        case "array":
+            return f"array<{ddl_of(delta_type['elementType'])}>"
+        case "map":
+            return f"map<{ddl_of(delta_type['keyType'])},{ddl_of(delta_type['valueType'])}>"
+        case _:
+            return str(delta_type["type"])
+
+
 def arrow_schema(table: Table) -> pa.Schema:
     """The table's columns as Arrow fields, with their comments."""
     return pa.schema([pa.field(c.name, arrow_type(c.type), metadata={"comment": c.told}) for c in table.columns])

@@ -60,11 +60,13 @@ OPS_QUALITY = Table(
         Column("source", "string", "", "none"),
         Column("check", "string", "", "none", True),
         Column("dimension", "string", "completeness validity uniqueness consistency timeliness accuracy", "none", True),
-        Column("rows", "bigint", "rows looked at", "none", True),
-        Column("failed", "bigint", "rows that failed", "none", True),
+        Column("rows", "bigint", "rows looked at; 1 where the check is of the night's rows as a whole", "none", True),
+        Column("failed", "bigint", "rows that failed; 1 where the whole did", "none", True),
         Column("share", "double", "failed / rows; 0 where there were none", "none", True),
         Column("gate", "string", "quarantine, warn or stop", "none", True),
         Column("passed", "boolean", "", "none", True),
+        Column("value", "double", "what was measured and judged; NULL for a mere count", "none"),
+        Column("detail", "string", "what was found and what is allowed, for people", "none"),
     ),
 )
 OPS_LINEAGE = Table(

@@ -101,6 +101,10 @@ class Entity:
         """It describes no person: nothing that happened, nobody's record, nothing that is kept up to date."""
         return not (self.person or self.time or self.changed or self.automatic_ids)
 
+    def sensitivity(self, column: str) -> Sensitivity:
+        """How sensitive a column's values are."""
+        return next(known.sensitivity for known in self.columns if known.name == column)
+
     @property
     def table(self) -> Table:
         """silver/<entity>: every version of every record. A key that the source calls record_id is not told twice."""

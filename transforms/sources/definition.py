@@ -9,6 +9,7 @@ from transforms.definitions import Definition, days, nearest, parse, parse_yaml
 from transforms.errors import DefinitionError
 from transforms.expressions import Expression, compile_expression
 from transforms.schemas import ENTITIES, IDS, Entity
+from transforms.sources.checks import Check, check_problems
 from transforms.sources.database import Database, read_problems
 
 ACCESS_LOG = (
@@ -48,19 +49,6 @@ class Read(Database):
         if value.count("{date}") != 1:
             raise ValueError("must hold {date} once, for the day of the extract: extracts/orders/{date}/*.csv")
         return value
-
-
-class Check(Definition):
-    """A rule of the user's own: rows that do not meet `expect` are counted, refused, or stop the night.
-
-    `mostly`: the least share of rows that must meet it; below it a `stop` check, and one that quarantines,
-    ends the night. Without it a `stop` check allows no row to fail, and quarantine has no limit.
-    """
-
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    expect: str
-    mostly: float | None = Field(None, ge=0, le=1)
-    on_fail: Literal["quarantine", "warn", "stop"] = "quarantine"
 
 
 class Source(Definition):
@@ -108,6 +96,11 @@ class Source(Definition):
         return self.ranks or self.duplicates == "keep"
 
     @property
+    def row_checks(self) -> list[Check]:
+        """The checks that look at each row."""
+        return [check for check in self.checks if check.expect is not None]
+
+    @property
     def expressions(self) -> dict[str, str]:
         """Canonical column -> expression, in the order in which they are computed."""
         own = ACCESS_LOG_COLUMNS if self.read.format == "access_log" else {}
@@ -128,6 +121,7 @@ def parse_source(text: str, *, place: str) -> Source:
     source = parse(Source, {**parse_yaml(text, place=place), "place": place}, place=place)
     problems = [
         *_column_problems(source), *_key_problems(source), *_snapshot_problems(source), *read_problems(source),
+        *check_problems(source),
     ]  # fmt: skip
     if problems:
         raise DefinitionError(*problems)
@@ -177,7 +171,9 @@ def compile_source(source: Source, raw: Mapping[str, str]) -> "CompiledSource":
     where = compiled(source.where, "where", canonical, source.source) if source.where else None
     checked = {**source.table.types, "ids": IDS}
     checks = {
-        check.name: compiled(check.expect, f"checks.{check.name}", checked, source.source) for check in source.checks
+        check.name: compiled(check.expect, f"checks.{check.name}", checked, source.source)
+        for check in source.row_checks
+        if check.expect is not None
     }
     if problems:
         raise DefinitionError(*problems)

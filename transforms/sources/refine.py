@@ -111,20 +111,25 @@ def contested(rows: DataFrame, sources: Sequence[CompiledSource]) -> DataFrame:
 
 
 def own_flaws(sources: Sequence[CompiledSource], day: date, as_of: datetime) -> dict[str, SparkColumn]:
-    """The quarantine checks of the sources' YAML: name -> a row of that source violates it."""
-    return {name: broken for (name, gate), broken in broken_checks(sources, day, as_of).items() if gate == "quarantine"}
+    """The quarantine checks of the sources' YAML: name -> a row of a source that has it violates it."""
+    flaws: dict[str, SparkColumn] = {}
+    broken = broken_checks(sources, day, as_of)
+    for compiled in sources:
+        for check in compiled.source.row_checks:
+            if check.on_fail == "quarantine":
+                here = broken[compiled.source.source, check.name]
+                flaws[check.name] = flaws[check.name] | here if check.name in flaws else here
+    return flaws
 
 
 def broken_checks(sources: Sequence[CompiledSource], day: date, as_of: datetime) -> dict[tuple[str, str], SparkColumn]:
-    """(check, gate) -> a row violates it. Checks of one name and gate in several sources are one rule."""
-    broken: dict[tuple[str, str], SparkColumn] = {}
-    for compiled in sources:
-        for check in compiled.source.checks:
-            expected = compiled.checks[check.name].column(day=day, as_of=as_of)
-            here = (F.col("source") == compiled.source.source) & ~F.coalesce(expected, F.lit(True))
-            key = (check.name, check.on_fail)
-            broken[key] = broken[key] | here if key in broken else here
-    return broken
+    """(source, check of its YAML) -> a row of that source violates it."""
+    return {
+        (compiled.source.source, check.name): (F.col("source") == compiled.source.source)
+        & ~F.coalesce(compiled.checks[check.name].column(day=day, as_of=as_of), F.lit(True))
+        for compiled in sources
+        for check in compiled.source.row_checks
+    }
 
 
 def accepted(rows: DataFrame, entity: Entity, beside: DataFrame | None = None) -> DataFrame:
