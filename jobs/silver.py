@@ -153,10 +153,8 @@ def _kept(rows: DataFrame, batch: Batch) -> DataFrame:
     return rows.localCheckpoint() if batch.few else rows.persist()
 
 
-def _beside(
-    silver: DataFrame, rows: DataFrame, batch: Batch, span: tuple[datetime, datetime] | None
-) -> DataFrame | None:
-    """The hits that silver holds beside the new ones, which `span` the time from first to last: visits go on."""
+def _beside(silver: DataFrame, rows: DataFrame, batch: Batch, span: tuple[int, int] | None) -> DataFrame | None:
+    """The hits that silver holds beside the new ones, which span the time from first to last: visits go on."""
     gaps = refine.open_visits(batch.sources)
     if not gaps or span is None:
         return None
@@ -187,7 +185,7 @@ def _check_counts(batch: Batch, night: Night) -> Iterator["SparkColumn"]:
         yield F.sum(F.when(looked_at & broken, 1).otherwise(0)).alias(f"check|{source}|{name}")
 
 
-def _note(batch: Batch, told: dict[str, Any]) -> tuple[datetime, datetime] | None:
+def _note(batch: Batch, told: dict[str, Any]) -> tuple[int, int] | None:
     """Take over what was counted; gives the time that new rows span, where it was asked for."""
     first, last = told.pop("first", None), told.pop("last", None)
     for name, count in told.items():
@@ -198,7 +196,7 @@ def _note(batch: Batch, told: dict[str, Any]) -> tuple[datetime, datetime] | Non
                 batch.keyless[source] = count or 0
             case [source, fate]:
                 batch.fates.setdefault(source, {})[fate] = count or 0
-    return None if first is None else (datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last, UTC))
+    return None if first is None else (first, last)
 
 
 def _quarantine(night: Night, batches: Sequence[Batch]) -> dict[str, dict[str, int]]:

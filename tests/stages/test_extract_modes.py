@@ -227,6 +227,7 @@ def test_a_visit_goes_on_in_the_next_extract(extracts: Extracts) -> None:
         "a4,2026-03-02 00:21:00,1",
         "a5,2026-03-02 00:51:01,1",
         "b2,2026-03-02 00:30:00,2",
+        "d1,9999-12-31 23:59:59,4",
     )
     extracts.night(2)
     # late: before the first hit of a visit that is held, and between two visits that are held

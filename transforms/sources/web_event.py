@@ -1,7 +1,7 @@
 """web_event: a hit on a site or in an app, with its visit, device and dwell time."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date
 
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, Window
@@ -43,16 +43,18 @@ def flaws() -> dict[str, SparkColumn]:
     }
 
 
-def beside(
-    silver: DataFrame, rows: DataFrame, *, first: datetime, last: datetime, gaps: Mapping[str, int]
-) -> DataFrame:
-    """The hits that silver holds of the visitors in `rows`, near these: they lie between `first` and `last`.
+def beside(silver: DataFrame, rows: DataFrame, *, first: int, last: int, gaps: Mapping[str, int]) -> DataFrame:
+    """The hits that silver holds of the visitors in `rows`, near these, which lie between `first` and `last` (seconds
+    since 1970).
 
     `gaps`: source -> the longest pause within a visit, seconds, for the sources that do not tell visits themselves.
     Hits that `rows` restates are left out. Grain: a hit.
     """
-    pause = timedelta(seconds=max(gaps.values()) + 1)
-    near = F.col("event_at").between(F.lit(first - pause), F.lit(last + pause))
+    pause = max(gaps.values()) + 1
+    # Spark's own seconds: a hit may claim a year that Python has no dates for
+    near = F.col("event_at").between(
+        F.timestamp_seconds(F.lit(first - pause)), F.timestamp_seconds(F.lit(last + pause))
+    )
     visitors = rows.select("source", _visitor().alias("_visitor")).distinct()
     gap = F.coalesce(*(F.when(F.col("source") == source, gap) for source, gap in gaps.items()))
     return (
