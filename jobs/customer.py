@@ -80,7 +80,7 @@ def _written(kind: str, value: str, conf: Configuration) -> Iterator[str]:
     if kind == "email":
         yield "".join(value.lower().split())
     if kind == "phone":
-        from transforms.sources.standard import e164
+        from transforms.sources.standard.phones import e164
 
         countries = [source.country for source in conf.sources.values()]
         yield from (number for country in countries if (number := e164(value, country)))

@@ -11,7 +11,7 @@ from transforms.errors import DefinitionError
 from transforms.schemas import CONTACT, TRANSACTION
 from transforms.sources import refine, versions
 from transforms.sources.definition import CompiledSource, compile_source, parse_source
-from transforms.sources.standard import e164
+from transforms.sources.standard.phones import e164
 from transforms.sources.typing import typed
 
 DAY = date(2026, 1, 31)

@@ -7,7 +7,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from transforms import columns
-from transforms.sources import standard
+from transforms.sources.standard import values as standard
+from transforms.sources.standard.answers import with_answers
+from transforms.sources.standard.phones import e164
 
 _TEXTS = ("full_name", "given_name", "family_name", "region", "city", "postal_code", "street", "occupation")
 
@@ -26,7 +28,9 @@ def finish(rows: DataFrame, *, day: date, base_currency: str) -> DataFrame:
                 "language": F.lower("language"),
             }
         )
-        .transform(standard.with_phones, "phone", country=F.coalesce("country", "_country"))
+        .transform(
+            with_answers, "phone", e164, "string", F.col("phone"), F.coalesce("country", "_country"), repeated=True
+        )
     )
 
 

@@ -9,7 +9,8 @@ from pyspark.sql import functions as F
 
 from transforms import columns
 from transforms.schemas import Entity
-from transforms.sources.standard import with_phones
+from transforms.sources.standard.answers import with_answers
+from transforms.sources.standard.phones import e164
 
 LONGEST_KEY = 200
 EARLIEST = date(1900, 1, 1)
@@ -21,7 +22,7 @@ def with_ids(rows: DataFrame, entity: Entity, types: Iterable[str]) -> DataFrame
     `types`: the identifier types that the sources of `rows` give by their YAML.
     """
     if "_id_phone" in rows.columns:
-        rows = rows.transform(with_phones, "_id_phone", country=F.col("_country"))
+        rows = with_answers(rows, "_id_phone", e164, "string", F.col("_id_phone"), F.col("_country"), repeated=True)
     kinds = sorted({*types, *entity.automatic_ids})
     nothing = F.map_from_arrays(F.array().cast("array<string>"), F.array().cast("array<array<string>>"))
     values = {kind: _values(kind, rows.columns, entity) for kind in kinds}
