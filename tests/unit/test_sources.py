@@ -134,7 +134,7 @@ columns: {contact_id: no, full_name: line, email: at, phone: phone, birth_date: 
         .collect()[0]
     )
     assert row["_node"] == row["record_id"] == "crm:7"
-    assert (row["full_name"], row["birth_date"]) == ("李 雷", None)
+    assert (row["full_name"], row["birth_date"]) == ("李雷", None)
     assert row["ids"] == {"email": ["li.lei@example.com"], "phone": ["+8613912345678"]}
 
 

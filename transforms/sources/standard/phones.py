@@ -1,5 +1,6 @@
 """Telephone numbers in E.164."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from transforms.sources.standard.answers import REMEMBERED
@@ -20,4 +21,9 @@ def e164(number: str | None, country: str | None) -> str | None:
         return None
     if not phonenumbers.is_possible_number(parsed):
         return None
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+
+
+def numbers(texts: Sequence[str | None] | None, country: str | None) -> list[str]:
+    """Several numbers in E.164, sorted and each once."""
+    return sorted({found for text in texts or () if (found := e164(text, country))})
