@@ -43,7 +43,7 @@ def contact(divisions: Divisions | None, *asked: str | None) -> Contact:
     full, given, family, email, phone, written, own, region, city, district, street = asked
     own = own.upper() if own else None
     country = country_of(written) if written else own
-    place = Place(region, city, district, street)
+    place = Place(region or None, city or None, district or None, street or None)
     if divisions and (country or own) in ("CN", None) and _HAN.search("".join(part or "" for part in place)):
         place = divisions.place(*place)
     return Contact(

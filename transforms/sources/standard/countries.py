@@ -13,10 +13,12 @@ _LANGUAGES = (
 )  # fmt: skip
 _ALSO = {
     "uk": "GB", "england": "GB", "scotland": "GB", "wales": "GB", "northern ireland": "GB", "great britain": "GB",
-    "britain": "GB", "el": "GR", "us of a": "US", "america": "US", "holland": "NL", "prc": "CN", "p r china": "CN",
+    "britain": "GB", "grossbritannien": "GB",
+    "grande bretagne": "GB", "el": "GR", "us of a": "US",
+    "america": "US", "holland": "NL", "prc": "CN", "p r china": "CN",
     "中国大陆": "CN", "中华人民共和国": "CN", "英格兰": "GB", "russia": "RU", "south korea": "KR", "north korea": "KP",
     "brd": "DE", "oesterreich": "AT", "eire": "IE", "turkey": "TR", "burma": "MM", "swaziland": "SZ",
-    "macedonia": "MK", "cape verde": "CV", "ivory coast": "CI", "韩国": "KR", "朝鲜": "KP",
+    "macedonia": "MK", "cape verde": "CV", "ivory coast": "CI", "elfenbeinkuste": "CI", "韩国": "KR", "朝鲜": "KP",
     "kosovo": "XK", "xk": "XK", "xkx": "XK",
 }  # fmt: skip
 

@@ -63,7 +63,8 @@ def _clean(text: str | None) -> str | None:
 def _western(whole: str | None, first: str | None, last: str | None, *, ordered: bool) -> Name:
     first, last = _part(first), _part(last)
     if not whole:
-        joined = f"{first} {last}" if first and last and ordered else None
+        certain = first and last and ordered and "," not in first + last
+        joined = f"{first} {last}" if certain else None
         return Name(joined, first, last)
     if whole.count(",") > 1:  # a list of something
         return Name(whole, first, last)
@@ -76,7 +77,9 @@ def _western(whole: str | None, first: str | None, last: str | None, *, ordered:
     if comma and not read.first:  # not family and given name: left as it is
         return Name(whole, first, last)
     certain = bool(read.first and read.last) and (comma or (ordered and not middle and _is_one(read.last)))
-    return Name(written, first or (read.first if certain else None), last or (read.last if certain else None))
+    return Name(
+        written, first or (_part(read.first) if certain else None), last or (_part(read.last) if certain else None)
+    )
 
 
 def _is_one(family: str) -> bool:
@@ -121,7 +124,9 @@ def _read(whole: str) -> Any:
     from nameparser import HumanName
 
     read = HumanName(whole, constants=_known())
-    read.capitalize(force=False)
+    bare = f"{read.first} {read.middle} {read.last}"
+    if bare.isupper() or bare.islower():  # `Dr. ANN LEE` too
+        read.capitalize(force=True)
     for part in ("first", "middle", "last"):
         setattr(read, part, _with_initials(getattr(read, part)))
     return read
