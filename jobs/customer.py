@@ -81,9 +81,11 @@ def _written(kind: str, value: str, conf: Configuration) -> Iterator[str]:
     """The forms in which an identifier may be held: as typed, and as landing normalises it."""
     yield value.strip()
     if kind == "email":
-        yield "".join(value.lower().split())
+        from transforms.sources.standard.emails import mailbox
+
+        yield from filter(None, [mailbox(value)])
     if kind == "phone":
-        from transforms.sources.standard import e164
+        from transforms.sources.standard.phones import e164
 
         countries = [source.country for source in conf.sources.values()]
         yield from (number for country in countries if (number := e164(value, country)))

@@ -4,9 +4,10 @@ import functools
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
@@ -17,6 +18,8 @@ from transforms.columns import conform
 from transforms.schemas import ENTITIES, OPS_FILE, QUARANTINE, Entity
 from transforms.sources import refine, versions, web_event
 from transforms.sources.definition import CompiledSource, compile_source
+from transforms.sources.standard import rates
+from transforms.sources.standard.money import Rates
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
@@ -97,12 +100,23 @@ def parsed_batch(
     as_of = end_of(day, night.conf.pipeline.timezone)
     compiled = [_compiled(night, name) for name in names]
     sources = [refine.parsed(raw(night, c.source.source, day), c, day=day, as_of=as_of) for c in compiled]
+    few = sum(landed[name] for name in names) <= FEW_ROWS
     rows = functools.reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), sources).transform(
         refine.refined, entity, compiled, day=day, as_of=as_of,
         timezone=night.conf.pipeline.timezone, base_currency=night.conf.pipeline.base_currency,
+        rates=_rates(night), divisions=night.conf.divisions, few=few,
     )  # fmt: skip
-    few = sum(landed[name] for name in names) <= FEW_ROWS
     return Batch(entity, day, compiled, rows.coalesce(1).localCheckpoint() if few else rows, few)
+
+
+def _rates(night: Night) -> Rates | None:
+    """The currency rates, if the user supplies any, as a frame that the driver holds."""
+    if not night.conf.rates:
+        return None
+    names = ("currency", "since", "until", "rate")
+    spans = pa.table(dict(zip(names, map(pa.array, zip(*rates.spans(night.conf.rates), strict=True)), strict=True)))
+    held = spans.set_column(3, "rate", spans["rate"].cast(pa.decimal128(rates.DIGITS, rates.DECIMALS)))
+    return Rates(night.spark.createDataFrame(held), max(rate.day for rate in night.conf.rates))
 
 
 def _refine(night: Night, batch: Batch) -> None:

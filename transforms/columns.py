@@ -49,9 +49,3 @@ def visible(*, day: date, as_of: datetime) -> SparkColumn:
     current = F.col("_valid_to").isNull() | (F.col("_valid_to") > F.lit(day))
     happened = F.col("event_at").isNull() | (F.col("event_at") <= F.lit(as_of))
     return landed & current & happened
-
-
-def email(value: SparkColumn) -> SparkColumn:
-    """An e-mail address in lower case without blanks; NULL where it is not one."""
-    cleaned = F.lower(F.regexp_replace(value, r"\s", ""))
-    return F.when(cleaned.rlike(r"^[^@<>,;()\"]+@[^@<>,;()\"]+\.[^@<>,;()\".0-9][^@<>,;()\"]*$"), cleaned)

@@ -22,6 +22,8 @@ from transforms.profile import profile_table
 from transforms.sources.checks import check_known, id_types_of
 from transforms.sources.database import PASSWORD
 from transforms.sources.definition import Source, known_zone, parse_source
+from transforms.sources.standard.divisions import Divisions, parse_divisions
+from transforms.sources.standard.rates import Rate, parse_rates
 from transforms.tags.definition import Tag, check_purposes, parse_tags
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
@@ -40,6 +42,8 @@ class Pipeline(Definition):
     definitions: str = "tag_definitions"
     timezone: str = "UTC"
     base_currency: str = Field("EUR", pattern="^[A-Z]{3}$")
+    currency_rates: str | None = None
+    divisions: str | None = None
     spark: dict[str, str] = {}
     env_file: str = ".env"
 
@@ -72,6 +76,8 @@ class Configuration:
     hash: str
     warnings: tuple[str, ...] = field(default=())
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    rates: tuple[Rate, ...] = ()
+    divisions: Divisions | None = None
 
     @property
     def lakehouse(self) -> str:
@@ -127,11 +133,13 @@ class _Loader:
         self.attempt(lambda: check_purposes(tags, privacy.purposes))
         self.attempt(lambda: check_audiences(audiences, tags, profile, privacy, pipeline.timezone))
         self.attempt(lambda: check_exports(exports, audiences, tags, profile, privacy))
+        rates, divisions = self.attempt(lambda: self._rates(pipeline)), self.attempt(lambda: self._divisions(pipeline))
         self.stop_on_problems()
         return Configuration(
             root=self.root, pipeline=pipeline, privacy=privacy, sources=sources, identity=identity, tags=tags,
             audiences=audiences, exports=exports, hash=self.digest.hexdigest()[:16], warnings=tuple(warnings),
             secrets=self.secrets,
+            rates=rates or (), divisions=divisions,
         )  # fmt: skip
 
     def attempt(self, read: Callable[[], T]) -> T | None:
@@ -165,6 +173,18 @@ class _Loader:
         env_file = Path(self._path(str(data.get("env_file", ".env"))))
         self.variables = {**read_env_file(env_file), **os.environ}
         return parse(Pipeline, self._filled(data, self._place(file)), place=self._place(file))
+
+    def _rates(self, pipeline: Pipeline) -> tuple[Rate, ...]:
+        if pipeline.currency_rates is None:
+            return ()
+        file = Path(self._path(pipeline.currency_rates))
+        return parse_rates(self._read(file), place=self._place(file), base_currency=pipeline.base_currency)
+
+    def _divisions(self, pipeline: Pipeline) -> Divisions | None:
+        if pipeline.divisions is None:
+            return None
+        file = Path(self._path(pipeline.divisions))
+        return parse_divisions(self._read(file), place=self._place(file))
 
     def _one(self, name: str, model: type[Any]) -> Any:
         file = self.conf / name

@@ -11,7 +11,7 @@ from transforms.errors import DefinitionError
 from transforms.schemas import CONTACT, TRANSACTION
 from transforms.sources import refine, versions
 from transforms.sources.definition import CompiledSource, compile_source, parse_source
-from transforms.sources.standard import e164
+from transforms.sources.standard.phones import e164
 from transforms.sources.typing import typed
 
 DAY = date(2026, 1, 31)
@@ -136,7 +136,7 @@ columns: {contact_id: no, full_name: line, email: at, phone: phone, birth_date: 
         .collect()[0]
     )
     assert row["_node"] == row["record_id"] == "crm:7"
-    assert (row["full_name"], row["birth_date"]) == ("李 雷", None)
+    assert (row["full_name"], row["birth_date"]) == ("李雷", None)
     assert row["ids"] == {"email": ["li.lei@example.com"], "phone": ["+8613912345678"]}
 
 

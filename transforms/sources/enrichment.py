@@ -1,13 +1,13 @@
 """enrichment: facts about a person that a third party sells."""
 
-from datetime import date
-
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from transforms.sources.context import Context
 
-def finish(rows: DataFrame, *, day: date, base_currency: str) -> DataFrame:
+
+def finish(rows: DataFrame, *, context: Context) -> DataFrame:
     """Only the facts that have a value, in the order of their names. Grain: one record of the provider.
 
     A fact that a source names twice counts once: the greater of its values.

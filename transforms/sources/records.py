@@ -1,7 +1,7 @@
 """What every record of silver carries: identifiers, its key, its node in the identity graph, and its flaws."""
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 
 from pyspark.sql import Column as SparkColumn
@@ -10,19 +10,29 @@ from pyspark.sql import functions as F
 
 from transforms import columns
 from transforms.schemas import CORRUPT, Entity
-from transforms.sources.standard import with_phones
+from transforms.sources.standard.answers import with_answers
+from transforms.sources.standard.emails import mailbox, mailboxes
+from transforms.sources.standard.phones import e164, numbers
 
 LONGEST_KEY = 200
 EARLIEST = date(1900, 1, 1)
+# Identifiers that have a standard form: the rule, its type, and the columns that it looks at.
+_RULES: dict[str, tuple[Callable[..., object], str, tuple[str, ...]]] = {
+    "_id_email": (mailbox, "string", ("_id_email",)),
+    "_ids_email": (mailboxes, "array<string>", ("_ids_email",)),
+    "_id_phone": (e164, "string", ("_id_phone", "_country")),
+    "_ids_phone": (numbers, "array<string>", ("_ids_phone", "_country")),
+}
 
 
-def with_ids(rows: DataFrame, entity: Entity, types: Iterable[str]) -> DataFrame:
+def with_ids(rows: DataFrame, entity: Entity, types: Iterable[str], *, few: bool = False) -> DataFrame:
     """Adds `ids` (identifier type -> normalised values) and `_ids`, the same as sorted JSON, NULL where empty.
 
-    `types`: the identifier types that the sources of `rows` give by their YAML.
+    `types`: the identifier types that the sources of `rows` give by their YAML. `few`: see `Context`.
     """
-    if "_id_phone" in rows.columns:
-        rows = rows.transform(with_phones, "_id_phone", country=F.col("_country"))
+    for column, (rule, type_, asked) in _RULES.items():
+        if column in rows.columns:
+            rows = with_answers(rows, column, rule, type_, *(F.col(name) for name in asked), repeated=not few)
     kinds = sorted({*types, *entity.automatic_ids})
     nothing = F.map_from_arrays(F.array().cast("array<string>"), F.array().cast("array<array<string>>"))
     values = {kind: _values(kind, rows.columns, entity) for kind in kinds}
@@ -35,18 +45,25 @@ def with_ids(rows: DataFrame, entity: Entity, types: Iterable[str]) -> DataFrame
 
 
 def _values(kind: str, given: Iterable[str], entity: Entity) -> SparkColumn:
-    """All values of a type that a row gives, normalised. Single ones, the usual case, go without slow lambdas."""
-    rule = columns.email if kind == "email" else lambda value: F.nullif(F.trim(value), F.lit(""))
+    """All values of a type that a row gives, normalised. Single ones, the usual case, go without slow lambdas.
+
+    `_own_<type>` is what an entity's own rules made of its column for this purpose.
+    """
     nothing = F.array().cast("array<string>")
     singles = [name for name in (f"_id_{kind}",) if name in given]
     if kind in entity.automatic_ids:
-        singles.append(entity.automatic_ids[kind])
-    single = (rule(F.col(name).cast("string")) for name in singles)
+        own = f"_own_{kind}"
+        singles.append(own if own in given else entity.automatic_ids[kind])
+    single = (_bare(F.col(name).cast("string")) for name in singles)
     arrays = [F.when(value.isNotNull(), F.array(value)).otherwise(nothing) for value in single]
     if f"_ids_{kind}" in given:
-        several = F.filter(F.transform(f"_ids_{kind}", rule), lambda value: value.isNotNull())
+        several = F.filter(F.transform(f"_ids_{kind}", _bare), lambda value: value.isNotNull())
         arrays.append(F.coalesce(several, nothing))
     return arrays[0] if len(arrays) == 1 else F.sort_array(F.array_distinct(F.concat(*arrays)))
+
+
+def _bare(value: SparkColumn) -> SparkColumn:
+    return F.nullif(F.trim(value), F.lit(""))
 
 
 def with_keys(rows: DataFrame, entity: Entity, *, ranking: Sequence[str] = ()) -> DataFrame:

@@ -10,8 +10,11 @@ from pyspark.sql import functions as F
 from transforms.definitions import seconds
 from transforms.schemas import QUARANTINE, WEB_EVENT, Entity
 from transforms.sources import RULES, versions, wholes
+from transforms.sources.context import Context
 from transforms.sources.definition import CompiledSource, Source
 from transforms.sources.records import with_hash, with_ids, with_keys, with_node, with_reasons, with_time
+from transforms.sources.standard.divisions import Divisions
+from transforms.sources.standard.money import Rates
 from transforms.sources.typing import CARRIED, id_column, typed
 from transforms.sources.versions import refused
 from transforms.sources.web_event import DEFAULT_GAP_SECONDS
@@ -52,17 +55,21 @@ def refined(
     as_of: datetime,
     timezone: str,
     base_currency: str,
+    rates: Rates | None = None,
+    divisions: Divisions | None = None,
+    few: bool = False,
 ) -> DataFrame:
     """Parsed rows of all sources of an entity with everything that silver holds, and the `reasons` against each.
 
-    Grain: a row that landed.
+    `rates`, `divisions`, `few`: see `Context`. Grain: a row that landed.
     """
+    context = Context(day, timezone, base_currency, rates, divisions, few)
     rules = RULES[entity.name]
     types = {kind for compiled in sources for kind in compiled.ids}
     ranking = wholes.ranking(defined(sources))
-    finished = rules.finish(rows, day=day, base_currency=base_currency) if rules.finish else rows
+    finished = rules.finish(rows, context=context) if rules.finish else rows
     return (
-        finished.transform(with_ids, entity, types)
+        finished.transform(with_ids, entity, types, few=few)
         .transform(with_keys, entity, ranking=ranking)
         .transform(with_node, entity)
         .transform(with_time, entity, timezone=timezone)

@@ -1,17 +1,22 @@
 """service_ticket: what a customer asked for or complained of, and how it was handled."""
 
-from datetime import date
-
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from transforms.sources.context import Context
+from transforms.sources.standard import values
+from transforms.sources.standard.texts import with_text_features
+
 _WORDS = ("channel", "category", "priority", "status")
 
 
-def finish(rows: DataFrame, *, day: date, base_currency: str) -> DataFrame:
-    """Channel, category, priority and status in lower case. Grain: one ticket."""
-    return rows.withColumns({name: F.lower(name) for name in _WORDS})
+def finish(rows: DataFrame, *, context: Context) -> DataFrame:
+    """Channel, category, priority and status in lower case, and what the text tells. Grain: one ticket."""
+    words = {name: F.lower(name) for name in _WORDS}
+    return rows.withColumns({**words, "language": values.language(F.col("language"))}).transform(
+        with_text_features, "text"
+    )
 
 
 def flaws() -> dict[str, SparkColumn]:

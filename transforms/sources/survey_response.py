@@ -1,17 +1,20 @@
 """survey_response: an answer to a survey, a score or words or both."""
 
-from datetime import date
-
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from transforms.sources.context import Context
+from transforms.sources.standard import values
+from transforms.sources.standard.texts import with_text_features
+
 _NPS = "(?i)(?<![a-z])nps(?![a-z])"
 
 
-def finish(rows: DataFrame, *, day: date, base_currency: str) -> DataFrame:
-    """Comments without blanks around them; none where nothing is left. Grain: one response."""
-    return rows.withColumns({"comment": F.nullif(F.trim("comment"), F.lit(""))})
+def finish(rows: DataFrame, *, context: Context) -> DataFrame:
+    """Comments without blanks around them; none where nothing is left; and what they tell. Grain: one response."""
+    comment, language = F.nullif(F.trim("comment"), F.lit("")), values.language(F.col("language"))
+    return rows.withColumns({"comment": comment, "language": language}).transform(with_text_features, "comment")
 
 
 def flaws() -> dict[str, SparkColumn]:

@@ -16,7 +16,9 @@ from transforms.sources.definition import CompiledSource, Source
 _QUOTED_IN_PATTERN = re.compile(r"'[^']*'")
 # In a pattern of to_timestamp these letters mean that the text itself tells its offset from UTC.
 _OFFSET_IN_PATTERN = re.compile(r"(?:yy|HH|hh).*[XxZzOV]")
-_OFFSET_IN_TEXT = r"(?:[Zz]|[+-]\d{2}:?\d{2})\s*$"
+_OFFSET_IN_TEXT = r"(?:[Zz]|UTC|GMT|[+-]\d{2}:?\d{2}|:\d{2}(?:\.\d+)?\s*[+-]\d{1,2}|\d\s*[A-Za-z_]+/[A-Za-z_/]+)\s*$"
+# What these give has a place on the time line whatever the zone.
+_FROM_EPOCH = re.compile(r"(?i)\b(?:timestamp_(?:seconds|millis|micros)|from_unixtime)\b")
 _NAME = re.compile(r"`?([^`]+)`?")
 CARRIED = tuple(column.name for column in BRONZE_COLUMNS)
 
@@ -70,9 +72,13 @@ def _converted(expression: Expression, name: str, source: Source, *, day: date, 
 
 
 def _moment(value: SparkColumn, expression: Expression, zone: str, *, from_text: bool) -> SparkColumn:
-    """A time in UTC. One without an offset of its own is local to the source."""
+    """A time in UTC. One without an offset of its own is local to the source.
+
+    An hour that clocks skip in spring counts on from the hour before it (02:30 is 03:30), and of one that they
+    show twice in autumn the first is meant (summer time): as in java.time, and in Python with fold=0.
+    """
     moment = value.try_cast("timestamp")
-    if zone == "UTC" or _tells_offset(expression):
+    if zone == "UTC" or _tells_offset(expression) or _FROM_EPOCH.search(expression.text):
         return moment
     local = F.to_utc_timestamp(moment, zone)
     return F.when(value.rlike(_OFFSET_IN_TEXT), moment).otherwise(local) if from_text else local

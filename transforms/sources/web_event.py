@@ -1,37 +1,42 @@
 """web_event: a hit on a site or in an app, with its visit, device and dwell time."""
 
 from collections.abc import Mapping
-from datetime import date
 
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from transforms.sources.context import Context
+from transforms.sources.standard import urls
+from transforms.sources.standard.agents import AGENT, agent
+from transforms.sources.standard.answers import with_answers
+
 DEFAULT_GAP_SECONDS = 30 * 60
-_BOT = r"(?i)bot|crawl|spider|slurp|curl|wget|python-requests|headless|monitor|facebookexternalhit|feedfetcher"
 
 
-def finish(rows: DataFrame, *, day: date, base_currency: str) -> DataFrame:
-    """Bots flagged, devices told from the agent. Grain: one hit.
+def finish(rows: DataFrame, *, context: Context) -> DataFrame:
+    """URLs in parts, bots flagged, devices told from the agent. Grain: one hit.
 
     A hit without an id of its own is known by its content: the same line twice is the same hit.
     """
-    agent = F.col("user_agent")
     ids = sorted(name for name in rows.columns if name.startswith(("_id_", "_ids_")))
     # an app has no addresses: what was done, and on which device, tells its hits apart
     in_app = (F.when(F.col("url").isNull(), F.col(name)).alias(name) for name in ("event_type", "product_id"))
     content = F.to_json(
         F.struct("occurred_at", "ip", "url", "user_agent", "status_code", "bytes", *ids, "device_id", *in_app)
     )
-    return rows.withColumns(
+    url = F.col("url")
+    told = with_answers(rows, "_agent", agent, AGENT, F.col("user_agent"), repeated=not context.few)
+    return told.withColumns(
         {
             "event_id": F.coalesce("event_id", F.sha2(content, 256)),
-            "is_bot": F.coalesce("is_bot", agent.rlike(_BOT), F.lit(False)),
-            "device_type": F.coalesce("device_type", _device(agent)),
-            "os": F.coalesce("os", _os(agent)),
-            "browser": F.coalesce("browser", _browser(agent)),
+            "url": urls.url(url),
+            "path": urls.readable(F.coalesce("path", urls.path(url))),
+            "query": F.coalesce("query", urls.query(url)),
+            "is_bot": F.coalesce("is_bot", "_agent.is_bot", F.lit(False)),
+            **{name: F.coalesce(name, f"_agent.{name}") for name in ("device_type", "os", "browser")},
         }
-    )
+    ).drop("_agent")
 
 
 def flaws() -> dict[str, SparkColumn]:
@@ -101,32 +106,3 @@ def complete(rows: DataFrame, held: DataFrame | None = None) -> DataFrame:
 
 def _visitor() -> SparkColumn:
     return F.coalesce("_node", F.concat_ws(" ", "ip", "user_agent"))
-
-
-def _device(agent: SparkColumn) -> SparkColumn:
-    return (
-        F.when(agent.rlike(_BOT), "bot")
-        .when(agent.rlike(r"iPad|Tablet|Android(?!.*Mobile)"), "tablet")
-        .when(agent.rlike(r"Mobi|iPhone|Android"), "mobile")
-        .when(agent.rlike(r"Windows|Macintosh|X11|CrOS"), "desktop")
-    )
-
-
-def _os(agent: SparkColumn) -> SparkColumn:
-    return (
-        F.when(agent.rlike("iPhone|iPad"), "iOS")
-        .when(agent.contains("Android"), "Android")
-        .when(agent.contains("Windows"), "Windows")
-        .when(agent.contains("Mac OS X"), "macOS")
-        .when(agent.rlike("X11|Linux"), "Linux")
-    )
-
-
-def _browser(agent: SparkColumn) -> SparkColumn:
-    return (
-        F.when(agent.rlike(r"Edg(e|A|iOS)?/"), "Edge")
-        .when(agent.rlike(r"OPR/|Opera"), "Opera")
-        .when(agent.rlike(r"Firefox/|FxiOS/"), "Firefox")
-        .when(agent.rlike(r"Chrome/|CriOS/"), "Chrome")
-        .when(agent.rlike(r"Safari/"), "Safari")
-    )
