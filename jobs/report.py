@@ -1,7 +1,7 @@
 """Stage `report`: how the night went, as one HTML file that opens offline."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from html import escape
 from pathlib import Path
@@ -63,9 +63,9 @@ def _write(lakehouse: Lakehouse, day: date, run_id: str, figures: Figures, warni
 def _page(lakehouse: Lakehouse, day: date, run_id: str, figures: Figures, warnings: Sequence[str]) -> str:
     silver = figures.get("silver", {})
     pages = f"{pages_of(lakehouse, day).name}/index.html" if pages_of(lakehouse, day).is_dir() else None
-    card = section(cards(lakehouse, silver.get("owners", {}), until=day), pages, silver.get("checking"))
+    card = section(cards(lakehouse, silver.get("owners", {}), until=day), pages)
     shown = [*tables(figures), _checks(lakehouse, run_id), _stages(lakehouse, run_id)]
-    parts = [_warnings(warnings), card, *(_section(table) for table in shown if table.rows)]
+    parts = [_warnings(warnings), card, *(_section(table) for table in shown if table.rows), _cost(silver)]
     title = f"Night of {day}"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
@@ -103,6 +103,17 @@ def _stages(lakehouse: Lakehouse, run_id: str) -> Shown:
     rows = sorted((row for row in lakehouse.rows(OPS_STAGE) if row["run_id"] == run_id), key=lambda row: row["at"])
     shown = [[row["stage"], row["status"], round(row["seconds"], 1), row["rows"], row["jobs"]] for row in rows]
     return Shown("How long it took", ["stage", "status", "seconds", "rows", "Spark jobs"], shown)
+
+
+def _cost(silver: Mapping[str, Any]) -> str:
+    """What the checks took of the stage that makes them."""
+    told = silver.get("checking")
+    if not told:
+        return ""
+    return (
+        f"<p>Of silver, {told['measuring']:.1f} s went into measuring and {told['judging']:.1f} s into judging "
+        f"{told['checks']} checks.</p>"
+    )
 
 
 def _warnings(lines: Sequence[str]) -> str:

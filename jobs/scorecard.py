@@ -70,11 +70,8 @@ def told(found: Sequence[Card]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def section(found: Sequence[Card], pages: str | None, cost: Mapping[str, float] | None) -> str:
-    """As a part of an HTML page.
-
-    pages: where all checks stand, relative to it. cost: how many there were and the seconds they took.
-    """
+def section(found: Sequence[Card], pages: str | None) -> str:
+    """As a part of an HTML page. `pages`: where all checks stand, relative to it."""
     if not found:
         return ""
     head = "".join(f"<th>{name}</th>" for name in ("source", "owner", *DIMENSIONS))
@@ -84,13 +81,7 @@ def section(found: Sequence[Card], pages: str | None, cost: Mapping[str, float] 
         + "</tr>"
         for card in found
     )
-    notes = []
-    if pages:
-        notes.append(f'<a href="{escape(pages)}">every check, with what was measured and what is allowed</a>')
-    if cost:
-        seconds = f"{cost['measuring']:.1f} s to measure and {cost['judging']:.1f} s to judge"
-        notes.append(f"{cost['checks']} checks, {seconds}")
-    note = f"<p>{'; '.join(notes)}</p>" if notes else ""
+    note = f'<p><a href="{escape(pages)}">every check, and what is allowed</a></p>' if pages else ""
     return f'<h2>Quality, of 100</h2><div class="wide"><table><tr>{head}</tr>{body}</table></div>{note}'
 
 

@@ -113,7 +113,7 @@ class Judge:
     def write(self, request: Mapping[str, Any], results: Sequence[Any]) -> str:
         """The results as pages in the request's folder, all new. Gives the first page's path."""
         folder = Path(request["folder"])
-        draft = folder.with_name(folder.name + ".draft")
+        draft = folder.with_name(f"{folder.name}.{os.getpid()}")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         suites = []
