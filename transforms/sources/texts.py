@@ -42,6 +42,11 @@ def plain_decimal(value: SparkColumn) -> SparkColumn:
     return F.when(text.contains("E"), F.concat(sign, F.lit("0."), zeros, first, rest)).otherwise(text)
 
 
+def without_zone(value: SparkColumn) -> SparkColumn:
+    """A timestamp that Spark has in UTC as the time without a zone that its file holds."""
+    return F.date_format(value, _TIME)
+
+
 def from_nanoseconds(value: SparkColumn, *, zoned: bool) -> SparkColumn:
     """Nanoseconds since 1970 as an ISO time with nine decimals; with `Z` if `zoned`."""
     billion = F.lit(1_000_000_000)

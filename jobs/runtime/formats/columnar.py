@@ -1,8 +1,10 @@
 """Parquet and ORC: typed columns as texts that mean the same. And formats that Spark knows by a package of its own."""
 
 import functools
+from collections.abc import Callable
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
@@ -16,15 +18,18 @@ from pyspark.sql import types as T
 from jobs.runtime.files import ExtractFile
 from jobs.runtime.formats.landing import Landing, file_column, named
 from transforms.errors import DataError, DefinitionError
-from transforms.sources.texts import as_text, from_nanoseconds
+from transforms.sources.texts import as_text, from_nanoseconds, without_zone
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+# Columns whose text is told otherwise than by their type in Spark.
+Rules = dict[str, Callable[[SparkColumn], SparkColumn]]
+
 
 def read_parquet(landing: Landing) -> "DataFrame":
     """Parquet files; those of other days may have other columns. Raises DataError where those of one day differ."""
-    groups = _by_schema(landing, lambda stream: pq.read_schema(stream))
+    groups = _by_schema(landing, pq.read_schema)
     return _union(landing, [_read(landing, "parquet", files, schema) for schema, files in groups])
 
 
@@ -49,7 +54,9 @@ def read_with_package(landing: Landing) -> "DataFrame":
     return _union(landing, [(rows, {})])
 
 
-def _by_schema(landing: Landing, schema_of: Any) -> list[tuple[pa.Schema, list[ExtractFile]]]:
+def _by_schema(
+    landing: Landing, schema_of: Callable[[pa.NativeFile], pa.Schema]
+) -> list[tuple[pa.Schema, list[ExtractFile]]]:
     groups: list[tuple[pa.Schema, list[ExtractFile]]] = []
     by_day: dict[date, tuple[pa.Schema, str]] = {}
     for file in landing.files:
@@ -80,23 +87,28 @@ def _check(landing: Landing, file: ExtractFile, schema: pa.Schema) -> None:
     twice = [name for name in schema.names if schema.names.count(name) > 1]
     if twice:
         raise landing.refused(file.path, f"has the column '{twice[0]}' twice", "each column needs a name of its own")
+    quoted = [name for name in schema.names if "`" in name]
+    if quoted and landing.source.read.format == "orc":
+        raise landing.refused(file.path, f"the column '{quoted[0]}' has a quote in its name, which Spark does not read")
     times = [field.name for field in schema if pa.types.is_time(field.type)]
     if times:
         told = f"the column '{times[0]}' is a time of day without a day, which Spark does not read"
         raise landing.refused(file.path, told, "deliver it as a text")
 
 
-def _read(landing: Landing, name: str, files: list[ExtractFile], schema: pa.Schema) -> tuple["DataFrame", Any]:
-    nanoseconds = {
-        field.name: field.type.tz is not None
-        for field in schema
-        if name == "parquet" and pa.types.is_timestamp(field.type) and field.type.unit == "ns"
-    }
+def _read(landing: Landing, name: str, files: list[ExtractFile], schema: pa.Schema) -> tuple["DataFrame", Rules]:
+    times = [field for field in schema if pa.types.is_timestamp(field.type)]
+    rules: Rules = {}
+    if name == "parquet":
+        rules = {f.name: partial(from_nanoseconds, zoned=bool(f.type.tz)) for f in times if f.type.unit == "ns"}
+    if name == "orc":
+        # Spark takes a time without a zone for one in the session's
+        rules = {f.name: without_zone for f in times if not f.type.tz}
     try:
         rows = _exact_session(landing.spark).read.format(name).load([file.path for file in files])
     except (PySparkException, Py4JJavaError) as error:
         raise _unreadable(landing, files, error) from None
-    return rows, nanoseconds
+    return rows, rules
 
 
 def _exact_session(spark: "SparkSession") -> "SparkSession":
@@ -107,22 +119,22 @@ def _exact_session(spark: "SparkSession") -> "SparkSession":
     return session
 
 
-def _union(landing: Landing, parts: list[tuple["DataFrame", Any]]) -> "DataFrame":
+def _union(landing: Landing, parts: list[tuple["DataFrame", Rules]]) -> "DataFrame":
     landed = landing.names(list(dict.fromkeys(name for rows, _ in parts for name in rows.columns)))
     frames = [
         rows.select(
-            *(_text(field, nanoseconds.get(field.name)).alias(landed[field.name]) for field in rows.schema.fields),
+            *(_text(field, rules.get(field.name)).alias(landed[field.name]) for field in rows.schema.fields),
             F.lit(None).cast("string").alias("_corrupt"),
             file_column({}).alias("_file"),
         )
-        for rows, nanoseconds in parts
+        for rows, rules in parts
     ]
     return named(functools.reduce(lambda a, b: a.unionByName(b, allowMissingColumns=True), frames), landed)
 
 
-def _text(field: T.StructField, zoned: bool | None) -> SparkColumn:
+def _text(field: T.StructField, rule: Callable[[SparkColumn], SparkColumn] | None) -> SparkColumn:
     value = F.col(f"`{field.name.replace('`', '``')}`")
-    return as_text(value, field.dataType) if zoned is None else from_nanoseconds(value, zoned=zoned)
+    return rule(value) if rule else as_text(value, field.dataType)
 
 
 def _paths(landing: Landing) -> list[str]:
