@@ -32,7 +32,7 @@ def typed(raw: DataFrame, compiled: CompiledSource, *, day: date, as_of: datetim
     source = compiled.source
     names = raw_names(raw.schema)
     rows = raw.select(
-        *CARRIED,
+        *(name for name in CARRIED if name in raw.columns),
         F.to_json(F.struct(*(F.col(f"`{landed}`").alias(name) for landed, name in names.items()))).alias("_raw"),
         *(F.col(f"`{landed}`").alias(raw_column(landed)) for landed in names),
     )
