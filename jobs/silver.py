@@ -18,6 +18,7 @@ from transforms.columns import conform
 from transforms.schemas import ENTITIES, OPS_FILE, QUARANTINE, Entity
 from transforms.sources import refine, versions, web_event
 from transforms.sources.definition import CompiledSource, compile_source
+from transforms.sources.names import raw_names
 from transforms.sources.standard import rates
 from transforms.sources.standard.money import Rates
 
@@ -134,8 +135,8 @@ def _refine(night: Night, batch: Batch) -> None:
 
 def _compiled(night: Night, name: str) -> CompiledSource:
     source = night.conf.sources[name]
-    raw = [column for column in night.load(f"bronze/{name}").columns if not column.startswith("_")]
-    return compile_source(source, dict.fromkeys(raw, "string"))
+    landed = {raw: name for name, raw in raw_names(night.load(f"bronze/{name}").schema).items()}
+    return compile_source(source, dict.fromkeys(landed, "string"), landed)
 
 
 def _replace(night: Night, batch: Batch, judged: DataFrame, counts: list["SparkColumn"]) -> None:

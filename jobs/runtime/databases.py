@@ -46,7 +46,7 @@ class Answer:
 
 def ask(
     spark: "SparkSession", source: Source, *, password: str | None, mark: Mark | None,
-    name: str, day: date, as_of: datetime, ingested_at: datetime,
+    name: str, day: date, as_of: datetime,
 ) -> Answer:  # fmt: skip
     """The rows that a night for `day` takes. Nothing is read before the answer's rows are.
 
@@ -74,8 +74,7 @@ def ask(
         "customSchema": ", ".join(f"{_escaped(field.name)} string" for field in as_text),
     }  # fmt: skip
     rows = spark.read.format("jdbc").options(**options).load()
-    carried = {"_file": F.lit(name), "_corrupt": F.lit(None).cast("string"), "_batch_date": F.lit(day),
-               "_ingested_at": F.lit(ingested_at).cast("timestamp")}  # fmt: skip
+    carried = {"_file": F.lit(name), "_corrupt": F.lit(None).cast("string")}
     return Answer(rows.select(*(_text(field) for field in fields)).withColumns(carried), since, high)
 
 

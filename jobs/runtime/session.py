@@ -46,6 +46,9 @@ _ALWAYS = {
     "spark.sql.legacy.timeParserPolicy": "CORRECTED",
     # a JSON object that names a key twice is no reason to stop a night
     "spark.sql.mapKeyDedupPolicy": "LAST_WIN",
+    # extracts come in GB18030, Big5 and others; what is not in its encoding becomes U+FFFD, which bronze looks for
+    "spark.sql.legacy.javaCharsets": "true",
+    "spark.sql.legacy.codingErrorAction": "true",
     "spark.sql.codegen.maxFields": "5000",
     # the JVM never compiles a method of more than 8,000 bytes: past it, expressions are generated one by one
     "spark.sql.codegen.hugeMethodLimit": "8000",
