@@ -1,0 +1,108 @@
+"""A sample of a file of any supported format."""
+
+import re
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jobs.samples.delimited import read_delimited
+from jobs.samples.nested import read_json, read_xml
+from jobs.samples.opening import Start, decoded, start_of
+from transforms.errors import DataError
+from transforms.sources.definition import ACCESS_LOG
+from transforms.sources.infer import MOST_ROWS, Sample
+from transforms.sources.infer.sample import as_text, said
+
+_QUOTED = r'"((?:[^"\\]|\\.)*)"'
+_COMMON = r'^(\S+) (\S+) (\S+) \[([^\]]+)\] "(\S+) (\S+)(?: ([^"\s]+))?" (\d{3}) (\d+|-)'
+_COMBINED = re.compile(rf"{_COMMON} {_QUOTED} {_QUOTED}((?: {_QUOTED})*)\s*$")
+_MOST_LOG_LINES = 5_000
+
+
+def read_sample(path: Path) -> Sample:
+    """Some rows of a file, and how it is written.
+
+    Raises DataError, in one line, where the file is of no supported format, damaged, or without rows.
+    """
+    start = start_of(path)
+    if start.data.startswith(b"PAR1"):
+        return _columnar(path, "parquet")
+    if start.data.startswith(b"ORC"):
+        return _columnar(path, "orc")
+    text, encoding, doubt = decoded(path, start)
+    options = {"encoding": encoding} if encoding != "UTF-8" else {}
+    doubts = {"encoding": doubt} if doubt else {}
+    opening = text.lstrip()[:1]
+    if not opening:
+        raise DataError(f"{path}: holds nothing but blanks")
+    if opening in "{[":
+        return read_json(path, text, options, doubts, start.whole)
+    if opening == "<":
+        return read_xml(path, start.data, start.whole)
+    log = _access_log(path, text)
+    return log or read_delimited(path, text, options, doubts, start.whole)
+
+
+def _columnar(path: Path, form: str) -> Sample:
+    try:
+        if form == "parquet":
+            file = pq.ParquetFile(path)
+            names, rows = file.schema_arrow.names, file.metadata.num_rows
+            batches: Iterable[pa.RecordBatch] = file.iter_batches(batch_size=MOST_ROWS)
+            table = pa.Table.from_batches(list(islice(batches, 1)), schema=file.schema_arrow)
+        else:
+            from pyarrow import orc
+
+            stripes = orc.ORCFile(path)
+            names, rows = stripes.schema.names, stripes.nrows
+            table = pa.Table.from_batches([stripes.read_stripe(0)] if rows else [], schema=stripes.schema)
+    except (OSError, pa.ArrowException):
+        raise DataError(
+            f"{path}: begins as {form} but cannot be read; it is truncated or damaged: deliver it again"
+        ) from None
+    if not rows:
+        raise DataError(f"{path}: holds columns ({len(names)}) but no row; nothing can be told from it")
+    taken = table.slice(0, MOST_ROWS)
+    columns = {name: [_cell(value) for value in taken.column(name).to_pylist()] for name in names}
+    return Sample(form, columns, whole=rows <= taken.num_rows)
+
+
+def _cell(value: Any) -> str | None:
+    """A typed value as Spark casts it to text."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict | list | tuple):
+        return as_text(value)
+    if isinstance(value, bytes):
+        return said(value.decode("utf-8", errors="replace"))
+    return said(value)
+
+
+def _access_log(path: Path, text: str) -> Sample | None:
+    """Lines of the combined log format with further quoted fields; None where the lines are something else."""
+    lines = [line for line in text.split("\n", _MOST_LOG_LINES)[:_MOST_LOG_LINES] if line.strip()]
+    matches = [match for line in lines if (match := _COMBINED.match(line))]
+    if len(matches) < 0.8 * len(lines):
+        if sum(1 for line in lines if re.match(rf"{_COMMON}\s*$", line)) > 0.8 * len(lines):
+            raise DataError(
+                f"{path}: is an access log of the common format, without referrer and agent; "
+                "have the server write the combined format"
+            )
+        return None
+    extra = [re.findall(_QUOTED, match[12]) for match in matches]
+    most = max(len(fields) for fields in extra)
+    names = [*ACCESS_LOG, *(f"extra_{place + 1}" for place in range(most))]
+    rows = [[*match.groups()[:11], *fields, *[None] * (most - len(fields))]
+            for match, fields in zip(matches, extra, strict=True)]  # fmt: skip
+    columns = {
+        name: [None if row[place] == "-" else said(row[place]) for row in rows] for place, name in enumerate(names)
+    }
+    options = {"extra": names[len(ACCESS_LOG) :]} if most else {}
+    return Sample("access_log", columns, options, {"extra": "name the fields after the agent"} if most else {})
+
+
+__all__ = ["Start", "read_sample"]
