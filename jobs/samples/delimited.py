@@ -98,7 +98,7 @@ def _rows(path: Path, text: str, separator: str, quote: str, escape: str) -> lis
         escapechar=escape if escape != quote else None,
     )  # fmt: skip
     try:
-        return [row for row in islice(reader, MOST_ROWS + 1) if any(cell.strip() for cell in row)]
+        return [row for row in islice(reader, MOST_ROWS + 1) if len(row) > 1 or any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise DataError(f"{path}: line {reader.line_num}: cannot be parted into cells: {error}") from None
 

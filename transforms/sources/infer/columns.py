@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from transforms.schemas import Column
+from transforms.sources.definition import ACCESS_LOG_COLUMNS
 from transforms.sources.infer import keys
 from transforms.sources.infer.lines import Known, Line
 from transforms.sources.infer.matching import UNSURE, Guess, Match
@@ -43,10 +44,13 @@ def lines(best: Guess, looks: Sequence[Look], known: Known, sample: Sample, *, z
         match = best.matches.get(column.name)
         if match:
             yield _taken(best, match, zoned)
-        elif column.required or column.name in best.entity.key:
-            made = _made(best, column, looks, known, sample)
-            if made:
-                yield made
+        elif (column.required or column.name in best.entity.key) and not _by_itself(column.name, sample):
+            yield _made(best, column, looks, known, sample)
+
+
+def _by_itself(column: str, sample: Sample) -> bool:
+    """Does the pipeline tell it, whatever the source says?"""
+    return column == "status" or (sample.format == "access_log" and column in (*ACCESS_LOG_COLUMNS, "event_id"))
 
 
 def _taken(best: Guess, match: Match, zoned: bool) -> Line:
@@ -60,6 +64,14 @@ def _taken(best: Guess, match: Match, zoned: bool) -> Line:
     if column.name in best.entity.key:
         reasons += keys.doubts(best, match)
     return Line(column.name, expression, "; ".join(reasons), note, (look.field,))
+
+
+def event_type() -> Line:
+    """What a hit of an access log was, by usual addresses."""
+    kinds = {"product": "^/(product|item|p)/", "search": "^/search", "cart": "^/(cart|basket)",
+             "checkout": "^/checkout", "login": "^/(login|signin)"}  # fmt: skip
+    cases = " ".join(f"when url rlike '{pattern}' then '{kind}'" for kind, pattern in kinds.items())
+    return Line("event_type", f"case {cases} else 'view' end", "usual addresses; say what this site's are")
 
 
 def converted(column: Column, look: Look, *, zoned: bool) -> tuple[str, str, str]:
@@ -110,12 +122,10 @@ def _by_words(field: Field, meanings: dict[str, str]) -> tuple[str, str]:
     return f"case lower({field.reference}) {cases} end", doubt
 
 
-def _made(best: Guess, column: Column, looks: Sequence[Look], known: Known, sample: Sample) -> Line | None:
+def _made(best: Guess, column: Column, looks: Sequence[Look], known: Known, sample: Sample) -> Line:
     """A required column that no raw one gives: made of others, a constant, or NULL with what that means."""
     has = best.matches.keys()
     match column.name:
-        case "status":
-            return None  # told by the sign of quantity and amount
         case "line_no":
             return keys.line_no(best, looks)
         case "quantity":

@@ -41,8 +41,11 @@ def propose(sample: Sample, known: Known, entity: str | None = None) -> Proposal
     best, doubt = _chosen(sample, looks, maps, entity)
     own = set(ACCESS_LOG_COLUMNS) if sample.format == "access_log" else set()
     best = replace(best, matches={name: match for name, match in best.matches.items() if name not in own})
-    zoned = any(item.times and item.times.has_time and not item.times.offset for item in looks)
+    local = any(item.times and item.times.has_time and not item.times.offset for item in looks)
+    zoned = local and sample.format != "access_log"
     lines = list(columns.lines(best, looks, known, sample, zoned=zoned))
+    if sample.format == "access_log":
+        lines.append(columns.event_type())
     ids = list(proposed_ids(best, looks, known.identifiers))
     used = {item.name for line in (*lines, *ids) for item in line.reads}
     if sample.format == "access_log":
