@@ -2,8 +2,7 @@
 
 import json
 import re
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from pathlib import Path
@@ -106,30 +105,29 @@ def _elements(text: str, at: int) -> Iterator[dict[str, Any]]:
 
 def read_xml(path: Path, data: bytes, whole: bool) -> Sample:
     """The elements that repeat, each a record. Raises DataError where none does."""
-    parser = ElementTree.XMLPullParser(("start", "end"))
+    parser: ElementTree.XMLPullParser[Any] = ElementTree.XMLPullParser(("start", "end"))
     try:
         parser.feed(data)
-        tag, rows = _repeated(parser)
+        tag, rows = _repeated(parser.read_events())
     except ElementTree.ParseError as error:
         raise DataError(f"{path}: is not well-formed XML: {error}") from None
     if tag is None:
-        raise DataError(
-            f"{path}: no element of this XML repeats, so its records cannot be told; set read.options.rowTag"
-        )
+        raise DataError(f"{path}: no element of it repeats, so its records cannot be told")
     return _sample("xml", [_record(row) for row in rows[:MOST_ROWS]], {"rowTag": tag}, {}, whole)
 
 
-def _repeated(parser: ElementTree.XMLPullParser) -> tuple[str | None, list[ElementTree.Element]]:
-    """The outermost tag that comes twice or more below one element, and its elements that have ended."""
-    depth, ended, counts = 0, dict[tuple[int, str], list[ElementTree.Element]](), Counter[tuple[int, str]]()
-    for event, element in parser.read_events():
+def _repeated(events: Iterable[Any]) -> tuple[str | None, list[ElementTree.Element]]:
+    """The outermost tag that comes twice or more, and its elements that have ended.
+
+    One with parts or attributes of its own is preferred.
+    """
+    depth, ended = 0, dict[tuple[int, str], list[ElementTree.Element]]()
+    for event, element in events:
         depth += 1 if event == "start" else 0
-        key = (depth, element.tag)
         if event == "end":
-            ended.setdefault(key, []).append(element)
-            counts[key] += 1
+            ended.setdefault((depth, element.tag), []).append(element)
             depth -= 1
-    repeated = sorted((key for key, count in counts.items() if count > 1 and key[0] > 1), key=lambda key: key[0])
+    repeated = sorted((key for key, found in ended.items() if len(found) > 1 and key[0] > 1), key=lambda key: key[0])
     with_parts = [key for key in repeated if any(len(element) or element.attrib for element in ended[key])]
     chosen = next(iter(with_parts or repeated), None)
     return (_local(chosen[1]), ended[chosen]) if chosen else (None, [])

@@ -1,5 +1,6 @@
 """A line of the YAML for each canonical column: taken from a raw one, made of others, or left open with the reason."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from transforms.schemas import Column
@@ -7,11 +8,14 @@ from transforms.sources.definition import ACCESS_LOG_COLUMNS
 from transforms.sources.infer import keys
 from transforms.sources.infer.lines import Known, Line
 from transforms.sources.infer.matching import UNSURE, Guess, Match
+from transforms.sources.infer.names import NAMES, likeness
 from transforms.sources.infer.sample import Field, Sample
-from transforms.sources.infer.values import Look, boolean_expression, currency_codes
+from transforms.sources.infer.values import Look, boolean_expression, currency_codes, is_chinese
 
 LOCAL, TOLD = "local time", "its own offset"
-_SYMBOLS = {"€": "EUR", "£": "GBP", "₽": "RUB", "₹": "INR", "₩": "KRW", "元": "CNY", "zł": "PLN", "R$": "BRL"}
+_CODE = re.compile(r"(?<![A-Z])[A-Z]{3}(?![A-Z])")
+_SYMBOLS = {"€": "EUR", "£": "GBP", "₽": "RUB", "₹": "INR", "₩": "KRW", "元": "CNY", "zł": "PLN", "R$": "BRL",
+            "$": "USD"}  # fmt: skip
 _STATUSES = {
     "purchase": "purchase purchased sale sold order ordered paid complete completed shipped delivered fulfilled closed "
     "invoice debit done success successful bezahlt verkauf vente vendu "
@@ -60,7 +64,8 @@ def _taken(best: Guess, match: Match, zoned: bool) -> Line:
         expression, doubt = _by_words(look.field, _WORDS[column.name])
     reasons = [doubt] if doubt else []
     if match.score < UNSURE:
-        reasons.insert(0, f"a guess by {'its values' if look.kinds else 'a part of its name'}")
+        by_name = likeness(look.field.name, NAMES.get(column.name, ""))
+        reasons.insert(0, f"a guess by {'a part of its name' if by_name else 'its values'}")
     if column.name in best.entity.key:
         reasons += keys.doubts(best, match)
     return Line(column.name, expression, "; ".join(reasons), note, (look.field,))
@@ -154,13 +159,16 @@ def _could_be(column: Column, look: Look) -> bool:
 
 
 def _currency(looks: Sequence[Look], known: Known) -> tuple[str, str]:
-    """A constant currency, by the signs beside the amounts, or the project's own."""
-    shown = {sign: code for sign, code in _SYMBOLS.items() for look in looks if look.numbers and look.numbers.dressed
-             for text in look.field.looked_at[:50] if sign in text}  # fmt: skip
-    codes = {text[:3] for look in looks if look.numbers and look.numbers.dressed for text in look.field.looked_at[:50]}
-    found = sorted({*shown.values(), *(codes & currency_codes())})
+    """A constant currency: by the signs beside the amounts, a column's name, the project's own, or the language."""
+    money = [look for look in looks if look.numbers]
+    texts = [text for look in money if look.numbers and look.numbers.dressed for text in look.field.looked_at[:50]]
+    signs = {next((code for sign, code in _SYMBOLS.items() if sign in text), "") for text in texts}
+    codes = {code for text in (*texts, *(look.field.name for look in money)) for code in _CODE.findall(text)}
+    found = sorted((signs | (codes & currency_codes())) - {""})
     if len(found) == 1:
-        return f"'{found[0]}'", "by the sign beside the amounts"
+        return f"'{found[0]}'", "by what stands beside the amounts"
     if known.currency:
         return f"'{known.currency}'", "no column with a currency found: the project's base currency"
+    if is_chinese([look.field.name for look in looks]):
+        return "'CNY'", "no column with a currency found: by the language of the columns"
     return "'EUR'", "no column with a currency found: write the one that is charged"

@@ -81,7 +81,11 @@ def _score(entity: Entity, column: Column, look: Look) -> float:
     fits = _fit(column, look)
     if not fits:
         return 0.0
-    by_name = likeness(look.field.name, NAMES.get(column.name, column.name.replace("_", " ")))
+    names = NAMES.get(column.name, column.name.replace("_", " "))
+    # `id` alone is the record's own
+    by_name = likeness(
+        look.field.name, names if column.name in entity.key else names.replace("|id|", "|").removesuffix("|id")
+    )
     kind = _EXPECTED.get(column.name, ("", 0.0))[0]
     by_value = _BY_VALUES.get(column.name, 0.0) if kind in look.kinds else 0.0
     if column.name in entity.key and len(look.field.distinct) < len(look.field.given):

@@ -216,7 +216,7 @@ def likeness(name: str, names: str) -> float:
             if form in listed:
                 return listed[form] * worth
     rest = [word for word in spoken.split() if word not in _EVERYWHERE.split()]
-    if rest and " ".join(rest) in listed:
+    if rest and rest not in (["id"], ["no"]) and " ".join(rest) in listed:
         return 0.75 * listed[" ".join(rest)]
     for prefix in _PREFIXES:
         if spoken.startswith(prefix) and spoken[len(prefix) :] in listed:

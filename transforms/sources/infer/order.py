@@ -21,9 +21,9 @@ def _settled(item: Look, looks: Sequence[Look], told: set[str], day: date | None
     if times is None or not times.open_order:
         return times
     if len(told) == 1:
-        order = next(iter(told))
-        doubt = f"{order}, as in the file's other dates: no value here tells"
-        return replace(times if times.order == order else times.turned(), doubt=doubt)
+        told_order = next(iter(told))
+        doubt = f"{told_order}, as in the file's other dates: no value here tells"
+        return replace(times if times.order == told_order else times.turned(), doubt=doubt)
     order = _by_the_file(item, day) or _by_the_money(looks)
     why = "by the day of the file" if _by_the_file(item, day) else "by the money" if order else "a guess"
     chosen = times if order in (None, times.order) else times.turned()

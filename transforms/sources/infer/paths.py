@@ -9,7 +9,7 @@ _MONTH_DAY = r"(?:0[1-9]|1[0-2]){0}(?:0[1-9]|[12]\d|3[01])"
 _OTHER_DAY = re.compile(
     rf"(?<!\d)20\d\d(?:{_MONTH_DAY.format('')}|{_MONTH_DAY.format('/')}|{_MONTH_DAY.format('_')})(?!\d)"
 )
-_COUNTER = re.compile(r"(?:part|chunk)?[-_.]?\d+(?=\.|$)")
+_COUNTER = re.compile(r"(?<!bz)(?<!\d)\d+(?=\.|$)")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from transforms.sources.infer.lines import Known, Line
 from transforms.sources.infer.matching import Guess, guess, guesses
 from transforms.sources.infer.order import settled
 from transforms.sources.infer.sample import Sample
-from transforms.sources.infer.values import Look, look
+from transforms.sources.infer.values import Look, is_chinese, look
 
 _CLEARLY = 1.3
 
@@ -29,6 +29,7 @@ class Proposal:
     extract_doubt: str
     local_times: list[str]
     told_times: bool
+    is_chinese: bool = False
     notes: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
 
@@ -56,6 +57,7 @@ def propose(sample: Sample, known: Known, entity: str | None = None) -> Proposal
         extract_doubt=extract_doubt,
         local_times=[line.name for line in lines if line.note == columns.LOCAL],
         told_times=any(line.note == columns.TOLD for line in lines) or sample.format == "access_log",
+        is_chinese=is_chinese(list(sample.columns)),
         notes=list(keys.notes(best, sample)),
         unused=[f"{item.field.name}{' (empty)' if item.is_empty else ''}" for item in looks
                 if item.field.name not in used],

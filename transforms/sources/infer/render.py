@@ -37,6 +37,8 @@ def rendered(proposal: Proposal, *, name: str, place: Place, told: str, known: K
 
 def scalar(value: Any) -> str:
     """A value as YAML writes it on one line."""
+    if isinstance(value, str) and "'" in value and not set(value) & set('"\\\n'):
+        return f'"{value}"' if yaml.safe_load(f"k: {value}") != {"k": value} else value
     dumped = yaml.safe_dump(value, allow_unicode=True, width=10**9, default_flow_style=True)
     return str(dumped).removesuffix("...\n").strip()
 
@@ -63,7 +65,7 @@ def _comment(text: str, indent: str = "") -> Iterator[str]:
 def _timezone(proposal: Proposal, known: Known) -> Iterator[str]:
     if proposal.local_times:
         doubt = f"{', '.join(proposal.local_times)}: without an offset; where do the clocks stand?"
-        yield from _keyed("timezone", known.timezone or "UTC", doubt)
+        yield from _keyed("timezone", known.timezone or ("Asia/Shanghai" if proposal.is_chinese else "UTC"), doubt)
     elif proposal.told_times:
         yield "timezone: UTC                    # not needed: every time tells its offset"
 
@@ -71,7 +73,10 @@ def _timezone(proposal: Proposal, known: Known) -> Iterator[str]:
 def _country(proposal: Proposal) -> Iterator[str]:
     names = {line.name for line in (*proposal.columns, *proposal.ids)}
     if "phone" in names and "country" not in names:
-        yield "# country: DE                    # ? phones without + are read by this country's rules: say which"
+        doubt = "phones without + are read by this country's rules: say which"
+        yield from _keyed(
+            "country" if proposal.is_chinese else "# country", "CN" if proposal.is_chinese else "DE", doubt
+        )
 
 
 def _read(proposal: Proposal, place: Place) -> Iterator[str]:

@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 
-LEAST_SHARE = 0.9
+# less is enough than for other kinds: nothing else is written so
+LEAST_SHARE = 0.6
 _LEAST_FORM = 0.01
 _MOST_FORMS = 3
 _MONTHS = "january february march april may june july august september october november december"
@@ -99,7 +100,7 @@ def epoch(texts: Sequence[str]) -> Times | None:
 
 
 def times(texts: Sequence[str]) -> Times | None:
-    """How the texts write dates or times; None where fewer than nine in ten are any."""
+    """How the texts write dates or times; None where too few are any."""
     by_form: dict[Form, list[Match]] = {}
     for text in texts:
         form = _form(text)

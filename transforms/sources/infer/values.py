@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from transforms.sources.infer.numbers import Numbers, numbers
 from transforms.sources.infer.sample import Field
@@ -15,7 +15,6 @@ _PHONE = re.compile(r"(?=(?:\D*\d){7,15}\D*$)\+?[\d\s()./-]{7,22}(?: ?(?:x|ext\.
 _URL = re.compile(r"https?://\S+|/[\w%./~-]*(?:\?\S*)?")
 _IP = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}|(?=.*:.*:)[0-9a-fA-F:]{3,39}")
 _AGENT = re.compile(r"(?:Mozilla|Opera|curl|okhttp|Dalvik|python-requests)/.*")
-_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _LIST = re.compile(r"\[.*\]", re.DOTALL)
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _TRUE = "true t yes y 1 ja j oui o si sí sim s on 是 有 已同意 同意"
@@ -76,18 +75,17 @@ def _share(texts: Sequence[str], fits: Callable[[str], bool]) -> float:
     return sum(1 for text in texts if fits(text)) / len(texts)
 
 
+def _has_shape(shape: re.Pattern[str], text: str) -> bool:
+    return bool(shape.fullmatch(text))
+
+
 @cache
 def _tests() -> dict[str, Callable[[str], bool]]:
     currencies = currency_codes()
-    shapes = {"email": _EMAIL, "phone": _PHONE, "url": _URL, "ip": _IP, "agent": _AGENT, "uuid": _UUID, "list": _LIST}
-    fits: dict[str, Callable[[str], bool]] = {
-        name: (lambda text, shape=shape: bool(shape.fullmatch(text))) for name, shape in shapes.items()
-    }  # type: ignore[misc]
+    shapes = {"email": _EMAIL, "phone": _PHONE, "url": _URL, "ip": _IP, "agent": _AGENT, "list": _LIST}
     return {
-        **fits,
+        **{name: partial(_has_shape, shape) for name, shape in shapes.items()},
         "currency": lambda text: text.upper() in currencies,
-        "code2": lambda text: len(text) == 2 and text.isalpha() and text.isascii(),
-        "long": lambda text: len(text) > 40 or text.count(" ") > 4,
     }
 
 
