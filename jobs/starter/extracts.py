@@ -19,7 +19,7 @@ C013,Mona Nagel,,+49 69 90009013,Frankfurt,60313,DE,1995-03-03,2025-10-31,2026-0
 C014,Nils Otto,nils.otto@example.com,,Berlin,10119,DE,,2025-12-24,2025-12-24 13:00:00
 """
 _ORDERS = """\
-order_no;pos;ordered_at;customer;email;article;group;qty;price;total
+order_no;pos;ordered_at;customer;email;article;product_group;qty;price;total
 A1001;1;25.01.2026 10:14;C001;alma.berg@example.com;Espresso beans;Coffee;2;12,90;25,80
 A1001;2;25.01.2026 10:14;C001;alma.berg@example.com;Cup;Tableware;4;6,50;26,00
 A1002;1;25.01.2026 19:40;C002;bruno.costa@example.com;Filter coffee;Coffee;1;9,90;9,90

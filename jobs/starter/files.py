@@ -90,7 +90,7 @@ columns:
   line_no: pos
   ordered_at: to_timestamp(ordered_at, 'dd.MM.yyyy HH:mm')
   product_name: article
-  category: group
+  category: product_group
   quantity: qty
   unit_price: replace(replace(price, '.', ''), ',', '.')
   amount_local: replace(replace(total, '.', ''), ',', '.')

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from transforms.schemas import Column
+from transforms.schemas import Column, Entity
 from transforms.sources.definition import ACCESS_LOG_COLUMNS
 from transforms.sources.infer import keys
 from transforms.sources.infer.lines import Known, Line
@@ -48,13 +48,15 @@ def lines(best: Guess, looks: Sequence[Look], known: Known, sample: Sample, *, z
         match = best.matches.get(column.name)
         if match:
             yield _taken(best, match, zoned)
-        elif (column.required or column.name in best.entity.key) and not _by_itself(column.name, sample):
+        elif (column.required or column.name in best.entity.key) and not _by_itself(best.entity, column.name, sample):
             yield _made(best, column, looks, known, sample)
 
 
-def _by_itself(column: str, sample: Sample) -> bool:
+def _by_itself(entity: Entity, column: str, sample: Sample) -> bool:
     """Does the pipeline tell it, whatever the source says?"""
-    return column == "status" or (sample.format == "access_log" and column in (*ACCESS_LOG_COLUMNS, "event_id"))
+    if column == getattr(entity, "ranked", None) or (entity.name, column) == ("transaction", "status"):
+        return True
+    return sample.format == "access_log" and column in (*ACCESS_LOG_COLUMNS, "event_id")
 
 
 def _taken(best: Guess, match: Match, zoned: bool) -> Line:

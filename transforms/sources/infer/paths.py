@@ -66,6 +66,7 @@ def source_name(path: str) -> str:
     for part in reversed(parts):
         stem = _OTHER_DAY.sub("", _DAY.sub("", part.split(".", 1)[0]))
         name = re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_")
+        name = re.sub(r"[_0-9]+$", "", name)
         if name and name not in ("part", "data", "export", "extract", "chunk") and name[0].isalpha():
             return name
     return "new_source"

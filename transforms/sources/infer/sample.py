@@ -77,7 +77,7 @@ def quoted(name: str) -> str:
 _WORDS = (
     "and or not case when then else end is in like rlike between null true false cast try_cast interval distinct "
     "as from select where group order by having limit union all exists any some on using with as_of date timestamp "
-    "current_date current_timestamp div filter over partition row rows table values set if user left right"
+    "current_date current_timestamp div filter over partition row rows table values set if left right"
 )
 
 
