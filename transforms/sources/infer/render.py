@@ -37,10 +37,10 @@ def rendered(proposal: Proposal, *, name: str, place: Place, told: str, known: K
 
 def scalar(value: Any) -> str:
     """A value as YAML writes it on one line."""
-    if isinstance(value, str) and "'" in value and not set(value) & set('"\\\n'):
-        return f'"{value}"' if yaml.safe_load(f"k: {value}") != {"k": value} else value
     dumped = yaml.safe_dump(value, allow_unicode=True, width=10**9, default_flow_style=True)
-    return str(dumped).removesuffix("...\n").strip()
+    line = str(dumped).removesuffix("...\n").strip()
+    texts = isinstance(value, str) and line.startswith("'") and not set(value) & set('"\\')
+    return f'"{value}"' if texts else line
 
 
 def _keyed(key: str, value: Any, doubt: str = "", indent: str = "") -> Iterator[str]:
