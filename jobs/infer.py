@@ -49,7 +49,7 @@ def proposed_yaml(path: Path, conf: Path, *, entity: str | None = None, name: st
     sample = read_sample(path)
     place = place_of(_from_root(path, conf), name)
     known = _known(conf, place)
-    proposal = propose(sample, known, entity)
+    proposal = propose(sample, known, entity, name=name)
     told = f"{path.name}, {'all' if sample.whole else 'the first'} {sample.rows:,} rows of it"
     text = rendered(proposal, name=name, place=place, told=told, known=known)
     _check(text, sample, name)

@@ -95,14 +95,20 @@ def _access_log(path: Path, text: str) -> Sample | None:
         return None
     extra = [re.findall(_QUOTED, match[12]) for match in matches]
     most = max(len(fields) for fields in extra)
-    names = [*ACCESS_LOG, *(f"extra_{place + 1}" for place in range(most))]
+    names = [*ACCESS_LOG, *_extra_names(extra, most)]
     rows = [[*match.groups()[:11], *fields, *[None] * (most - len(fields))]
             for match, fields in zip(matches, extra, strict=True)]  # fmt: skip
     columns = {
         name: [None if row[place] == "-" else said(row[place]) for row in rows] for place, name in enumerate(names)
     }
     options = {"extra": names[len(ACCESS_LOG) :]} if most else {}
-    return Sample("access_log", columns, options, {"extra": "name the fields after the agent"} if most else {})
+    return Sample("access_log", columns, options, {"extra": "what are the fields after the agent?"} if most else {})
+
+
+def _extra_names(extra: list[list[str]], most: int) -> list[str]:
+    """Names for the fields after the agent: a single one that holds tokens is most likely the visitor's cookie."""
+    tokens = most == 1 and all(re.fullmatch(r"-|[\w.=%-]{8,}", field) for fields in extra for field in fields)
+    return ["cookie"] if tokens else [f"extra_{place + 1}" for place in range(most)]
 
 
 __all__ = ["Start", "read_sample"]

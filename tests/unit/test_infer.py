@@ -35,7 +35,7 @@ NOTHING_KNOWN = Known()
 
 
 def yaml_of(sample: Sample, *, entity: str | None = None, known: Known = NOTHING_KNOWN, name: str = "trial") -> str:
-    proposal = propose(sample, known, entity)
+    proposal = propose(sample, known, entity, name=name)
     return rendered(proposal, name=name, place=place_of("x/2024-03-31/a.csv", name), told="a trial", known=known)
 
 

@@ -116,7 +116,7 @@ def _share(share: float, what: str) -> str:
 def _by_words(field: Field, meanings: dict[str, str]) -> tuple[str, str]:
     """A source's own words for the ones that an entity allows."""
     known = {word: meaning for meaning, words in meanings.items() for word in words.split()}
-    found = {text.lower(): known.get(text.lower()) for text in field.looked_at}
+    found = {text.lower(): known.get(text.lower()) for text in field.distinct}
     unknown = [word for word, meaning in found.items() if meaning is None]
     if not unknown and all(word == meaning for word, meaning in found.items()):
         return field.reference, ""

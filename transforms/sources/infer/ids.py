@@ -8,12 +8,15 @@ from transforms.sources.infer.names import ID_NAMES, likeness
 from transforms.sources.infer.values import Look
 
 _LEAST = 0.35
+_NEARLY_ALL = 0.9
 _KINDS = {"email": "email", "phone": "phone"}
 _NOT_OF_PEOPLE = ("product", "campaign")
 
 
-def proposed_ids(best: Guess, looks: Sequence[Look], identifiers: Sequence[str]) -> Iterator[Line]:
+def proposed_ids(best: Guess, looks: Sequence[Look], identifiers: Sequence[str], source: str) -> Iterator[Line]:
     """Identifier type -> raw field. `identifiers`: the types that the project knows, whose names are taken first.
+
+    `source`: the source's name, whose first word tells whose key a key is (`crm_contacts`: `crm_id`).
 
     What an entity gives by itself (a contact's e-mail) is not said again.
     """
@@ -21,7 +24,7 @@ def proposed_ids(best: Guess, looks: Sequence[Look], identifiers: Sequence[str])
         return
     automatic = {kind for kind, column in best.entity.automatic_ids.items() if column in best.matches}
     if best.entity.person:
-        yield from _own_key(best, identifiers)
+        yield from _own_key(best, identifiers, source)
     by_itself = {best.matches[best.entity.automatic_ids[kind]].look.field.name for kind in automatic}
     key = {best.matches[name].look.field.name for name in best.entity.key if name in best.matches}
     scored = [
@@ -37,10 +40,11 @@ def proposed_ids(best: Guess, looks: Sequence[Look], identifiers: Sequence[str])
             yield _line(kind, look, identifiers)
 
 
-def _own_key(best: Guess, identifiers: Sequence[str]) -> Iterator[Line]:
+def _own_key(best: Guess, identifiers: Sequence[str], source: str) -> Iterator[Line]:
     match = best.matches.get(best.entity.key[0])
-    if match and len(match.look.field.distinct) == len(match.look.field.given):
-        name = _named("customer_id", match.look.field.name, identifiers)
+    if match and len(match.look.field.distinct) >= _NEARLY_ALL * len(match.look.field.given):
+        same = [name for name in identifiers if name.split("_")[0] == source.split("_")[0]]
+        name = same[0] if same else _named("customer_id", match.look.field.name, identifiers)
         yield Line(name, best.entity.key[0], _unlisted(name, identifiers), "", (match.look.field,))
 
 

@@ -119,7 +119,8 @@ def _fit_of_text(column: Column, look: Look) -> float:
     if column.name in ("gender", "status", "event", "action", "event_type", "tier", "priority"):
         return 1.0 if len(look.field.distinct) <= _FEW and "number" not in look.kinds else 0.4
     if column.name.endswith(_KEYLIKE):
-        return 0.5 if look.times and "number" not in look.kinds else 1.0
+        decimals = look.numbers is not None and not look.numbers.whole
+        return 0.5 if decimals or (look.times and not look.numbers) else 1.0
     if "time" in look.kinds or "email" in look.kinds:
         return 0.3
     if column.name in ("text", "comment", "detail"):

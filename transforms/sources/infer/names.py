@@ -10,7 +10,7 @@ NAMES: dict[str, str] = {
     "contact_id": "contact id|customer id|client id|cust id|user id|userid|person id|member id|account id|login|"
     "uid|id|unique id|customer no|customer number|customer key|record id|key|kundennummer|kunden nr|kundennr|"
     "kunden id|id client|numero client|id cliente|codigo cliente|客户编号|客户id|用户编号|用户id|会员编号|会员id|"
-    "会员号|编号|客户号",
+    "会员号|编号|客户号|card no|card number|member no",
     "full_name": "full name|name|customer name|member name|member|contact name|display name|kundenname|"
     "nom complet|nombre completo|nome completo|姓名|客户姓名|用户姓名|会员姓名|收货人|联系人|名字|名称",
     "given_name": "given name|first name|firstname|forename|fname|vorname|prenom|nombre|nome|voornaam|名",
@@ -111,7 +111,7 @@ NAMES: dict[str, str] = {
     "is_bot": "is bot|bot",
     "activity_id": "activity id|post id|tweet id|comment id|status id|id|动态id",
     "platform": "platform|network|site|source|平台",
-    "handle": "handle|screen name|username|user name|user handle|user screen name|author|用户名|昵称|账号",
+    "handle": "handle|screen name|user handle|user screen name|username|user name|author|用户名|昵称|账号",
     "action": "action|activity|activity type|type|verb|动作|行为",
     "text": "text|body|message|content|post|comment|full text|tweet|review|内容|正文|评论|文本|问题描述|描述",
     "sentiment": "sentiment|sentiment score|情感",

@@ -34,8 +34,8 @@ class Proposal:
     unused: list[str] = field(default_factory=list)
 
 
-def propose(sample: Sample, known: Known, entity: str | None = None) -> Proposal:
-    """The likeliest reading of a sample; `entity` settles what its rows are."""
+def propose(sample: Sample, known: Known, entity: str | None = None, *, name: str = "") -> Proposal:
+    """The likeliest reading of a sample; `entity` settles what its rows are, `name` is the source's."""
     looks = settled([look(item) for item in sample.fields], known.day)
     nested = {item.column for item in sample.fields if item.name != item.column}
     maps = [look(item) for name, item in sample.whole_fields.items() if name in nested]
@@ -47,7 +47,7 @@ def propose(sample: Sample, known: Known, entity: str | None = None) -> Proposal
     lines = list(columns.lines(best, looks, known, sample, zoned=zoned))
     if sample.format == "access_log":
         lines.append(columns.event_type())
-    ids = list(proposed_ids(best, looks, known.identifiers))
+    ids = list(proposed_ids(best, looks, known.identifiers, name))
     used = {item.name for line in (*lines, *ids) for item in line.reads}
     if sample.format == "access_log":
         used |= set(ACCESS_LOG)

@@ -1,5 +1,6 @@
 """The proposal as the YAML of conf/sources/<name>.yml, with a `# ?` comment wherever the sample does not settle it."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,7 +16,8 @@ _WIDEST = 110
 def rendered(proposal: Proposal, *, name: str, place: Place, told: str, known: Known) -> str:
     """The file's text. `told`: what the sample was, for the head."""
     parts = [
-        *_comment(f"Proposed from {told}. Comments that begin with ? are what the sample does not settle."),
+        *_comment(f"Proposed from {told}."),
+        "# Where a comment begins with ?, the sample does not settle it.",
         f"source: {name}",
         *_keyed("entity", proposal.entity.name, proposal.entity_doubt),
         "# owner:                         # who answers for what it delivers",
@@ -48,7 +50,9 @@ def _keyed(key: str, value: Any, doubt: str = "", indent: str = "") -> Iterator[
     line = f"{indent}{key}: {scalar(value)}"
     comment = f"# ? {_plain(doubt)}" if doubt else ""
     if comment and len(line) + len(comment) + 3 > _WIDEST:
-        yield f"{indent}{comment}"
+        yield from textwrap.wrap(
+            comment, _WIDEST, initial_indent=indent, subsequent_indent=f"{indent}#   ", break_long_words=False
+        )
         comment = ""
     yield f"{line}   {comment}".rstrip()
 
@@ -59,7 +63,9 @@ def _plain(text: str) -> str:
 
 
 def _comment(text: str, indent: str = "") -> Iterator[str]:
-    yield f"{indent}# {_plain(text)}"
+    yield from textwrap.wrap(
+        _plain(text), _WIDEST, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}#   ", break_long_words=False
+    )
 
 
 def _timezone(proposal: Proposal, known: Known) -> Iterator[str]:

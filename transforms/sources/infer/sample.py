@@ -34,8 +34,8 @@ class Field:
 
     @property
     def looked_at(self) -> tuple[str, ...]:
-        """So many different texts as tell what kind of values they are."""
-        return self.distinct[:_MOST_LOOKED_AT]
+        """So many texts, from all over the sample, as tell what kind of values they are."""
+        return self.given[:: len(self.given) // _MOST_LOOKED_AT + 1]
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class Look:
 
 
 def look(field: Field) -> Look:
-    """Every kind of value that at least nine in ten of a field's different texts are."""
+    """Every kind of value that at least nine in ten of a field's texts are."""
     texts = field.looked_at
     if not texts:
         return Look(field, {}, None, None, None)
@@ -59,7 +59,7 @@ def look(field: Field) -> Look:
 
 def boolean_expression(field: Field) -> str:
     """True or false from the words of a field; the bare field where a cast knows them."""
-    words = sorted({text.lower() for text in field.looked_at})
+    words = sorted({text.lower() for text in field.distinct})
     if set(words) <= set(_BY_ITSELF.split()):
         return field.reference
     cases = " ".join(f"when '{word}' then {'true' if word in _TRUE.split() else 'false'}" for word in words)
