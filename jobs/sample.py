@@ -55,7 +55,7 @@ def show_sample(conf: Configuration, name: str, day: date | None, screen: Screen
             rows = sample_rows(conf, source, files, spark)
     finally:
         spark.stop()
-    _show(source, files, rows, screen)
+    tell(source, files, rows, screen)
 
 
 def newest_files(conf: Configuration, name: str, day: date | None) -> tuple[Source, list[ExtractFile]]:
@@ -123,7 +123,8 @@ def _sampled(row: dict[str, Any], source: Source) -> Sampled:
     )
 
 
-def _show(source: Source, files: list[ExtractFile], rows: list[Sampled], screen: Screen) -> None:
+def tell(source: Source, files: list[ExtractFile], rows: list[Sampled], screen: Screen) -> None:
+    """Show the rows: for people a table each, raw beside canonical, or one JSON object."""
     fates = {fate: sum(row.fate == fate for row in rows) for fate in ("accepted", "filtered", "quarantined")}
     told = ", ".join(f"{count} {fate}" for fate, count in fates.items() if count)
     for place, row in enumerate(rows, start=1):

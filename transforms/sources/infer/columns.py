@@ -134,7 +134,7 @@ def _made(best: Guess, column: Column, looks: Sequence[Look], known: Known, samp
     has = best.matches.keys()
     match column.name:
         case "line_no":
-            return keys.line_no(best, looks)
+            return keys.line_no(best, looks, sample)
         case "quantity":
             return Line("quantity", "1", "no column with a quantity found: one piece a row")
         case "amount_local" if "unit_price" in has:

@@ -207,6 +207,7 @@ def known(names: str) -> dict[str, float]:
     return found
 
 
+@cache
 def likeness(name: str, names: str) -> float:
     """How much a column's name says that it is what `names` lists: 0 to 1."""
     spoken, listed = words(name), known(names)

@@ -57,6 +57,12 @@ class Sample:
         return max((len(texts) for texts in self.columns.values()), default=0)
 
     @cached_property
+    def distinct_rows(self) -> list[int]:
+        """The rows but for those that repeat an earlier one whole: what is delivered twice is one record."""
+        rows = list(zip(*self.columns.values(), strict=True))
+        return list({row: place for place, row in reversed(list(enumerate(rows)))}.values())
+
+    @cached_property
     def fields(self) -> list[Field]:
         """All columns, and for each that holds JSON objects the values within."""
         return [field for name, texts in self.columns.items() for field in _within(name, "", texts)]
