@@ -34,16 +34,17 @@ def read_delimited(path: Path, text: str, options: dict[str, Any], doubts: dict[
     if not rows:
         raise DataError(f"{path}: holds no line with anything on it")
     has_header, doubt = _has_header(rows)
-    header = [name.strip() for name in rows[0]] if has_header else [f"_c{place}" for place in range(len(rows[0]))]
+    width = len(rows[0])
+    header = [name.strip() for name in rows[0]] if has_header else [f"column_{at + 1}" for at in range(width)]
     _check_header(path, header)
     body = rows[1:] if has_header else rows
     if not body:
         raise DataError(f"{path}: holds a header alone ({len(header)} columns); a sample needs rows")
-    chosen: dict[str, Any] = {"header": has_header}
+    chosen: dict[str, Any] = {"header": True} if has_header else {"header": False, "columns": header}
     chosen |= {"sep": separator} if separator != "," else {}
     chosen |= {"quote": quote} if quote != '"' else {}
     chosen |= {"escape": escape} if escape != quote else {}
-    chosen |= {"multiLine": True} if any("\n" in cell for row in body for cell in row) else {}
+    chosen |= {"multiline": True} if any("\n" in cell for row in body for cell in row) else {}
     if doubt:
         doubts = {**doubts, "header": doubt}
     columns = {name: [row[place] if place < len(row) else None for row in body] for place, name in enumerate(header)}
@@ -109,10 +110,10 @@ def _has_header(rows: Sequence[Sequence[str]]) -> tuple[bool, str]:
     if any(_is_value(cell) for cell in first) or len({cell.lower() for cell in first}) < len(first):
         given = [cell for cell in first if cell]
         if any(_is_value(cell) for cell in given):
-            return False, "the first line looks like data, so the columns are numbered"
+            return False, "the first line looks like data, so the columns are numbered: name them"
     below = [[row[place] for row in body if place < len(row) and row[place].strip()] for place in range(len(first))]
     if first and all(cell in set(texts) for cell, texts in zip(first, below, strict=True) if texts) and any(below):
-        return False, "the first line's values come again below it, so it is taken for data"
+        return False, "the first line's values come again below it, so it is taken for data: name the columns"
     typed = any(texts and sum(map(_is_value, texts)) > 0.9 * len(texts) for texts in below)
     return True, "" if typed or not body else "every column is text: is the first line really names?"
 

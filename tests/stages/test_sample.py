@@ -93,7 +93,7 @@ def test_mistakes_are_told_in_one_line(project: Project, spark: SparkSession) ->
     project.edit("orders", "order_id: order_no", "order_id: order_number")
     conf = project.load()
     source, files = newest_files(conf, "orders", None)
-    with pytest.raises(DefinitionError, match="columns.order_id: no column 'order_number'.*did you mean 'order_no'"):
+    with pytest.raises(DefinitionError, match=r"columns\.order_id: no column 'order_number'.*did you mean 'order_no'"):
         sample_rows(conf, source, files, spark)
     Path(files[0].path).write_text("")
     with pytest.raises(DataError, match="zero bytes"):

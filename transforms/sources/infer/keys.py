@@ -71,10 +71,13 @@ def made_key(best: Guess, name: str, looks: Sequence[Look], sample: Sample) -> L
     """A key where no column has its name: a column without repeats, two together, or the whole content."""
     full = [item for item in looks if not item.is_empty]
     taken = {match.look.field.name for match in best.matches.values()}
-    single = [item.field for item in full if item.field.name not in taken and is_key(sample, [item.field])]
+    rest = [best.matches[part].look.field for part in best.entity.key if part in best.matches]
+    free = [item.field for item in full if item.field.name not in taken]
+    single = [field for field in free if is_key(sample, [field, *rest])]
     if single and len(single[0].given) > 1:
         others = ", ".join(field.name for field in single[1:4])
-        doubt = f"by nothing but being unique in the sample{f' (as {others})' if others else ''}"
+        beside = f", together with {' and '.join(field.name for field in rest)}" if rest else ""
+        doubt = f"by nothing but being unique in the sample{beside}{f' (as {others})' if others else ''}"
         return Line(name, single[0].reference, doubt, "", (single[0],))
     people = [item.field for item in full if likeness(item.field.name, ID_NAMES["customer_id"]) and not item.times]
     moments = [item.field for item in full if item.times or item.epoch]
@@ -82,7 +85,8 @@ def made_key(best: Guess, name: str, looks: Sequence[Look], sample: Sample) -> L
     for left, right in (*product(people, moments), *pairwise(near)):
         share = uniqueness(sample, [left, right])
         if share >= _NEARLY_ALL:
-            doubt = f"no column is unique in the sample; {left.name} and {right.name} are, in {share:.1%} of its rows"
+            told = "together are" if share == 1 else f"are, in {share:.1%} of its rows"
+            doubt = f"no column is unique in the sample; {left.name} and {right.name} {told}"
             return Line(name, f"concat({left.reference}, ' ', {right.reference})", doubt, "", (left, right))
     doubt = "no column is unique in the sample: known by the content, so a record that changes is a new one"
     fields = [item.field for item in full]

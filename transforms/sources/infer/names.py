@@ -47,8 +47,8 @@ NAMES: dict[str, str] = {
     # purchases
     "order_id": "order id|orderid|order no|order number|order nr|order|invoice|invoice no|invoiceno|invoice id|"
     "invoice number|receipt|receipt id|receipt no|transaction id|transactionid|transaction no|basket id|sale id|"
-    "bon nr|bestellnummer|bestell nr|auftragsnummer|rechnungsnummer|belegnummer|numero commande|num commande|"
-    "no commande|numero pedido|pedido|订单号|订单编号|订单id|交易号|交易编号|流水号|单号",
+    "bon nr|bestellnummer|bestell nr|auftragsnummer|rechnungsnummer|belegnummer|beleg|bon|bonnr|numero commande|"
+    "num commande|no commande|numero pedido|pedido|订单号|订单编号|订单id|交易号|交易编号|流水号|单号",
     "line_no": "line no|line|line number|line id|lineno|item no|row no|position|pos|pos nr|positionsnummer|行号|"
     "序号|明细号",
     "ordered_at": "ordered at|order date|orderdate|order time|ordered on|sold at|sale date|invoice date|"
