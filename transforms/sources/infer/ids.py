@@ -7,7 +7,7 @@ from transforms.sources.infer.matching import Guess
 from transforms.sources.infer.names import ID_NAMES, likeness
 from transforms.sources.infer.values import Look
 
-_LEAST = 0.35
+_LEAST = 0.55
 _NEARLY_ALL = 0.9
 _KINDS = {"email": "email", "phone": "phone"}
 _NOT_OF_PEOPLE = ("product", "campaign")
@@ -79,11 +79,14 @@ def _named(kind: str, column: str, identifiers: Sequence[str]) -> str:
     if kind in identifiers:
         return kind
     same = [name for name in identifiers if likeness(column, name.replace("_", " ")) > 0]
-    return same[0] if same else kind
+    of_customers = [name for name in identifiers if "customer" in name] if kind == "customer_id" else []
+    return [*same, *of_customers, kind][0]
 
 
 def _unlisted(name: str, identifiers: Sequence[str]) -> str:
-    if name in identifiers or name in ("email", "phone", "social_handle", "device", "loyalty_id"):
+    if name in ("email", "phone", "social_handle", "device", "loyalty_id"):
         return ""
+    if name in identifiers:
+        return f"is it the same key as what other sources give as {name}?" if "customer" in name else ""
     known = f"; those of this project are {', '.join(identifiers)}" if identifiers else ""
     return f"the same person's key in another source must have the same type, listed in conf/identity.yml{known}"

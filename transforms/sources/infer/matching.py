@@ -10,13 +10,14 @@ from transforms.sources.infer.values import Look
 LEAST = 0.3
 UNSURE = 0.6
 _FEW = 12
+_MADE = 0.4  # a key can be made of other columns
 # A canonical text column -> the kind that its values are, and how far values of another kind are believed.
 _EXPECTED = {
     "email": ("email", 0.3), "phone": ("phone", 0.3), "ip": ("ip", 0.3), "user_agent": ("agent", 0.3),
-    "currency": ("currency", 0.2), "url": ("url", 0.6), "path": ("url", 0.3),
+    "currency": ("currency", 0.2), "url": ("url", 0.6), "path": ("url", 0.3), "handle": ("handle", 0.8),
 }  # fmt: skip
 # What values alone say, whatever the column is called.
-_BY_VALUES = {"email": 0.6, "user_agent": 0.6, "ip": 0.5, "currency": 0.5}
+_BY_VALUES = {"email": 0.6, "handle": 0.6, "user_agent": 0.6, "ip": 0.5, "currency": 0.5}
 _KEYLIKE = ("_id", "_no", "coupon", "version", "postal_code")
 
 
@@ -65,7 +66,7 @@ def _entity_score(entity: Entity, matches: dict[str, Match], fields: int) -> flo
     """What is found counts by how few other entities have it; a required column that is not found counts against."""
     worth = sum(match.score * _telling(name) for name, match in matches.items())
     missing = sum(
-        _telling(column.name) for column in entity.columns
+        _telling(column.name) * (_MADE if column.name in entity.key else 1) for column in entity.columns
         if column.required and column.name not in matches and column.name not in ("line_no", "currency", "status")
     )  # fmt: skip
     explained = len(matches) / max(fields, 1)

@@ -111,9 +111,10 @@ NAMES: dict[str, str] = {
     "is_bot": "is bot|bot",
     "activity_id": "activity id|post id|tweet id|comment id|status id|id|动态id",
     "platform": "platform|network|site|source|平台",
-    "handle": "handle|screen name|user handle|user screen name|username|user name|author|用户名|昵称|账号",
+    "handle": "handle|screen name|user handle|user screen name|username|user name|author|user|用户名|昵称|账号",
     "action": "action|activity|activity type|type|verb|动作|行为",
-    "text": "text|body|message|content|post|comment|full text|tweet|review|内容|正文|评论|文本|问题描述|描述",
+    "text": "text|body|message|content|description|post|comment|full text|tweet|review|内容|正文|评论|文本|"
+    "问题描述|描述",
     "sentiment": "sentiment|sentiment score|情感",
     "topics": "topics|tags|hashtags|labels|话题|标签",
     "counts": "counts|metrics|public metrics|stats",
@@ -129,7 +130,8 @@ NAMES: dict[str, str] = {
     "consent_id": "consent id|id|opt in id|同意编号",
     "decided_at": "decided at|decision date|consent date|consented at|opt in at|opt in date|timestamp|date|"
     "updated at|created at|同意时间|授权时间",
-    "purpose": "purpose|consent purpose|consent type|topic|permission|zweck|finalite|用途|目的",
+    "purpose": "purpose|consent purpose|newsletter|mailing list|consent type|topic|permission|zweck|finalite|"
+    "用途|目的",
     "granted": "granted|consent|opt in|opted in|opt in marketing|agreed|allowed|value|zustimmung|einwilligung|"
     "consentement|是否同意|同意|授权",
     "list_price": "list price|price|unit price|retail price|msrp|rrp|listenpreis|preis|prix|precio|价格|标价|"
@@ -142,7 +144,7 @@ NAMES: dict[str, str] = {
     "ticket_id": "ticket id|ticket|ticket no|ticket number|case id|case number|issue id|id|工单号|工单编号",
     "opened_at": "opened at|created at|created|opened|open date|create time|ticket date|date of purchase|"
     "创建时间|提交时间|开始时间",
-    "closed_at": "closed at|resolved at|closed|solved at|close date|resolution time|关闭时间|解决时间",
+    "closed_at": "closed at|resolved at|closed|resolved|solved at|close date|resolution time|关闭时间|解决时间",
     "priority": "priority|ticket priority|severity|urgency|prioritaet|优先级",
     "satisfaction": "satisfaction|csat|customer satisfaction rating|satisfaction score|rating|满意度|满意度评分",
     "sla_met": "sla met|sla|within sla|是否达标",
@@ -156,7 +158,7 @@ NAMES: dict[str, str] = {
     "detail": "detail|details|notes|note|description|summary|详情|备注",
     "record_id": "record id|id|customer id|person id|记录编号",
     "attributes": "attributes|facts|properties|属性",
-    "observed_at": "observed at|as of|date|updated at|timestamp|观察日期",
+    "observed_at": "observed at|observed on|as of|date|updated at|timestamp|观察日期",
     "provider": "provider|supplier|source|vendor|供应商|提供方",
 }  # fmt: skip
 # Identifiers by which a record names a person: type -> the names of their columns.

@@ -15,6 +15,7 @@ _PHONE = re.compile(r"(?=(?:\D*\d){7,15}\D*$)\+?[\d\s()./-]{7,22}(?: ?(?:x|ext\.
 _URL = re.compile(r"https?://\S+|/[\w%./~-]*(?:\?\S*)?")
 _IP = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}|(?=.*:.*:)[0-9a-fA-F:]{3,39}")
 _AGENT = re.compile(r"(?:Mozilla|Opera|curl|okhttp|Dalvik|python-requests)/.*")
+_HANDLE = re.compile(r"@\w{2,30}")
 _LIST = re.compile(r"\[.*\]", re.DOTALL)
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _TRUE = "true t yes y 1 ja j oui o si sí sim s on 是 有 已同意 同意"
@@ -82,7 +83,9 @@ def _has_shape(shape: re.Pattern[str], text: str) -> bool:
 @cache
 def _tests() -> dict[str, Callable[[str], bool]]:
     currencies = currency_codes()
-    shapes = {"email": _EMAIL, "phone": _PHONE, "url": _URL, "ip": _IP, "agent": _AGENT, "list": _LIST}
+    shapes = {
+        "email": _EMAIL, "phone": _PHONE, "url": _URL, "ip": _IP, "agent": _AGENT, "handle": _HANDLE, "list": _LIST,
+    }  # fmt: skip
     return {
         **{name: partial(_has_shape, shape) for name, shape in shapes.items()},
         "currency": lambda text: text.upper() in currencies,
