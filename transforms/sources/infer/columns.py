@@ -8,7 +8,7 @@ from transforms.sources.definition import ACCESS_LOG_COLUMNS
 from transforms.sources.infer import keys
 from transforms.sources.infer.lines import Known, Line
 from transforms.sources.infer.matching import UNSURE, Guess, Match
-from transforms.sources.infer.names import NAMES, likeness
+from transforms.sources.infer.names import NAMES, likeness, words
 from transforms.sources.infer.sample import Field, Sample
 from transforms.sources.infer.values import Look, boolean_expression, currency_codes, is_chinese
 
@@ -142,6 +142,8 @@ def _made(best: Guess, column: Column, looks: Sequence[Look], known: Known, samp
             return Line("amount_local", "quantity * unit_price", doubt, needs=frozenset({"quantity", "unit_price"}))
         case "currency":
             return Line("currency", *_currency(looks, known))
+        case "attributes":
+            return _attributes(best, looks)
         case "purpose":
             return Line("purpose", "'marketing'", "no column with a purpose found: what was agreed to?")
         case name if name in best.entity.key:
@@ -152,6 +154,15 @@ def _made(best: Guess, column: Column, looks: Sequence[Look], known: Known, samp
         column.name, f"cast(null as {column.type})",
         f"REQUIRED and not found{hint}; until it says where it comes from, every row is quarantined",
     )  # fmt: skip
+
+
+def _attributes(best: Guess, looks: Sequence[Look]) -> Line:
+    """All that is not something else, by name."""
+    taken = {match.look.field.name for match in best.matches.values()}
+    facts = [item.field for item in looks if not item.is_empty and item.field.name not in taken and not item.times]
+    pairs = ", ".join(f"'{words(field.name).replace(' ', '_')}', {field.reference}" for field in facts)
+    doubt = "every column that is nothing else is taken for a fact; leave out what identifies a person"
+    return Line("attributes", f"map({pairs})" if facts else "cast(null as map<string,string>)", doubt, "", tuple(facts))
 
 
 def _could_be(column: Column, look: Look) -> bool:

@@ -26,7 +26,8 @@ def proposed_ids(best: Guess, looks: Sequence[Look], identifiers: Sequence[str],
     if best.entity.person:
         yield from _own_key(best, identifiers, source)
     by_itself = {best.matches[best.entity.automatic_ids[kind]].look.field.name for kind in automatic}
-    key = {best.matches[name].look.field.name for name in best.entity.key if name in best.matches}
+    own = best.entity.key if best.entity.person else ()
+    key = {best.matches[name].look.field.name for name in own if name in best.matches}
     scored = [
         (_score(look, kind), kind, look) for kind in ID_NAMES for look in looks
         if not look.is_empty and look.field.name not in by_itself | key and kind not in automatic
