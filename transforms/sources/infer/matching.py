@@ -10,6 +10,7 @@ from transforms.sources.infer.values import Look
 LEAST = 0.3
 UNSURE = 0.6
 _FEW = 12
+_COMMON = 0.4
 _MADE = 0.4  # a key can be made of other columns
 # A canonical text column -> the kind that its values are, and how far values of another kind are believed.
 _EXPECTED = {
@@ -66,7 +67,7 @@ def _entity_score(entity: Entity, matches: dict[str, Match], fields: int) -> flo
     """What is found counts by how few other entities have it; a required column that is not found counts against."""
     worth = sum(match.score * _telling(name) for name, match in matches.items())
     missing = sum(
-        _telling(column.name) * (_MADE if column.name in entity.key else 1) for column in entity.columns
+        _telling(column.name) * (_MADE if column.name in (*entity.key, "attributes") else 1) for column in entity.columns
         if column.required and column.name not in matches and column.name not in ("line_no", "currency", "status")
     )  # fmt: skip
     explained = len(matches) / max(fields, 1)
@@ -74,6 +75,9 @@ def _entity_score(entity: Entity, matches: dict[str, Match], fields: int) -> flo
 
 
 def _telling(column: str) -> float:
+    """How much a column says of which entity it is: the fewer have it, the more; anybody's record has an e-mail."""
+    if column in ("email", "phone"):
+        return _COMMON
     having = sum(1 for entity in ENTITIES.values() if column in entity.types)
     return 0.4 + 1.6 * (1 - having / len(ENTITIES)) ** 2
 

@@ -148,8 +148,9 @@ NAMES: dict[str, str] = {
     "priority": "priority|ticket priority|severity|urgency|prioritaet|优先级",
     "satisfaction": "satisfaction|csat|customer satisfaction rating|satisfaction score|rating|满意度|满意度评分",
     "sla_met": "sla met|sla|within sla|是否达标",
-    "response_id": "response id|answer id|respondent id|submission id|id|答卷编号|回复id",
-    "answered_at": "answered at|submitted at|response date|completed at|timestamp|date|答题时间|提交时间",
+    "response_id": "response id|response|answer id|respondent id|submission id|id|答卷编号|回复id",
+    "answered_at": "answered at|answered|answered on|submitted at|response date|completed at|timestamp|date|"
+    "答题时间|提交时间",
     "survey_id": "survey id|survey|questionnaire|form id|问卷编号|问卷",
     "score": "score|nps|nps score|rating|answer|note|bewertung|评分|分数|得分",
     "comment": "comment|comments|feedback|remark|free text|verbatim|评论|意见|备注",

@@ -3,8 +3,11 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
+
+from transforms.errors import DefinitionError
+from transforms.expressions import compile_expression
 
 MOST_ROWS = 20_000
 _MOST_LOOKED_AT = 2_000
@@ -65,26 +68,32 @@ class Sample:
     @cached_property
     def fields(self) -> list[Field]:
         """All columns, and for each that holds JSON objects the values within."""
-        return [field for name, texts in self.columns.items() for field in _within(name, "", texts)]
+        readable = ((name, texts) for name, texts in self.columns.items() if quoted(name))
+        return [field for name, texts in readable for field in _within(name, "", texts)]
+
+    @property
+    def unreadable(self) -> list[str]:
+        """The columns that no expression can read."""
+        return [name for name in self.columns if not quoted(name)]
 
     @cached_property
     def whole_fields(self) -> dict[str, Field]:
         """The columns as they are."""
-        return {name: _field(name, "", name, texts) for name, texts in self.columns.items()}
+        return {name: _field(name, "", name, texts) for name, texts in self.columns.items() if quoted(name)}
 
 
-def quoted(name: str) -> str:
-    """A column's name as an expression reads it."""
-    plain = name.isascii() and name.isidentifier() and name.lower() not in _WORDS.split()
-    return name if plain else f"`{name.replace('`', '``')}`"
+@cache
+def quoted(name: str) -> str | None:
+    """A column's name as an expression reads it; None for one that it cannot read (`as_of`, the night's clock)."""
+    backquoted = f"`{name.replace('`', '``')}`"
+    return next((text for text in (name, backquoted) if _reads(text, name)), None)
 
 
-# Names that mean something else in an expression where they stand bare.
-_WORDS = (
-    "and or not case when then else end is in like rlike between null true false cast try_cast interval distinct "
-    "as from select where group order by having limit union all exists any some on using with as_of date timestamp "
-    "current_date current_timestamp div filter over partition row rows table values set if left right"
-)
+def _reads(text: str, name: str) -> bool:
+    try:
+        return compile_expression(text, place="", columns={name: "string"}).columns == {name}
+    except DefinitionError:
+        return False
 
 
 def said(text: object) -> str | None:
@@ -108,7 +117,8 @@ def _within(column: str, path: str, texts: Sequence[str | None], depth: int = 1)
 
 
 def _field(column: str, path: str, name: str, texts: Sequence[str | None]) -> Field:
-    reference = f"get_json_object({quoted(column)}, '${path}')" if path else quoted(column)
+    name_read = quoted(column) or column
+    reference = f"get_json_object({name_read}, '${path}')" if path else name_read
     return Field(name, reference, tuple(said(text) for text in texts), column)
 
 
