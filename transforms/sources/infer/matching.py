@@ -67,7 +67,8 @@ def _entity_score(entity: Entity, matches: dict[str, Match], fields: int) -> flo
     """What is found counts by how few other entities have it; a required column that is not found counts against."""
     worth = sum(match.score * _telling(name) for name, match in matches.items())
     missing = sum(
-        _telling(column.name) * (_MADE if column.name in (*entity.key, "attributes") else 1) for column in entity.columns
+        _telling(column.name) * (_MADE if column.name in (*entity.key, "attributes") else 1)
+        for column in entity.columns
         if column.required and column.name not in matches and column.name not in ("line_no", "currency", "status")
     )  # fmt: skip
     explained = len(matches) / max(fields, 1)

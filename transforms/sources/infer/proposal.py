@@ -60,7 +60,11 @@ def propose(sample: Sample, known: Known, entity: str | None = None, *, name: st
         is_chinese=is_chinese(list(sample.columns)),
         notes=list(keys.notes(best, sample)),
         unused=[
-            *(f"{item.field.name}{' (empty)' if item.is_empty else ''}" for item in looks if item.field.name not in used),
+            *(
+                f"{item.field.name}{' (empty)' if item.is_empty else ''}"
+                for item in looks
+                if item.field.name not in used
+            ),
             *(f"{name} (no expression can read it: the name means something else there)" for name in sample.unreadable),
         ],
     )  # fmt: skip

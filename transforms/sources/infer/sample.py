@@ -86,7 +86,8 @@ class Sample:
 def quoted(name: str) -> str | None:
     """A column's name as an expression reads it; None for one that it cannot read (`as_of`, the night's clock)."""
     backquoted = f"`{name.replace('`', '``')}`"
-    return next((text for text in (name, backquoted) if _reads(text, name)), None)
+    forms = (name, backquoted) if name.isascii() else (backquoted,)
+    return next((text for text in forms if _reads(text, name)), None)
 
 
 def _reads(text: str, name: str) -> bool:
