@@ -1,7 +1,6 @@
 """A sample of a file of any supported format."""
 
 import re
-from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pyarrow.parquet as pq
 
 from jobs.samples.delimited import read_delimited
 from jobs.samples.nested import read_json, read_xml
-from jobs.samples.opening import Start, decoded, start_of
+from jobs.samples.opening import decoded, start_of
 from transforms.errors import DataError
 from transforms.sources.definition import ACCESS_LOG
 from transforms.sources.infer import MOST_ROWS, Sample
@@ -49,26 +48,30 @@ def read_sample(path: Path) -> Sample:
 
 def _columnar(path: Path, form: str) -> Sample:
     try:
-        if form == "parquet":
-            file = pq.ParquetFile(path)
-            names, rows = file.schema_arrow.names, file.metadata.num_rows
-            batches: Iterable[pa.RecordBatch] = file.iter_batches(batch_size=MOST_ROWS)
-            table = pa.Table.from_batches(list(islice(batches, 1)), schema=file.schema_arrow)
-        else:
-            from pyarrow import orc
-
-            stripes = orc.ORCFile(path)
-            names, rows = stripes.schema.names, stripes.nrows
-            table = pa.Table.from_batches([stripes.read_stripe(0)] if rows else [], schema=stripes.schema)
-    except (OSError, pa.ArrowException):
-        raise DataError(
-            f"{path}: begins as {form} but cannot be read; it is truncated or damaged: deliver it again"
-        ) from None
+        rows, table = _parquet(path) if form == "parquet" else _orc(path)
+        names = table.schema.names
+        columns = {name: [_cell(value) for value in table.column(name).to_pylist()] for name in names}
+    except (OSError, pa.ArrowException, UnicodeDecodeError):
+        told = f"begins as {form} but cannot be read; it is truncated or damaged"
+        raise DataError(f"{path}: {told}: deliver it again") from None
     if not rows:
         raise DataError(f"{path}: holds columns ({len(names)}) but no row; nothing can be told from it")
-    taken = table.slice(0, MOST_ROWS)
-    columns = {name: [_cell(value) for value in taken.column(name).to_pylist()] for name in names}
-    return Sample(form, columns, whole=rows <= taken.num_rows)
+    return Sample(form, columns, whole=rows <= table.num_rows)
+
+
+def _parquet(path: Path) -> tuple[int, pa.Table]:
+    """The number of rows, and the first of them."""
+    file = pq.ParquetFile(path)
+    first = list(islice(file.iter_batches(batch_size=MOST_ROWS), 1))
+    return file.metadata.num_rows, pa.Table.from_batches(first, schema=file.schema_arrow)
+
+
+def _orc(path: Path) -> tuple[int, pa.Table]:
+    from pyarrow import orc
+
+    file = orc.ORCFile(path)
+    first = [file.read_stripe(0).slice(0, MOST_ROWS)] if file.nrows else []
+    return file.nrows, pa.Table.from_batches(first, schema=file.schema)
 
 
 def _cell(value: Any) -> str | None:
@@ -109,6 +112,3 @@ def _extra_names(extra: list[list[str]], most: int) -> list[str]:
     """Names for the fields after the agent: a single one that holds tokens is most likely the visitor's cookie."""
     tokens = most == 1 and all(re.fullmatch(r"-|[\w.=%-]{8,}", field) for fields in extra for field in fields)
     return ["cookie"] if tokens else [f"extra_{place + 1}" for place in range(most)]
-
-
-__all__ = ["Start", "read_sample"]

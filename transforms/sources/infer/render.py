@@ -59,7 +59,8 @@ def _keyed(key: str, value: Any, doubt: str = "", indent: str = "") -> Iterator[
 
 def _plain(text: str) -> str:
     """A comment's text: one line, and nothing that the configuration would take for a variable."""
-    return " ".join(text.replace("${", "$ {").split())
+    printable = "".join(sign if sign.isprintable() else " " for sign in text)
+    return " ".join(printable.replace("${", "$ {").split())
 
 
 def _comment(text: str, indent: str = "") -> Iterator[str]:
