@@ -88,7 +88,7 @@ def converted(column: Column, look: Look, *, zoned: bool) -> tuple[str, str, str
         times = look.times or look.epoch
         if times is None:
             return reference, "its values are no dates that are known here", ""
-        doubt = "; ".join(part for part in (times.doubt, _share(times.share, "dates")) if part)
+        doubt = "; ".join(part for part in (times.doubt, _share(times.share, "dates", column)) if part)
         if times.epoch:
             doubt = f"{times.epoch} since 1970, by their size"
         note = "" if kind == "date" else TOLD if times.offset else LOCAL if times.has_time else ""
@@ -98,7 +98,7 @@ def converted(column: Column, look: Look, *, zoned: bool) -> tuple[str, str, str
         expression = numbers.expression(reference)
         if kind in ("int", "bigint") and numbers.as_float:
             expression = f"cast({expression} as double)"
-        doubt = "; ".join(part for part in (numbers.doubt, _share(numbers.share, "numbers")) if part)
+        doubt = "; ".join(part for part in (numbers.doubt, _share(numbers.share, "numbers", column)) if part)
         return expression, doubt, ""
     if kind == "boolean":
         return boolean_expression(look.field), "", ""
@@ -109,8 +109,10 @@ def converted(column: Column, look: Look, *, zoned: bool) -> tuple[str, str, str
     return reference, "", ""
 
 
-def _share(share: float, what: str) -> str:
-    return "" if share == 1 else f"{1 - share:.1%} of the values are no {what} in this form and will be NULL"
+def _share(share: float, what: str, column: Column) -> str:
+    """What becomes of values that cannot be read."""
+    fate = "their rows will be quarantined" if column.required else "they will be NULL"
+    return "" if share == 1 else f"{1 - share:.1%} of the values are no {what} in this form: {fate}"
 
 
 def _by_words(field: Field, meanings: dict[str, str]) -> tuple[str, str]:
