@@ -113,7 +113,15 @@ def read_xml(path: Path, data: bytes, whole: bool) -> Sample:
         raise DataError(f"{path}: is not well-formed XML: {error}") from None
     if tag is None:
         raise DataError(f"{path}: no element of it repeats, so its records cannot be told")
-    return _sample("xml", [_record(row) for row in rows[:MOST_ROWS]], {"rowTag": tag}, {}, whole)
+    names = _as_written(data)
+    records = [_record(row, names) for row in rows[:MOST_ROWS]]
+    return _sample("xml", records, {"rowTag": names.get(tag, tag)}, {}, whole)
+
+
+def _as_written(data: bytes) -> dict[str, str]:
+    """Tag without its prefix -> with it, as Spark's reader names it."""
+    tags = re.findall(r"<([\w.-]+):([\w.-]+)[\s/>]", data.decode("utf-8", errors="replace"))
+    return {tag: f"{prefix}:{tag}" for prefix, tag in reversed(tags)}
 
 
 def _repeated(events: Iterable[Any]) -> tuple[str | None, list[ElementTree.Element]]:
@@ -137,12 +145,12 @@ def _local(tag: str) -> str:
     return tag.rsplit("}", 1)[-1]
 
 
-def _record(element: ElementTree.Element) -> dict[str, Any]:
+def _record(element: ElementTree.Element, names: dict[str, str]) -> dict[str, Any]:
     """An element as Spark's reader gives it: attributes with _ before their names, repeated ones as a list."""
     values: dict[str, Any] = {f"_{_local(name)}": value for name, value in element.attrib.items()}
     for child in element:
-        name = _local(child.tag)
-        value = _record(child) if len(child) or child.attrib else child.text
+        name = names.get(_local(child.tag), _local(child.tag))
+        value = _record(child, names) if len(child) or child.attrib else child.text
         if name in values:
             before = values[name]
             values[name] = [*before, value] if isinstance(before, list) else [before, value]

@@ -141,6 +141,37 @@ def test_orders_in_every_notation_come_back_as_they_were(spark: SparkSession) ->
     assert wrong == []
 
 
+BIRTHS = [date(1950, 1, 1) + timedelta(days=CHANCE.randrange(20_000)) for _ in range(30)]
+DATES: dict[str, Callable[[date], str]] = {
+    "ISO": date.isoformat,
+    "ISO at midnight": lambda d: f"{d}T00:00:00",
+    "day first": lambda d: f"{d:%d.%m.%Y}",
+    "month first": lambda d: f"{d.month}/{d.day}/{d.year}",
+    "month's name": lambda d: f"{d:%b} {d.day}, {d.year}",
+    "compact": lambda d: f"{d:%Y%m%d}",
+}
+ANSWERS = {"German": ("ja", "nein"), "Chinese": ("是", "否"), "letters": ("Y", "N"), "digits": ("1", "0")}
+
+
+def test_birth_dates_and_consents_come_back_as_they_were(spark: SparkSession) -> None:
+    keys, given = [f"P{place}" for place in range(30)], [place % 3 == 0 for place in range(30)]
+    frames = []
+    for name, written in DATES.items():
+        people = of(customer_id=keys, last_name=["Lee", "Ray", "Voß"] * 10, dob=[written(birth) for birth in BIRTHS])
+        parsed = refine.parsed(landed(people, spark), compiled(people, yaml_of(people)), day=DAY, as_of=AS_OF)
+        frames.append(parsed.select(F.lit(name), "contact_id", F.col("birth_date").cast("string")))
+    for name, (yes, no) in ANSWERS.items():
+        consents = of(consent_id=keys, purpose=["news"] * 30, opt_in=[yes if answer else no for answer in given],
+                      consent_date=["2024-01-02"] * 30)  # fmt: skip
+        parsed = refine.parsed(landed(consents, spark), compiled(consents, yaml_of(consents)), day=DAY, as_of=AS_OF)
+        frames.append(parsed.select(F.lit(name), "consent_id", F.col("granted").cast("string")))
+    found = {tuple(row) for row in functools.reduce(DataFrame.union, frames).coalesce(1).collect()}
+    births = {(name, key, str(birth)) for name in DATES for key, birth in zip(keys, BIRTHS, strict=True)}
+    assert found == births | {
+        (n, key, str(answer).lower()) for n in ANSWERS for key, answer in zip(keys, given, strict=True)
+    }
+
+
 # -- which column is which
 
 CONTACTS = {
@@ -307,17 +338,20 @@ def test_nested_and_columnar_formats_are_read(tmp_path: Path) -> None:
         "list.json": json.dumps(records, indent=1),
         "below.json": json.dumps({"page": 1, "data": {"items": records}}),
         "rows.xml": "<a><h>1</h><rows>" + "".join(f"<row id='{n}'><m>a{n}</m></row>" for n in range(3)) + "</rows></a>",
+        "named.xml": "<x:a xmlns:x='y'>" + "<x:row><x:m>1</x:m></x:row>" * 3 + "</x:a>",
     }
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     samples = {name: read_sample(tmp_path / name) for name in files}
     assert [samples[name].options for name in files] == [
         {}, {"multiline": True}, {"multiline": True, "records": "data.items"}, {"rowTag": "row"},
+        {"rowTag": "x:row"},
     ]  # fmt: skip
     for name in list(files)[:3]:
         references = {field.name: field.reference for field in samples[name].fields}
         assert references["user.mail"] == "get_json_object(user, '$.mail')" and samples[name].rows == 3
     assert samples["rows.xml"].columns["m"] == ["a0", "a1", "a2"]
+    assert list(samples["named.xml"].columns) == ["x:m"]
     table = pa.table({"n": [1, 2], "at": [datetime(2024, 1, 2), None], "ok": [True, False]})
     orc.write_table(table, tmp_path / "t.orc")
     table.to_pandas().to_parquet(tmp_path / "t.parquet")

@@ -65,7 +65,7 @@ class Times:
                 return f"to_date({moment})"
             return f"concat(cast({moment} as string), '+00:00')" if zoned else moment
         if not self.patterns:
-            return f"to_date(left({reference}, 10), 'yyyy-MM-dd')" if as_date and self.has_time else reference
+            return reference
         function = "to_date" if as_date else "to_timestamp"
         calls = [f"{function}({reference}, {_literal(pattern)})" for pattern in self.patterns]
         return calls[0] if len(calls) == 1 else f"coalesce({', '.join(calls)})"
