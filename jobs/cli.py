@@ -22,6 +22,9 @@ app = typer.Typer(
     add_completion=False,
 )
 
+sources_app = typer.Typer(help="Bring a new source in.", no_args_is_help=True)
+app.add_typer(sources_app, name="sources")
+
 Conf = Annotated[Path, typer.Option("--conf", help="The folder that holds pipeline.yml.")]
 Env = Annotated[str | None, typer.Option("--env", help="Lay conf/env/NAME.yml over pipeline.yml.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
@@ -67,16 +70,59 @@ def _load(conf: Path, env: str | None, screen: Screen) -> Configuration:
 
 @app.command()
 @told
-def validate(conf: Conf = CONF, env: Env = None, as_json: AsJson = False) -> None:
-    """Check every YAML file without reading data."""
+def validate(
+    sample: Annotated[
+        str | None, typer.Option("--sample", metavar="SOURCE", help="Show ten rows of a source, raw and canonical.")
+    ] = None,
+    day: Annotated[str | None, typer.Option("--date", help="With --sample: files up to this date.")] = None,
+    conf: Conf = CONF,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check every YAML file without reading data; with --sample, read ten rows of a source too."""
     screen = Screen(as_json=as_json)
     loaded = _load(conf, env, screen)
+    if sample:
+        from jobs.sample import show_sample
+
+        show_sample(loaded, sample, _day(day) if day else None, screen)
+        return
+    if day:
+        raise DefinitionError("--date: without --sample no data is read; add --sample SOURCE")
     counts = {
         "sources": len(loaded.sources), "tags": len(loaded.tags),
         "audiences": len(loaded.audiences), "exports": len(loaded.exports),
     }  # fmt: skip
     screen.say("valid: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
     screen.result({"valid": True, **counts, "configuration": loaded.hash, "warnings": list(loaded.warnings)})
+
+
+@sources_app.command("infer")
+@told
+def sources_infer(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="One file of the extract, plain or gz, zst, bz2.")],
+    entity: Annotated[str | None, typer.Option("--entity", help="What its rows are, where you know.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="The source's name; by default the file's.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Write it to conf/sources/NAME.yml.")] = False,
+    conf: Conf = CONF,
+    as_json: AsJson = False,
+) -> None:
+    """Propose a source's YAML from a sample of its extract."""
+    from jobs.infer import infer_source
+
+    infer_source(path, conf, entity=entity, name=name, write=write, screen=Screen(as_json=as_json))
+
+
+@app.command()
+@told
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the project will be: a new or empty folder.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write a new project that runs as it is."""
+    from jobs.starter.project import write_project
+
+    write_project(folder, Screen(as_json=as_json))
 
 
 @app.command()

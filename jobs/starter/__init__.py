@@ -1,0 +1,1 @@
+"""The project that `portrait init` writes: small, invented, and running as it is. Texts, so that they come along."""
