@@ -175,7 +175,7 @@ def test_genders_births_languages_and_texts(spark: SparkSession) -> None:
     assert [tuple(row) for row in told] == [("zh", "86号（东门） AB座"), ("en", None)]
 
 
-def test_a_rule_is_asked_once_for_each_distinct_value_and_answers_the_same(spark: SparkSession) -> None:
+def test_a_rule_answers_the_same_of_rows_and_of_distinct_values(spark: SparkSession) -> None:
     rows = spark.range(12).select(
         F.expr("case id % 4 when 0 then '030 901820' when 1 then '(202) 555-0123' when 2 then 'none' end").alias(
             "phone"
