@@ -13,6 +13,7 @@ from jobs import pipeline, silver
 from jobs.quarantine import Choice, ask, check_source
 from jobs.runtime.night import Night
 from transforms.schemas import BRONZE_COLUMNS, CORRUPT, QUARANTINE
+from transforms.sources.names import comment, raw_names
 from transforms.sources.versions import refused
 
 AT_ONCE = 3
@@ -95,10 +96,13 @@ def _raw_again(night: Night, source: str, day: date, *, choice: Choice) -> DataF
     )
     if choice.reason is not None:
         rows = rows.where(F.array_contains("reasons", choice.reason))
-    raw_names = [name for name in night.load(f"bronze/{source}").columns if not name.startswith("_")]
+    names = raw_names(night.load(f"bronze/{source}").schema)
     carried = {column.name: column.type for column in BRONZE_COLUMNS}
     return rows.withColumn("_fields", F.from_json("raw", "map<string,string>")).select(
-        *(F.col("_fields")[name].alias(name) for name in raw_names),
+        *(
+            F.col("_fields")[raw].alias(landed, metadata={"comment": comment(raw, landed)})
+            for landed, raw in names.items()
+        ),
         *(
             (F.col(name) if name in rows.columns else F.lit(None).cast(type_)).alias(name)
             for name, type_ in carried.items()
