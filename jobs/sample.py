@@ -4,6 +4,7 @@ What it shows is personal data, on the terminal of the engineer who asks for it;
 """
 
 import json
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -20,6 +21,7 @@ from transforms.definitions import nearest
 from transforms.errors import DataError, DefinitionError
 from transforms.expressions import names_in
 from transforms.sources.definition import Source
+from transforms.sources.names import raw_names
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -93,24 +95,27 @@ def sample_rows(
     from pyspark.errors import PySparkException
 
     from jobs.runtime.extracts import read_extract
+    from jobs.runtime.references import currency_rates
     from transforms.sources import refine
-    from transforms.sources.definition import compile_source
+    from transforms.sources.definition import compiled_over
 
     day = files[0].file_date
     as_of = end_of(day, conf.pipeline.timezone)
-    raw = read_extract(spark, source, files, day=day, ingested_at=as_of).limit(rows)
-    names = [name for name in raw.columns if not name.startswith("_")]
-    compiled = compile_source(source, dict.fromkeys(names, "string"))
-    refined = refine.parsed(raw, compiled, day=day, as_of=as_of).transform(
-        refine.refined, source.table, [compiled], day=day, as_of=as_of,
-        timezone=conf.pipeline.timezone, base_currency=conf.pipeline.base_currency,
-    )  # fmt: skip
-    try:
-        return [_sampled(row.asDict(recursive=True), source, names) for row in refined.coalesce(1).collect()]
-    except (Py4JJavaError, PySparkException):
-        raise DataError(
-            f"source {source.source}: {files[0].path}: cannot be read; is it whole, and what its name says?"
-        ) from None
+    with tempfile.TemporaryDirectory() as scratch:
+        raw = read_extract(spark, source, files, day=day, ingested_at=as_of, scratch=scratch).limit(rows)
+        compiled = compiled_over(source, raw.schema)
+        refined = refine.parsed(raw, compiled, day=day, as_of=as_of).transform(
+            refine.refined, source.table, [compiled], day=day, as_of=as_of,
+            timezone=conf.pipeline.timezone, base_currency=conf.pipeline.base_currency,
+            rates=currency_rates(spark, conf), divisions=conf.divisions, few=True,
+        )  # fmt: skip
+        names = list(raw_names(raw.schema).values())
+        try:
+            return [_sampled(row.asDict(recursive=True), source, names) for row in refined.coalesce(1).collect()]
+        except (Py4JJavaError, PySparkException):
+            raise DataError(
+                f"source {source.source}: {files[0].path}: cannot be read; is it whole, and what its name says?"
+            ) from None
 
 
 def _sampled(row: dict[str, Any], source: Source, columns: Iterable[str]) -> Sampled:

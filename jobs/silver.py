@@ -7,20 +7,17 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
 from jobs import quality
 from jobs.runtime.clock import end_of
 from jobs.runtime.night import FEW_ROWS, Night
+from jobs.runtime.references import currency_rates
 from transforms.columns import conform
 from transforms.schemas import ENTITIES, OPS_FILE, QUARANTINE, Entity
 from transforms.sources import refine, versions, web_event
-from transforms.sources.definition import CompiledSource, compile_source
-from transforms.sources.names import raw_names
-from transforms.sources.standard import rates
-from transforms.sources.standard.money import Rates
+from transforms.sources.definition import CompiledSource, compiled_over
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
@@ -105,19 +102,9 @@ def parsed_batch(
     rows = functools.reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), sources).transform(
         refine.refined, entity, compiled, day=day, as_of=as_of,
         timezone=night.conf.pipeline.timezone, base_currency=night.conf.pipeline.base_currency,
-        rates=_rates(night), divisions=night.conf.divisions, few=few,
+        rates=currency_rates(night.spark, night.conf), divisions=night.conf.divisions, few=few,
     )  # fmt: skip
     return Batch(entity, day, compiled, rows.coalesce(1).localCheckpoint() if few else rows, few)
-
-
-def _rates(night: Night) -> Rates | None:
-    """The currency rates, if the user supplies any, as a frame that the driver holds."""
-    if not night.conf.rates:
-        return None
-    names = ("currency", "since", "until", "rate")
-    spans = pa.table(dict(zip(names, map(pa.array, zip(*rates.spans(night.conf.rates), strict=True)), strict=True)))
-    held = spans.set_column(3, "rate", spans["rate"].cast(pa.decimal128(rates.DIGITS, rates.DECIMALS)))
-    return Rates(night.spark.createDataFrame(held), max(rate.day for rate in night.conf.rates))
 
 
 def _refine(night: Night, batch: Batch) -> None:
@@ -134,9 +121,7 @@ def _refine(night: Night, batch: Batch) -> None:
 
 
 def _compiled(night: Night, name: str) -> CompiledSource:
-    source = night.conf.sources[name]
-    landed = {raw: name for name, raw in raw_names(night.load(f"bronze/{name}").schema).items()}
-    return compile_source(source, dict.fromkeys(landed, "string"), landed)
+    return compiled_over(night.conf.sources[name], night.load(f"bronze/{name}").schema)
 
 
 def _replace(night: Night, batch: Batch, judged: DataFrame, counts: list["SparkColumn"]) -> None:

@@ -12,6 +12,7 @@ from transforms.schemas import ENTITIES, IDS, Entity
 from transforms.sources.checks import Check, check_problems
 from transforms.sources.database import Database, read_problems
 from transforms.sources.formats import FORMATS, option_problems
+from transforms.sources.names import raw_names
 
 ACCESS_LOG = (
     "host", "ident", "user", "time", "method", "url", "protocol", "status", "bytes", "referrer", "agent",
@@ -213,6 +214,12 @@ def compile_source(source: Source, raw: Mapping[str, str], landed: Mapping[str, 
 def raw_column(landed: str) -> str:
     """What a raw column is called while a source's rows are typed; `landed`: its name in bronze."""
     return f"_raw_{landed}"
+
+
+def compiled_over(source: Source, schema: Any) -> "CompiledSource":
+    """The source compiled over a frame of bronze, whose schema tells the raw names. Raises as `compile_source` does."""
+    landed = {raw: name for name, raw in raw_names(schema).items()}
+    return compile_source(source, dict.fromkeys(landed, "string"), landed)
 
 
 class CompiledSource(Definition):
