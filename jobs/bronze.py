@@ -1,24 +1,31 @@
 """Bronze: what landed, unchanged. Takes the files that were not taken yet; a source lands whole or not at all."""
 
 import re
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
+from pyspark.sql import Column as SparkColumn
 from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
 from jobs.runtime.extracts import bronze_table, read_extract
 from jobs.runtime.files import ExtractFile, check_whole, files_of, to_take
+from jobs.runtime.formats.delimited import unclosed
+from jobs.runtime.formats.dialect import Dialect
+from jobs.runtime.formats.unpacked import clean, is_utf8
 from jobs.runtime.night import Night
 from transforms.errors import DataError, DefinitionError
 from transforms.schemas import OPS_FILE
 from transforms.sources.definition import Source, compile_source
+from transforms.sources.names import raw_names
 
 AT_ONCE = 3
 # Beyond this share of records with U+FFFD a file was written in another encoding than it is read in.
 MOST_BROKEN_TEXT = 0.01
+_ODD_TEXT = r"[\x80-\x9f]|[\xa1-\xff]{6}|\xc3[\xa0-\xbf\u0152-\u2122]"
 _FILE_IN_ERROR = re.compile(r"(?:reading file|path:?) '?(?:file:)?([^\s'\"]+[^\s'\".,])")
 
 
@@ -76,40 +83,74 @@ def _land(night: Night, source: Source, taken: dict[str, dict[str, int]]) -> Lan
 
 def _write(night: Night, source: Source, files: list[ExtractFile]) -> int:
     """One commit. Where what was written shows that the extract is not whole, the commit is taken back."""
-    raw = read_extract(night.spark, source, files, day=night.day, ingested_at=night.started_at)
-    names = [name for name in raw.columns if not name.startswith("_")]
-    _check_columns(night, source, names, files)
-    broken_text = F.concat_ws("", *(F.col(f"`{name}`") for name in names)).contains("\ufffd")
-    seen = Observation(source.source)
-    observed = raw.observe(
-        seen,
-        F.sum(F.when(broken_text, 1).otherwise(0)).alias("broken"),
-        F.min(F.when(broken_text, F.col("_file"))).alias("example"),
-    )
-    table = bronze_table(source, names)
-    before = night.versions.get(table.name)
+    scratch = f"{night.lakehouse.uri}/_landing/{source.source}"
     try:
-        saved = night.save(observed, table, mode="append")
+        return _landed_rows(night, source, files, scratch)
     except (Py4JJavaError, PySparkException) as error:
         raise _unreadable(source, error) from None
+    finally:
+        clean(scratch)
+
+
+def _landed_rows(night: Night, source: Source, files: list[ExtractFile], scratch: str) -> int:
+    clean(scratch)  # what a run that died left
+    held = f"bronze/{source.source}"
+    known = {raw: name for name, raw in raw_names(night.load(held).schema).items()} if night.has(held) else {}
+    raw = read_extract(
+        night.spark, source, files, day=night.day, ingested_at=night.started_at, scratch=scratch, known=known
+    )
+    names = raw_names(raw.schema)
+    _check_columns(night, source, list(names.values()), files, known)
+    table = bronze_table(source, names)
+    before = night.versions.get(table.name)
+    seen = Observation(source.source)
+    saved = night.save(raw.observe(seen, *_signs(source, list(names))), table, mode="append")
+    if seen.get["unclosed"]:
+        # values hold line breaks, it seems: the reader that knows them decides, and refuses what is neither
+        night.take_back(table, before)
+        return _landed_rows(night, source.with_options(multiline=True), files, scratch)
     share = (seen.get["broken"] or 0) / max(saved.rows, 1)
     if share > MOST_BROKEN_TEXT or (source.extract == "snapshot" and not saved.rows):
         night.take_back(table, before)
-        what = "is not in the encoding it is read in (read.options.encoding)" if share else "holds a header alone"
+        what = "is not in the encoding it is read in (read.options.encoding)" if share else "holds no record"
         raise DataError(f"source {source.source}: {seen.get['example'] or files[-1].path}: {what}; deliver it again")
+    if (seen.get["odd"] or 0) > MOST_BROKEN_TEXT * saved.rows:
+        night.warn(
+            f"source {source.source}: {seen.get['odd_example']}: its text does not look like "
+            f"{source.read.options['encoding']}; see whether read.options.encoding is right"
+        )
     return saved.rows
 
 
-def _check_columns(night: Night, source: Source, names: list[str], files: list[ExtractFile]) -> None:
+def _signs(source: Source, names: list[str]) -> list[SparkColumn]:
+    """What to look for while an extract is written: characters that its encoding cannot have meant, open quotes."""
+    text = F.concat_ws("", *(F.col(f"`{name}`") for name in names))
+    broken = text.contains("\ufffd")
+    # a reader of single bytes takes any text: another encoding shows as control characters, or long runs of accents
+    odd = F.lit(False) if is_utf8(source) else text.rlike(_ODD_TEXT)
+    told = source.read.format == "csv" and "multiline" not in source.read.options
+    open_quotes = F.max(unclosed(Dialect.of(source))) if told else F.lit(None).cast("boolean")
+    return [
+        F.sum(F.when(broken, 1).otherwise(0)).alias("broken"),
+        F.min(F.when(broken, F.col("_file"))).alias("example"),
+        F.sum(F.when(odd, 1).otherwise(0)).alias("odd"),
+        F.min(F.when(odd, F.col("_file"))).alias("odd_example"),
+        open_quotes.alias("unclosed"),
+    ]
+
+
+def _check_columns(
+    night: Night, source: Source, names: list[str], files: list[ExtractFile], known: Mapping[str, str]
+) -> None:
     """Raise DataError where a column that the YAML uses is not in tonight's extract; tell of columns that appeared."""
-    table = f"bronze/{source.source}"
-    known = set(night.load(table).columns) if night.has(table) else set()
-    optional = known if source.read.format == "json" else set()  # an object may leave a key out
+    optional = set(known) if source.read.format in ("json", "xml") else set()  # a record may leave a key out
+    if not names and not known:
+        raise DataError(f"source {source.source}: {files[-1].path}: holds no record, and none came before it")
     try:
-        compile_source(source, {name: "string" for name in {*names, *optional} if not name.startswith("_")})
+        compile_source(source, dict.fromkeys({*names, *optional}, "string"))
     except DefinitionError as error:
         raise _GoneError(f"{files[-1].path}: " + "; ".join(error.lines)) from None
-    appeared = sorted(set(names) - known) if known else []
+    appeared = sorted(set(names) - set(known)) if known else []
     if appeared:
         night.warn(f"source {source.source}: new columns {', '.join(appeared)}: landed, not used until its YAML does")
 

@@ -17,6 +17,7 @@ from transforms.errors import DataError
 from transforms.schemas import ENTITIES, OPS_FILE, OPS_QUALITY, QUARANTINE, Entity
 from transforms.sources import refine, versions
 from transforms.sources.definition import Check, CompiledSource, compile_source
+from transforms.sources.names import raw_names
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
@@ -115,8 +116,8 @@ def _refine(night: Night, batch: Batch) -> None:
 
 def _compiled(night: Night, name: str) -> CompiledSource:
     source = night.conf.sources[name]
-    raw = [column for column in night.load(f"bronze/{name}").columns if not column.startswith("_")]
-    return compile_source(source, dict.fromkeys(raw, "string"))
+    landed = {raw: name for name, raw in raw_names(night.load(f"bronze/{name}").schema).items()}
+    return compile_source(source, dict.fromkeys(landed, "string"), landed)
 
 
 def _replace(night: Night, batch: Batch, judged: DataFrame, counts: list["SparkColumn"]) -> None:

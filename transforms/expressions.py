@@ -87,14 +87,16 @@ def compile_expression(
     aggregates: bool = False,
     what: str = "",
     noun: str = "column",
+    held: Mapping[str, str] | None = None,
 ) -> Expression:
     """A user's expression over `columns` (name -> Spark DDL type), checked and made safe.
 
     `timezone` is the business's: calendar functions read a timestamp in it. `aggregates`: whether sum() and the like
     have a place here. `what` names the columns' owner in messages, `noun` what a name stands for (column, tag).
+    `held`: name -> what the column is called in the frame, where that is something else.
     Raises DefinitionError: one line that begins with `place` and says what is wrong.
     """
-    compiler = Compiler(columns=columns, timezone=timezone, aggregates=aggregates, what=what, noun=noun)
+    compiler = Compiler(columns=columns, timezone=timezone, aggregates=aggregates, what=what, noun=noun, held=held)
     try:
         node = _parsed(str(text))
         part = compiler.compile(node)

@@ -1,8 +1,6 @@
-"""An extract's files: which lie there, which were not taken yet, and what their first line says."""
+"""An extract's files: which lie there, and which were not taken yet."""
 
-import csv
 import fnmatch
-import io
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,8 +13,6 @@ from transforms.sources.definition import Source
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _VARYING = re.compile(r"\{date\}|[*?\[]")
-_CHUNK = 1 << 16
-_LONGEST_HEADER = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -88,46 +84,3 @@ def check_whole(source: Source, files: Iterable[ExtractFile]) -> None:
     for file in files:
         if file.size == 0:
             raise DataError(f"source {source.source}: {file.path}: the file has zero bytes; deliver it again")
-
-
-def headers(source: Source, files: Iterable[ExtractFile]) -> dict[tuple[str, ...], list[ExtractFile]]:
-    """CSV files by their header. Raises DataError where files of one day have different headers."""
-    by_header: dict[tuple[str, ...], list[ExtractFile]] = {}
-    by_day: dict[date, tuple[tuple[str, ...], str]] = {}
-    for file in files:
-        header = _header(source, file)
-        other, path = by_day.setdefault(file.file_date, (header, file.path))
-        if other != header:
-            raise DataError(
-                f"source {source.source}: {file.path}: its header differs from that of {path}; "
-                "files of one extract must have the same columns in the same order"
-            )
-        by_header.setdefault(header, []).append(file)
-    return by_header
-
-
-def _header(source: Source, file: ExtractFile) -> tuple[str, ...]:
-    options = source.read.options
-    encoding = (
-        "utf-8-sig" if str(options.get("encoding", "utf-8")).lower() in ("utf-8", "utf8") else str(options["encoding"])
-    )
-    try:
-        store, path = fs.FileSystem.from_uri(file.path) if "://" in file.path else (fs.LocalFileSystem(), file.path)
-        with store.open_input_stream(path) as stream:
-            start = stream.read(_CHUNK)
-            while b"\n" not in start and len(start) < _LONGEST_HEADER and (more := stream.read(_CHUNK)):
-                start += more
-        text = start.decode(encoding, errors="replace")
-    except (OSError, ArrowException, LookupError) as error:
-        raise DataError(f"source {source.source}: {file.path}: cannot be read: {error}") from None
-    if not text:
-        raise DataError(f"source {source.source}: {file.path}: the file holds nothing, not even a header")
-    delimiter, quote = str(options.get("sep", ",")), str(options.get("quote", '"'))
-    names = tuple(
-        name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter, quotechar=quote), [])
-    )
-    repeated = sorted({name for name in names if [n.lower() for n in names].count(name.lower()) > 1})
-    if repeated or not all(names):
-        wrong = f"the name '{repeated[0]}' twice" if repeated else "a column without a name"
-        raise DataError(f"source {source.source}: {file.path}: the header has {wrong}; each column needs its own")
-    return names

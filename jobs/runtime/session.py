@@ -44,6 +44,9 @@ _ALWAYS = {
     # A user's expression gives NULL where it cannot be computed; see docs/adr/0004.
     "spark.sql.ansi.enabled": "false",
     "spark.sql.legacy.timeParserPolicy": "CORRECTED",
+    # extracts come in GB18030, Big5 and others; what is not in its encoding becomes U+FFFD, which bronze looks for
+    "spark.sql.legacy.javaCharsets": "true",
+    "spark.sql.legacy.codingErrorAction": "true",
     "spark.sql.codegen.maxFields": "5000",
     # the JVM never compiles a method of more than 8,000 bytes: past it, expressions are generated one by one
     "spark.sql.codegen.hugeMethodLimit": "8000",

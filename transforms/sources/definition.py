@@ -9,6 +9,7 @@ from transforms.definitions import Definition, days, nearest, parse, parse_yaml
 from transforms.errors import DefinitionError
 from transforms.expressions import Expression, compile_expression
 from transforms.schemas import ENTITIES, IDS, Entity
+from transforms.sources.formats import FORMATS, option_problems
 
 ACCESS_LOG = (
     "host", "ident", "user", "time", "method", "url", "protocol", "status", "bytes", "referrer", "agent",
@@ -30,7 +31,7 @@ ACCESS_LOG_COLUMNS = {
 class Read(Definition):
     """Where an extract lies and how it is written."""
 
-    format: Literal["csv", "json", "access_log"]
+    format: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]*$")
     path: str
     options: dict[str, Any] = {}
     required: bool = False
@@ -40,6 +41,16 @@ class Read(Definition):
     @classmethod
     def _whole_days(cls, value: object) -> int:
         return days(str(value)) if value else 0
+
+    @field_validator("format")
+    @classmethod
+    def _a_format(cls, value: str) -> str:
+        """One of those here, or any that Spark has by a package; but a misspelt one of those here is no such."""
+        if value not in FORMATS and (near := nearest(value.lower(), FORMATS)):
+            raise ValueError(
+                f"no format '{value}'{near} (one of {', '.join(FORMATS)}, or Spark's own name for another)"
+            )
+        return value
 
     @field_validator("path")
     @classmethod
@@ -96,6 +107,11 @@ class Source(Definition):
     def table(self) -> Entity:
         return ENTITIES[self.entity]
 
+    def with_options(self, **options: object) -> "Source":
+        """The same source, its files read with these options beside its own."""
+        read = self.read.model_copy(update={"options": {**self.read.options, **options}})
+        return self.model_copy(update={"read": read})
+
     @property
     def expressions(self) -> dict[str, str]:
         """Canonical column -> expression, in the order in which they are computed."""
@@ -115,7 +131,10 @@ def known_zone(name: str) -> str:
 def parse_source(text: str, *, place: str) -> Source:
     """A source's YAML. Raises DefinitionError with a line for each mistake that shows without its columns."""
     source = parse(Source, {**parse_yaml(text, place=place), "place": place}, place=place)
-    problems = [*_column_problems(source), *_key_problems(source), *_snapshot_problems(source)]
+    problems = [
+        *_column_problems(source), *_key_problems(source), *_snapshot_problems(source),
+        *(f"{place}: {problem}" for problem in option_problems(source.read.format, source.read.options)),
+    ]  # fmt: skip
     if problems:
         raise DefinitionError(*problems)
     return source
@@ -140,16 +159,21 @@ def _snapshot_problems(source: Source) -> Iterator[str]:
         yield f"{source.place}: read.lookback: a snapshot is whole every night; remove lookback"
 
 
-def compile_source(source: Source, raw: Mapping[str, str]) -> "CompiledSource":
+def compile_source(source: Source, raw: Mapping[str, str], landed: Mapping[str, str] | None = None) -> "CompiledSource":
     """The source's expressions over the raw columns that are really there (name -> DDL type).
 
+    `landed`: raw name -> the name of its column in bronze, where that is another. In SQL a raw column is
+    `raw_column(its name in bronze)`, so that no canonical column of the same name, or one that differs in case only,
+    is ever taken for it.
     Raises DefinitionError with a line for each expression that is wrong, such as a column that is gone.
     """
     problems: list[str] = []
+    held = {name: raw_column((landed or {}).get(name, name)) for name in raw}
 
     def compiled(text: str, key: str, columns: Mapping[str, str], what: str) -> Expression | None:
+        place = f"{source.place}: {key}"
         try:
-            return compile_expression(text, place=f"{source.place}: {key}", columns=columns, timezone="UTC", what=what)
+            return compile_expression(text, place=place, columns=columns, timezone="UTC", what=what, held=held)
         except DefinitionError as error:
             problems.extend(error.lines)
             return None
@@ -159,6 +183,8 @@ def compile_source(source: Source, raw: Mapping[str, str]) -> "CompiledSource":
     for name, text in source.expressions.items():
         columns[name] = compiled(text, f"columns.{name}", known, f"the extract of {source.source}")
         known[name] = source.table.types[name]
+        held.pop(name, None)
+    held = {name: column for name, column in held.items() if name not in source.table.types}
     canonical = {**raw, **source.table.types}
     ids = {name: compiled(text, f"ids.{name}", canonical, source.source) for name, text in source.ids.items()}
     where = compiled(source.where, "where", canonical, source.source) if source.where else None
@@ -175,6 +201,11 @@ def compile_source(source: Source, raw: Mapping[str, str]) -> "CompiledSource":
         where=where,
         checks={name: expression for name, expression in checks.items() if expression},
     )
+
+
+def raw_column(landed: str) -> str:
+    """What a raw column is called while a source's rows are typed; `landed`: its name in bronze."""
+    return f"_raw_{landed}"
 
 
 class CompiledSource(Definition):

@@ -11,7 +11,8 @@ from sqlglot.tokenizer_core import TokenType
 
 from transforms.expressions import Expression
 from transforms.schemas import BRONZE_COLUMNS
-from transforms.sources.definition import CompiledSource, Source
+from transforms.sources.definition import CompiledSource, Source, raw_column
+from transforms.sources.names import raw_names
 
 _QUOTED_IN_PATTERN = re.compile(r"'[^']*'")
 # In a pattern of to_timestamp these letters mean that the text itself tells its offset from UTC.
@@ -22,14 +23,19 @@ CARRIED = tuple(column.name for column in BRONZE_COLUMNS)
 
 
 def typed(raw: DataFrame, compiled: CompiledSource, *, day: date, as_of: datetime) -> DataFrame:
-    """The entity's columns, those of bronze (`_batch_date`, `_file`, …) and `_raw`, the raw columns as JSON.
+    """The entity's columns, those of bronze (`_batch_date`, `_file`, …) and `_raw`, the raw columns as JSON
+    under the names that the extract gave them.
 
     Identifiers become `_id_<type>` (a text) or `_ids_<type>` (several), the source's filter becomes `_wanted`.
     Grain: one row a raw record. A value that does not fit its type is NULL.
     """
     source = compiled.source
-    raw_names = [name for name in raw.columns if name not in CARRIED]
-    rows = raw.withColumn("_raw", F.to_json(F.struct(*(F.col(f"`{name}`") for name in raw_names))))
+    names = raw_names(raw.schema)
+    rows = raw.select(
+        *CARRIED,
+        F.to_json(F.struct(*(F.col(f"`{landed}`").alias(name) for landed, name in names.items()))).alias("_raw"),
+        *(F.col(f"`{landed}`").alias(raw_column(landed)) for landed in names),
+    )
     for batch in _batches(compiled):
         rows = rows.withColumns(
             {name: _converted(expression, name, source, day=day, as_of=as_of) for name, expression in batch.items()}

@@ -31,12 +31,22 @@ _SUBQUERIES = (exp.Select, exp.Subquery, exp.Exists, exp.SetOperation, exp.Value
 class Compiler:
     """Compiles one expression. `read` collects the columns, `measures` the aggregates that it meets."""
 
-    def __init__(self, *, columns: Mapping[str, str], timezone: str, aggregates: bool, what: str, noun: str) -> None:
+    def __init__(
+        self,
+        *,
+        columns: Mapping[str, str],
+        timezone: str,
+        aggregates: bool,
+        what: str,
+        noun: str,
+        held: Mapping[str, str] | None = None,
+    ) -> None:
         self.columns = {name: types.normal(ddl) for name, ddl in columns.items()}
         self.timezone = timezone
         self.aggregates = aggregates
         self.what = what
         self.noun = noun
+        self.held = held or {}
         self.read: set[str] = set()
         self.measures: list[Measure] = []
         self.loose: list[str] = []
@@ -82,7 +92,7 @@ class Compiler:
         self.read.add(found)
         if not self.within_aggregate:
             self.loose.append(found)
-        return Part(_quoted(found), self.columns[found], name=found)
+        return Part(_quoted(self.held.get(found, found)), self.columns[found], name=found)
 
     def insensitive(self, name: str) -> str | None:
         same = [column for column in self.columns if column.lower() == name.lower()]

@@ -1,0 +1,133 @@
+"""Compressed and foreign files: how much comes out of them, and those that Spark cannot read written anew.
+
+Spark reads gz and bz2 by itself. Its zstd needs a native library that pip's Spark lacks, and its texts are split at
+single bytes, which UTF-16 and UTF-32 do not allow: such files are written plain, as UTF-8, into the landing's scratch.
+"""
+
+import codecs
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import ArrowException, fs
+
+from jobs.runtime.files import ExtractFile
+from jobs.runtime.formats.landing import Landing
+from transforms.sources.definition import Source
+
+PACKED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
+# What becomes more than this many times its size, and more than so many bytes, is taken for a bomb.
+MAX_EXPANSION = 200
+HARMLESS_BYTES = 1 << 30
+_CHUNK = 1 << 20
+_NOT_WHOLE = "cannot be read to its end (truncated or not what its name says)"
+
+
+def is_utf8(source: Source) -> bool:
+    """Is the source's text in UTF-8, as Spark reads it at once?"""
+    return codecs.lookup(str(source.read.options.get("encoding", "utf-8"))).name in ("utf-8", "utf-8-sig", "ascii")
+
+
+@contextmanager
+def plain(landing: Landing, file: ExtractFile) -> Iterator[Iterator[bytes]]:
+    """The file's bytes, unpacked, in pieces. Raises DataError where it is truncated, nothing, or far too much."""
+    with ExitStack() as opened:
+        try:
+            store, path = fs.FileSystem.from_uri(file.path) if "://" in file.path else (fs.LocalFileSystem(), file.path)
+            raw = opened.enter_context(store.open_input_stream(path, compression=None))
+            kind = PACKED.get(Path(file.path).suffix)
+            stream = pa.CompressedInputStream(raw, kind) if kind else raw
+        except (OSError, ArrowException) as error:
+            raise landing.refused(file.path, f"cannot be opened: {error}") from None
+        yield _pieces(landing, file, stream)
+
+
+def _pieces(landing: Landing, file: ExtractFile, stream: Any) -> Iterator[bytes]:
+    most = max(HARMLESS_BYTES, file.size * int(landing.options.get("max_expansion", MAX_EXPANSION)))
+    remedy = "deliver it again, or raise read.options.max_expansion"
+    read = 0
+    while True:
+        try:
+            piece = stream.read(_CHUNK)
+        except (OSError, ArrowException):
+            raise landing.refused(file.path, _NOT_WHOLE) from None
+        if not piece:
+            return
+        read += len(piece)
+        if read > most:
+            raise landing.refused(file.path, f"{file.size} bytes become more than {most}", remedy)
+        yield piece
+
+
+def check_packed(landing: Landing) -> None:
+    """Raise DataError naming a file that is empty once unpacked, is not what its name says, or is a bomb.
+
+    Where little comes out of a file's first pieces for what went in, no more of it is read.
+    """
+    for file in landing.files:
+        if Path(file.path).suffix not in PACKED:
+            continue
+        read = 0
+        with plain(landing, file) as pieces:
+            for piece in pieces:
+                read += len(piece)
+                if read <= file.size * 2:
+                    break
+        if not read:
+            raise landing.refused(file.path, "the file holds nothing once it is unpacked")
+
+
+def readable(landing: Landing, *, decoded: bool) -> dict[str, str]:
+    """The paths that Spark can read -> the extract's files that they hold. `decoded`: they must be UTF-8."""
+    anew = decoded and not is_utf8(landing.source)
+    paths = {}
+    for place, file in enumerate(landing.files):
+        packed = Path(file.path).suffix == ".zst"
+        read = written_anew(landing, file, place, decoded=anew) if packed or anew else file.path
+        paths[read] = file.path
+    return paths
+
+
+def written_anew(landing: Landing, file: ExtractFile, place: int, *, decoded: bool) -> str:
+    """Write the file plain, and as UTF-8 if `decoded`, into the scratch; gives its path there."""
+    with plain(landing, file) as pieces:
+        texts = (text.encode() for text in decoded_texts(landing, pieces)) if decoded else pieces
+        return in_scratch(landing, place, texts)
+
+
+def decoded_texts(landing: Landing, pieces: Iterator[bytes]) -> Iterator[str]:
+    """Pieces of bytes as text, without a mark of byte order; what is not in the encoding becomes U+FFFD."""
+    encoding = str(landing.options.get("encoding", "utf-8"))
+    decoder = codecs.getincrementaldecoder("utf-8-sig" if is_utf8(landing.source) else encoding)(errors="replace")
+    first = True
+    for piece in pieces:
+        text = decoder.decode(piece)
+        yield text.removeprefix("\ufeff") if first else text
+        first = False
+    yield decoder.decode(b"", final=True)
+
+
+def in_scratch(landing: Landing, place: int, pieces: Iterator[bytes], suffix: str = "txt") -> str:
+    """Write pieces into a file of the landing's scratch; gives its path."""
+    store, folder = (
+        fs.FileSystem.from_uri(landing.scratch) if "://" in landing.scratch else (fs.LocalFileSystem(), landing.scratch)
+    )
+    store.create_dir(folder, recursive=True)
+    name = f"{place}.{suffix}"
+    with store.open_output_stream(f"{folder}/{name}", compression=None) as sink:
+        for piece in pieces:
+            sink.write(piece)
+    return f"{landing.scratch}/{name}"
+
+
+def clean(scratch: str) -> None:
+    """Remove a landing's scratch with all that is in it; nothing happens where there is none."""
+    if "://" not in scratch:
+        shutil.rmtree(scratch, ignore_errors=True)
+        return
+    store, folder = fs.FileSystem.from_uri(scratch)
+    if store.get_file_info(folder).type != fs.FileType.NotFound:
+        store.delete_dir(folder)
