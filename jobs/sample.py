@@ -4,6 +4,7 @@ What it shows is personal data, on the terminal of the engineer who asks for it;
 """
 
 import json
+import tempfile
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -93,22 +94,23 @@ def sample_rows(
     from jobs.runtime.extracts import read_extract
     from transforms.sources import refine
     from transforms.sources.definition import compile_source
+    from transforms.sources.names import raw_names
 
     day = files[0].file_date
     as_of = end_of(day, conf.pipeline.timezone)
-    raw = read_extract(spark, source, files, day=day, ingested_at=as_of).limit(rows)
-    names = [name for name in raw.columns if not name.startswith("_")]
-    compiled = compile_source(source, dict.fromkeys(names, "string"))
-    refined = refine.parsed(raw, compiled, day=day, as_of=as_of).transform(
-        refine.refined, source.table, [compiled], day=day, as_of=as_of,
-        timezone=conf.pipeline.timezone, base_currency=conf.pipeline.base_currency,
-    )  # fmt: skip
-    try:
-        return [_sampled(row.asDict(recursive=True), source) for row in refined.coalesce(1).collect()]
-    except PySparkException:
-        raise DataError(
-            f"source {source.source}: {files[0].path}: cannot be read; is it whole, and what its name says?"
-        ) from None
+    with tempfile.TemporaryDirectory() as scratch:
+        raw = read_extract(spark, source, files, day=day, ingested_at=as_of, scratch=scratch).limit(rows)
+        landed = {name: held for held, name in raw_names(raw.schema).items()}
+        compiled = compile_source(source, dict.fromkeys(landed, "string"), landed)
+        refined = refine.parsed(raw, compiled, day=day, as_of=as_of).transform(
+            refine.refined, source.table, [compiled], day=day, as_of=as_of,
+            timezone=conf.pipeline.timezone, base_currency=conf.pipeline.base_currency,
+        )  # fmt: skip
+        try:
+            return [_sampled(row.asDict(recursive=True), source) for row in refined.coalesce(1).collect()]
+        except PySparkException:
+            told = "cannot be read; is it whole, and what its name says?"
+            raise DataError(f"source {source.source}: {files[0].path}: {told}") from None
 
 
 def _sampled(row: dict[str, Any], source: Source) -> Sampled:
