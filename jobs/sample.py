@@ -5,6 +5,7 @@ What it shows is personal data, on the terminal of the engineer who asks for it;
 
 import json
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -107,16 +108,17 @@ def sample_rows(
             timezone=conf.pipeline.timezone, base_currency=conf.pipeline.base_currency,
         )  # fmt: skip
         try:
-            return [_sampled(row.asDict(recursive=True), source) for row in refined.coalesce(1).collect()]
+            return [_sampled(row.asDict(recursive=True), source, landed) for row in refined.coalesce(1).collect()]
         except PySparkException:
             told = "cannot be read; is it whole, and what its name says?"
             raise DataError(f"source {source.source}: {files[0].path}: {told}") from None
 
 
-def _sampled(row: dict[str, Any], source: Source) -> Sampled:
+def _sampled(row: dict[str, Any], source: Source, columns: Iterable[str]) -> Sampled:
+    said = json.loads(row["_raw"] or "{}")  # without what is NULL
     fate = "quarantined" if row["reasons"] and (row["_wanted"] or row["_corrupt"]) else "accepted"
     return Sampled(
-        raw=json.loads(row["_raw"] or "{}"),
+        raw={name: said.get(name) for name in columns},
         canonical={name: row[name] for name in source.table.types if row[name] is not None},
         ids=row["ids"] or {},
         fate=fate if row["_wanted"] or row["_corrupt"] else "filtered",
