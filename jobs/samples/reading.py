@@ -1,6 +1,7 @@
 """A sample of a file of any supported format."""
 
 import re
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def _columnar(path: Path, form: str) -> Sample:
     try:
         rows, table = _parquet(path) if form == "parquet" else _orc(path)
         names = table.schema.names
-        columns = {name: [_cell(value) for value in table.column(name).to_pylist()] for name in names}
+        columns = {name: [_cell(value, form) for value in table.column(name).to_pylist()] for name in names}
     except (OSError, pa.ArrowException, UnicodeDecodeError):
         told = f"begins as {form} but cannot be read; it is truncated or damaged"
         raise DataError(f"{path}: {told}: deliver it again") from None
@@ -74,10 +75,13 @@ def _orc(path: Path) -> tuple[int, pa.Table]:
     return file.nrows, pa.Table.from_batches(first, schema=file.schema)
 
 
-def _cell(value: Any) -> str | None:
-    """A typed value as Spark casts it to text."""
+def _cell(value: Any, form: str) -> str | None:
+    """A typed value as text. A time of ORC, or with a zone, is a moment in UTC; another is as a clock showed it."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, datetime):
+        moment = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+        return moment.isoformat(timespec="microseconds") + ("Z" if value.tzinfo or form == "orc" else "")
     if isinstance(value, dict | list | tuple):
         return as_text(value)
     if isinstance(value, bytes):

@@ -85,7 +85,7 @@ def made_key(best: Guess, name: str, looks: Sequence[Look], sample: Sample) -> L
     for left, right in (*product(people, moments), *pairwise(near)):
         share = uniqueness(sample, [left, right])
         if share >= _NEARLY_ALL:
-            told = "together are" if share == 1 else f"are, in {share:.1%} of its rows"
+            told = "together are" if share == 1 else f"are in {share:.1%} of its rows, and one without is quarantined"
             doubt = f"no column is unique in the sample; {left.name} and {right.name} {told}"
             return Line(name, f"concat({left.reference}, ' ', {right.reference})", doubt, "", (left, right))
     doubt = "no column is unique in the sample: known by the content, so a record that changes is a new one"

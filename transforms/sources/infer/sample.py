@@ -144,4 +144,4 @@ def as_text(value: object) -> str | None:
     """A value of a nested format as bronze holds it: texts as they are, the rest as JSON."""
     if value is None or isinstance(value, str):
         return value
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
