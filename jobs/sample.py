@@ -90,6 +90,7 @@ def sample_rows(
     Raises DefinitionError where an expression reads a column that the files do not have, DataError where they are
     damaged.
     """
+    from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
     from pyspark.errors import PySparkException
 
     from jobs.runtime.extracts import read_extract
@@ -109,7 +110,7 @@ def sample_rows(
         )  # fmt: skip
         try:
             return [_sampled(row.asDict(recursive=True), source, landed) for row in refined.coalesce(1).collect()]
-        except PySparkException:
+        except (Py4JJavaError, PySparkException):
             told = "cannot be read; is it whole, and what its name says?"
             raise DataError(f"source {source.source}: {files[0].path}: {told}") from None
 
