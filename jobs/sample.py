@@ -20,6 +20,7 @@ from jobs.runtime.files import ExtractFile, check_whole, files_of
 from transforms.definitions import nearest
 from transforms.errors import DataError, DefinitionError
 from transforms.expressions import names_in
+from transforms.sources.database import JDBC
 from transforms.sources.definition import Source
 from transforms.sources.names import raw_names
 
@@ -70,6 +71,8 @@ def newest_files(conf: Configuration, name: str, day: date | None) -> tuple[Sour
     if source is None:
         hint = nearest(name, conf.sources) or f" (one of {', '.join(conf.sources) or 'none yet'})"
         raise DefinitionError(f"--sample {name}: no such source{hint}")
+    if source.read.format == JDBC:
+        raise DefinitionError(f"--sample {name}: it is read from a database, and has no files to look at")
     pattern = conf.resolve(source.read.path)
     found = [file for file in files_of(source, pattern) if day is None or file.file_date <= day]
     if not found:

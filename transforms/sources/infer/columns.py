@@ -54,7 +54,7 @@ def lines(best: Guess, looks: Sequence[Look], known: Known, sample: Sample, *, z
 
 def _by_itself(entity: Entity, column: str, sample: Sample) -> bool:
     """Does the pipeline tell it, whatever the source says?"""
-    if column == getattr(entity, "ranked", None) or (entity.name, column) == ("transaction", "status"):
+    if column == entity.ranked or (entity.name, column) == ("transaction", "status"):
         return True
     return sample.format == "access_log" and column in (*ACCESS_LOG_COLUMNS, "event_id")
 
@@ -135,8 +135,6 @@ def _made(best: Guess, column: Column, looks: Sequence[Look], known: Known, samp
     """A required column that no raw one gives: made of others, a constant, or NULL with what that means."""
     has = best.matches.keys()
     match column.name:
-        case "line_no":
-            return keys.line_no(best, looks, sample)
         case "quantity":
             return Line("quantity", "1", "no column with a quantity found: one piece a row")
         case "amount_local" if "unit_price" in has:

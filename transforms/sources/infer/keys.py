@@ -12,7 +12,6 @@ from transforms.sources.infer.values import Look
 
 _MOST_TRIED = 40
 _NEARLY_ALL = 0.9
-_LARGEST_INT = 2_147_483_647
 
 
 def is_key(sample: Sample, key: Sequence[Field]) -> bool:
@@ -44,27 +43,6 @@ def notes(best: Guess, sample: Sample) -> Iterator[str]:
         fields = [match.look.field for match in matches]
         if not is_key(sample, fields):
             yield f"? {' and '.join(best.entity.key)} together repeat in the sample: of equal ones the newest counts"
-
-
-def line_no(best: Guess, looks: Sequence[Look], sample: Sample) -> Line:
-    """The line of an order, where no column numbers them."""
-    order = best.matches.get("order_id")
-    fields = [item.field for item in looks]
-    if order and is_key(sample, [order.look.field]):
-        return Line("line_no", "1", "no column numbers an order's lines; in the sample each order has one row")
-    if order:
-        others = [best.matches[name].look.field for name in ("product_id", "product_name") if name in best.matches]
-        tried = [field for field in (*others, *fields) if field.name != order.look.field.name][:_MOST_TRIED]
-        for field in tried[: len(others)]:
-            if is_key(sample, [order.look.field, field]):
-                return _numbered([field], f"no column numbers an order's lines: told apart by {field.name}")
-    used = [item.field for item in looks if not item.is_empty]
-    return _numbered(used, "no column numbers an order's lines: told apart by everything in the row")
-
-
-def _numbered(fields: Sequence[Field], doubt: str) -> Line:
-    content = _joined(fields)
-    return Line("line_no", f"crc32({content}) % {_LARGEST_INT}", doubt, "", tuple(fields))
 
 
 def made_key(best: Guess, name: str, looks: Sequence[Look], sample: Sample) -> Line:
