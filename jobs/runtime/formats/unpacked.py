@@ -48,7 +48,7 @@ def _opened(landing: Landing, file: ExtractFile) -> Iterator[tuple[Any, Any]]:
     with ExitStack() as opened:
         try:
             store, path = fs.FileSystem.from_uri(file.path) if "://" in file.path else (fs.LocalFileSystem(), file.path)
-            raw = opened.enter_context(store.open_input_stream(path, compression=None))
+            raw = opened.enter_context(store.open_input_file(path))
             kind = PACKED.get(Path(file.path).suffix)
             stream = pa.CompressedInputStream(raw, kind) if kind else raw
         except (OSError, ArrowException) as error:
