@@ -253,7 +253,7 @@ def test_packed_files(land: Land, kind: str) -> None:
 @pytest.mark.parametrize("kind", PACK)
 def test_a_bomb_is_refused(land: Land, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobs.runtime.formats.unpacked.HARMLESS_BYTES", 10_000_000)
-    bomb = PACK[kind](b"id,n\n" + b"0" * 30_000_000)
+    bomb = PACK[kind](b"id,n\n" + b"0" * 40_000_000)
     with pytest.raises(DataError, match=r"a.csv.* bytes become more than 10000000; .*read.options.max_expansion"):
         land("csv", {f"a.csv.{kind}": bomb})
 

@@ -57,7 +57,7 @@ TABLE = pa.table(
         "local": pa.array([NOON, None], pa.timestamp("us")),
         "zoned": pa.array([NOON, None], pa.timestamp("us", tz="Europe/Berlin")),
         "raw": pa.array([b"\x00\xff", b""], pa.binary()),
-        "day": pa.array([date(2026, 7, 1), date(1, 1, 1)]),
+        "day": pa.array([date(2026, 7, 1), date(1600, 1, 1)]),
         "yes": pa.array([True, None]),
         "part": pa.array([{"a": 1, "b": [1.5, None]}, None]),
         "a b.`c": pa.array(["x", "y"]),

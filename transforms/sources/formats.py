@@ -62,7 +62,7 @@ OPTIONS: dict[str, dict[str, Callable[[Any], Problem]]] = {
         "comment": _character, "multiline": _truth, **_PACKED,
     },
     "json": {"multiline": _truth, "records": _text, **_PACKED},
-    "xml": {"rowTag": _text, **_PACKED},
+    "xml": {"rowTag": _text, "max_expansion": _expansion},
     "access_log": {"extra": _names, "session_gap": _duration, **_PACKED},
     "parquet": {},
     "orc": {},

@@ -26,7 +26,7 @@ def read_xml(landing: Landing) -> "DataFrame":
     check_packed(landing)
     for file in landing.files:
         _check_well_formed(landing, file)
-    paths = readable(landing, decoded="encoding" in landing.options)
+    paths = readable(landing, decoded=False)
     session = landing.spark.newSession()
     session.conf.set("spark.sql.caseSensitive", "true")
     rows = session.read.format("xml").options(
@@ -66,7 +66,7 @@ def _plain(value: SparkColumn, kind: T.DataType) -> SparkColumn:
 
 
 def _check_well_formed(landing: Landing, file: ExtractFile) -> None:
-    parser = expat.ParserCreate(landing.options.get("encoding"))
+    parser = expat.ParserCreate()
     with plain(landing, file) as pieces:
         try:
             for piece in pieces:

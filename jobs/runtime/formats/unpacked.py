@@ -22,6 +22,10 @@ PACKED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 # What becomes more than this many times its size, and more than so many bytes, is taken for a bomb.
 MAX_EXPANSION = 200
 HARMLESS_BYTES = 1 << 30
+# Deflate makes nothing smaller than this part of it.
+_MOST_OF_GZ = 1032
+# So much must come out before its share of what went in, which is read 64 KiB at a time, tells anything.
+_TELLING = 1 << 24
 _CHUNK = 1 << 20
 _NOT_WHOLE = "cannot be read to its end (truncated or not what its name says)"
 
@@ -33,20 +37,27 @@ def is_utf8(source: Source) -> bool:
 
 @contextmanager
 def plain(landing: Landing, file: ExtractFile) -> Iterator[Iterator[bytes]]:
-    """The file's bytes, unpacked, in pieces. Raises DataError where it is truncated, nothing, or far too much."""
+    """The file's bytes, unpacked, in pieces. Raises DataError where it is truncated, or far too much comes out."""
+    with _opened(landing, file) as (_, stream):
+        yield _pieces(landing, file, stream)
+
+
+@contextmanager
+def _opened(landing: Landing, file: ExtractFile) -> Iterator[tuple[Any, Any]]:
+    """The file as it lies, and unpacked."""
     with ExitStack() as opened:
         try:
             store, path = fs.FileSystem.from_uri(file.path) if "://" in file.path else (fs.LocalFileSystem(), file.path)
-            raw = opened.enter_context(store.open_input_stream(path, compression=None))
+            raw = opened.enter_context(store.open_input_file(path))
             kind = PACKED.get(Path(file.path).suffix)
             stream = pa.CompressedInputStream(raw, kind) if kind else raw
         except (OSError, ArrowException) as error:
             raise landing.refused(file.path, f"cannot be opened: {error}") from None
-        yield _pieces(landing, file, stream)
+        yield raw, stream
 
 
 def _pieces(landing: Landing, file: ExtractFile, stream: Any) -> Iterator[bytes]:
-    most = max(HARMLESS_BYTES, file.size * int(landing.options.get("max_expansion", MAX_EXPANSION)))
+    most = max(HARMLESS_BYTES, file.size * _expansion(landing))
     remedy = "deliver it again, or raise read.options.max_expansion"
     read = 0
     while True:
@@ -65,19 +76,25 @@ def _pieces(landing: Landing, file: ExtractFile, stream: Any) -> Iterator[bytes]
 def check_packed(landing: Landing) -> None:
     """Raise DataError naming a file that is empty once unpacked, is not what its name says, or is a bomb.
 
-    Where little comes out of a file's first pieces for what went in, no more of it is read.
+    No more is read of a file that cannot become too large, or whose beginning shows that it does not.
     """
     for file in landing.files:
-        if Path(file.path).suffix not in PACKED:
+        suffix = Path(file.path).suffix
+        if suffix not in PACKED:
             continue
+        enough = 1 if suffix == ".gz" and file.size * _MOST_OF_GZ <= HARMLESS_BYTES else _TELLING
         read = 0
-        with plain(landing, file) as pieces:
-            for piece in pieces:
+        with _opened(landing, file) as (raw, stream):
+            for piece in _pieces(landing, file, stream):
                 read += len(piece)
-                if read <= file.size * 2:
+                if read >= enough and (enough == 1 or read <= _expansion(landing) * raw.tell()):
                     break
         if not read:
             raise landing.refused(file.path, "the file holds nothing once it is unpacked")
+
+
+def _expansion(landing: Landing) -> int:
+    return int(landing.options.get("max_expansion", MAX_EXPANSION))
 
 
 def readable(landing: Landing, *, decoded: bool) -> dict[str, str]:
