@@ -23,6 +23,7 @@ from transforms.sources.standard.money import Rates
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
+    from pyspark.sql import SparkSession
 
 AT_ONCE = 3
 
@@ -99,19 +100,19 @@ def _batch(night: Night, entity: Entity, names: Sequence[str], day: date, landed
     rows = functools.reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), sources).transform(
         refine.refined, entity, compiled, day=day, as_of=as_of,
         timezone=night.conf.pipeline.timezone, base_currency=night.conf.pipeline.base_currency,
-        rates=_rates(night), divisions=night.conf.divisions, few=few,
+        rates=currency_rates(night.spark, night.conf.rates), divisions=night.conf.divisions, few=few,
     )  # fmt: skip
     return Batch(entity, day, compiled, rows.coalesce(1).localCheckpoint() if few else rows, few)
 
 
-def _rates(night: Night) -> Rates | None:
-    """The currency rates, if the user supplies any, as a frame that the driver holds."""
-    if not night.conf.rates:
+def currency_rates(spark: "SparkSession", known: Sequence[rates.Rate]) -> Rates | None:
+    """The rates that the user supplies, if any, as a frame that the driver holds."""
+    if not known:
         return None
-    names = ("currency", "since", "until", "rate")
-    spans = pa.table(dict(zip(names, map(pa.array, zip(*rates.spans(night.conf.rates), strict=True)), strict=True)))
-    held = spans.set_column(3, "rate", spans["rate"].cast(pa.decimal128(rates.DIGITS, rates.DECIMALS)))
-    return Rates(night.spark.createDataFrame(held), max(rate.day for rate in night.conf.rates))
+    columns = zip(*rates.spans(known), strict=True)
+    spans = pa.table([pa.array(column) for column in columns], names=["currency", "since", "until", "rate"])
+    exact = spans["rate"].cast(pa.decimal128(rates.DIGITS, rates.DECIMALS))
+    return Rates(spark.createDataFrame(spans.set_column(3, "rate", exact)), max(rate.day for rate in known))
 
 
 def _refine(night: Night, batch: Batch) -> None:
