@@ -110,7 +110,7 @@ def sample_rows(
         refined = refine.parsed(raw, compiled, day=day, as_of=as_of).transform(
             refine.refined, source.table, [compiled], day=day, as_of=as_of,
             timezone=conf.pipeline.timezone, base_currency=conf.pipeline.base_currency,
-            rates=currency_rates(spark, conf), divisions=conf.divisions, few=True,
+            rates=currency_rates(spark, conf.rates), divisions=conf.divisions, few=True,
         )  # fmt: skip
         names = list(raw_names(raw.schema).values())
         try:

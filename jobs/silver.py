@@ -102,7 +102,7 @@ def parsed_batch(
     rows = functools.reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), sources).transform(
         refine.refined, entity, compiled, day=day, as_of=as_of,
         timezone=night.conf.pipeline.timezone, base_currency=night.conf.pipeline.base_currency,
-        rates=currency_rates(night.spark, night.conf), divisions=night.conf.divisions, few=few,
+        rates=currency_rates(night.spark, night.conf.rates), divisions=night.conf.divisions, few=few,
     )  # fmt: skip
     return Batch(entity, day, compiled, rows.coalesce(1).localCheckpoint() if few else rows, few)
 

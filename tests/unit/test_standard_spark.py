@@ -10,15 +10,15 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from jobs.runtime.references import currency_rates
 from transforms.schemas import TRANSACTION
 from transforms.sources.context import Context
 from transforms.sources.definition import compile_source, parse_source
 from transforms.sources.records import with_ids
 from transforms.sources.standard import urls, values
 from transforms.sources.standard.answers import with_answers
-from transforms.sources.standard.money import Rates
 from transforms.sources.standard.phones import e164
-from transforms.sources.standard.rates import parse_rates, spans
+from transforms.sources.standard.rates import parse_rates
 from transforms.sources.standard.texts import with_text_features
 from transforms.sources.transaction import finish
 from transforms.sources.typing import typed
@@ -48,8 +48,7 @@ def lines(spark: SparkSession, rows: Sequence[tuple[str, str, str | None, str | 
 
 def test_money_in_the_base_currency(spark: SparkSession) -> None:
     known = parse_rates(RATES, place="rates.csv", base_currency="EUR")
-    frame = spark.createDataFrame(list(spans(known)), "currency string, since date, until date, rate decimal(19,11)")
-    context = Context(DAY, "Asia/Shanghai", "EUR", Rates(frame, date(2026, 1, 5)))
+    context = Context(DAY, "Asia/Shanghai", "EUR", currency_rates(spark, known))
 
     def half_up(product: str) -> Decimal:
         return Decimal(product).quantize(Decimal("0.0001"), ROUND_HALF_UP)
