@@ -12,11 +12,12 @@ from pyspark.sql import functions as F
 
 from jobs import quality
 from jobs.runtime.clock import end_of
+from jobs.runtime.commits import Written, remove_folder
 from jobs.runtime.night import FEW_ROWS, Night
 from jobs.runtime.references import currency_rates
 from transforms.columns import conform
 from transforms.schemas import ENTITIES, OPS_FILE, QUARANTINE, Entity
-from transforms.sources import refine, versions, web_event
+from transforms.sources import RULES, refine, versions, web_event
 from transforms.sources.definition import CompiledSource, compiled_over
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Batch:
     """An entity's new rows of one day, parsed and checked, and what became of them.
 
     `few`: they are held in memory, for they are looked at several times: judged, counted, written.
+    `written`: files of rows that meet no other, written as they were read; `rows` are then the others, in `aside`.
     """
 
     entity: Entity
@@ -41,6 +43,8 @@ class Batch:
     broken: dict[str, dict[str, int]] = field(default_factory=dict)
     keyless: dict[str, int] = field(default_factory=dict)
     closed: int = 0
+    written: Written | None = None
+    aside: str | None = None
 
     @property
     def names(self) -> list[str]:
@@ -71,6 +75,9 @@ def refine_day(night: Night, day: date, *, only: Collection[str] | None = None) 
             batches = list(pool.map(lambda item: parsed_batch(night, item[0], item[1], day, landed), work))
         list(pool.map(lambda batch: _refine(night, batch), batches))
     reasons = _quarantine(night, batches)
+    for batch in batches:
+        if batch.aside:
+            remove_folder(batch.aside)
     night.spark.catalog.clearCache()
     _account(night, batches, landed, reasons, day)
 
@@ -109,15 +116,44 @@ def parsed_batch(
 
 def _refine(night: Night, batch: Batch) -> None:
     """Judge a batch's rows, and write those that are accepted."""
-    keys = None if batch.few else refine.contested(batch.rows, batch.sources).persist()
+    if _mostly_meet_no_other(night, batch):
+        _write_apart(night, batch)
+    keys = None if batch.few or batch.aside else refine.contested(batch.rows, batch.sources).persist()
     judged = refine.judged(batch.rows, keys, batch.entity, batch.sources)
     counts = [*versions.fate_counts(batch.names), *_check_counts(batch, night)]
     if night.has_rows(batch.entity.table):
         _replace(night, batch, judged, counts)
         return
     seen = Observation(f"{batch.entity.name} {batch.day}")
-    night.save(judged.observe(seen, *counts).transform(refine.accepted, batch.entity), batch.entity.table)
+    accepted = judged.observe(seen, *counts).transform(refine.accepted, batch.entity)
+    night.save(accepted, batch.entity.table, beside=batch.written)
     _note(batch, seen.get)
+
+
+def _mostly_meet_no_other(night: Night, batch: Batch) -> bool:
+    """Can most of many rows be written as they are read, because nothing in the extract or in silver concerns them?"""
+    closing = any((c.source.extract, c.source.when_missing) == ("snapshot", "close") for c in batch.sources)
+    return not (
+        batch.few
+        or RULES[batch.entity.name].complete
+        or refine.by(batch.sources) != "record_id"
+        or (closing and night.has_rows(batch.entity.table))
+    )
+
+
+def _write_apart(night: Night, batch: Batch) -> None:
+    """One pass over many rows: those that meet no other are written where silver will have them, the rest aside."""
+    table = batch.entity.table
+    opened = night.load(table).where(versions.is_open(batch.day)) if night.has_rows(table) else None
+    keys = versions.contested(batch.rows, opened).persist()
+    seen = Observation(f"apart {batch.entity.name} {batch.day}")
+    rows = batch.rows.transform(versions.met, keys).observe(
+        seen, *versions.fate_counts(batch.names), *_check_counts(batch, night, F.col("_fate").isNotNull())
+    )
+    kept = rows.where(F.col("_meets") | (F.col("_fate") == "accepted"))
+    batch.written, batch.aside = night.write_apart(kept.drop("_fate"), table, aside="_meets")
+    _note(batch, seen.get)
+    batch.rows = night.read_aside(batch.aside, batch.rows)
 
 
 def _compiled(night: Night, name: str) -> CompiledSource:
@@ -145,7 +181,7 @@ def _replace(night: Night, batch: Batch, judged: DataFrame, counts: list["SparkC
         held = night.load_files(table, ended["files"])
         new = new.unionByName(held.transform(versions.closed, ends))
     if ended["files"] or sum(fates["accepted"] for fates in batch.fates.values()):
-        night.save(new, table, mode="append", removed=ended["files"])
+        night.save(new, table, mode="append", removed=ended["files"], beside=batch.written)
 
 
 def _kept(rows: DataFrame, batch: Batch) -> DataFrame:
@@ -177,9 +213,11 @@ def _closed_by_absence(night: Night, batch: Batch) -> list[str]:
     return [source.source for source in snapshots if not batch.keyless.get(source.source)]
 
 
-def _check_counts(batch: Batch, night: Night) -> Iterator["SparkColumn"]:
-    """For `observe`: rows that fail each check of the YAMLs, among those that are not quarantined or filtered."""
+def _check_counts(batch: Batch, night: Night, among: "SparkColumn | None" = None) -> Iterator["SparkColumn"]:
+    """For `observe`: rows that fail each check of the YAMLs, of those that could be read and are not filtered."""
     looked_at = F.col("_wanted") & F.col("_corrupt").isNull()
+    if among is not None:
+        looked_at &= among
     as_of = end_of(batch.day, night.conf.pipeline.timezone)
     for (source, name), broken in refine.broken_checks(batch.sources, batch.day, as_of).items():
         yield F.sum(F.when(looked_at & broken, 1).otherwise(0)).alias(f"check|{source}|{name}")
@@ -191,12 +229,17 @@ def _note(batch: Batch, told: dict[str, Any]) -> tuple[int, int] | None:
     for name, count in told.items():
         match name.split("|"):
             case ["check", source, check]:
-                batch.broken.setdefault(source, {})[check] = count or 0
+                _add(batch.broken.setdefault(source, {}), check, count)
             case [source, "keyless"]:
                 batch.keyless[source] = count or 0
             case [source, fate]:
-                batch.fates.setdefault(source, {})[fate] = count or 0
+                _add(batch.fates.setdefault(source, {}), fate, count)
     return None if first is None else (first, last)
+
+
+def _add(counts: dict[str, int], name: str, count: int | None) -> None:
+    """Rows that were written apart are counted apart."""
+    counts[name] = counts.get(name, 0) + (count or 0)
 
 
 def _quarantine(night: Night, batches: Sequence[Batch]) -> dict[str, dict[str, int]]:

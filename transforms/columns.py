@@ -6,7 +6,7 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from transforms.schemas import Table
+from transforms.schemas import Column, Table
 
 
 def conform(df: DataFrame, table: Table) -> DataFrame:
@@ -14,15 +14,15 @@ def conform(df: DataFrame, table: Table) -> DataFrame:
 
     A column that `df` lacks is NULL. A value that does not fit its type is NULL.
     """
-    present = set(df.columns)
     return df.select(
-        *(
-            _typed(F.col(f"`{column.name}`") if column.name in present else F.lit(None), column.type).alias(
-                column.name, metadata={"comment": column.told}
-            )
-            for column in table.columns
-        )
+        *(typed_as(df, column).alias(column.name, metadata={"comment": column.told}) for column in table.columns)
     )
+
+
+def typed_as(df: DataFrame, column: Column) -> SparkColumn:
+    """A column of `df` as a table has it; NULL where `df` lacks it, or a value does not fit the type."""
+    value = F.col(f"`{column.name}`") if column.name in df.columns else F.lit(None)
+    return _typed(value, column.type)
 
 
 def _typed(value: SparkColumn, ddl: str) -> SparkColumn:

@@ -8,7 +8,7 @@ import json
 import secrets
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +20,7 @@ from deltalake.exceptions import TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 from pyarrow import fs
 from pyarrow import parquet as pq
+from pyspark.sql import functions as F
 
 from transforms.schemas import Table
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 Mode = Literal["overwrite", "append"]
+_NO_MARK = ("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false")
 # Only these stand in the log: minima and maxima of texts could tell of a person.
 _INDEXED = (date, datetime, int)
 
@@ -39,18 +41,43 @@ class Written:
     files: tuple[AddAction, ...]
     rows: int
 
+    def and_also(self, other: "Written | None") -> "Written":
+        """Both as one."""
+        return replace(self, files=self.files + other.files, rows=self.rows + other.rows) if other else self
+
 
 def write_files(df: "DataFrame", uri: str, table: Table, at: Mapping[str, date]) -> Written:
     """Write a frame's files under a table's folder, in one Spark job. `at`: the values of the table's partitions.
 
     Readers do not see them before `commit`.
     """
-    place = "".join(f"{name}={at[name].isoformat()}/" for name in table.partition) + secrets.token_hex(8)
-    schema = _nullable(json.loads(df.schema.json()))
+    place = _new_place(table, at)
     data = df.drop(*table.partition)
-    data.write.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false").parquet(f"{uri}/{place}")
-    store, folder = fs.FileSystem.from_uri(f"{uri}/{place}" if "://" in uri else Path(uri, place).absolute().as_uri())
-    found = store.get_file_info(fs.FileSelector(folder, recursive=False))
+    data.write.option(*_NO_MARK).parquet(f"{uri}/{place}")
+    return _written(df, uri, place, table, at)
+
+
+def write_apart(df: "DataFrame", uri: str, table: Table, *, aside: str) -> tuple[Written, str]:
+    """As `write_files`, for a frame of which some rows (the column `aside` is true) are not the table's yet.
+
+    Those go to a folder of their own, with all their columns; gives its path, which the caller removes when done.
+    The table has no partitions.
+    """
+    place = _new_place(table, {})
+    data = df.withColumn("part", F.when(F.col(aside), "aside").otherwise("table")).drop(aside)
+    data.write.option(*_NO_MARK).partitionBy("part").parquet(f"{uri}/{place}")
+    return _written(df.select(*table.names), uri, f"{place}/part=table", table, {}), f"{uri}/{place}/part=aside"
+
+
+def _new_place(table: Table, at: Mapping[str, date]) -> str:
+    return "".join(f"{name}={at[name].isoformat()}/" for name in table.partition) + secrets.token_hex(8)
+
+
+def _written(df: "DataFrame", uri: str, place: str, table: Table, at: Mapping[str, date]) -> Written:
+    """The files that lie at a place under the table's folder, as a commit names them."""
+    schema = _nullable(json.loads(df.schema.json()))
+    store, folder = _store(f"{uri}/{place}")
+    found = store.get_file_info(fs.FileSelector(folder, recursive=False, allow_not_found=True))
     parts = sorted((info for info in found if info.base_name.endswith(".parquet")), key=lambda info: info.base_name)
     values = {name: at[name].isoformat() for name in table.partition}
     footers = [(info, pq.read_metadata(info.path, filesystem=store)) for info in parts]
@@ -67,6 +94,24 @@ def write_files(df: "DataFrame", uri: str, table: Table, at: Mapping[str, date])
         if footer.num_rows
     )
     return Written(schema, files, sum(footer.num_rows for _, footer in footers))
+
+
+def _store(uri: str) -> tuple[fs.FileSystem, str]:
+    store, folder = fs.FileSystem.from_uri(uri if "://" in uri else Path(uri).absolute().as_uri())
+    return store, folder
+
+
+def exists(uri: str) -> bool:
+    """Is there a file or a folder?"""
+    store, folder = _store(uri)
+    return bool(store.get_file_info(folder).type != fs.FileType.NotFound)
+
+
+def remove_folder(uri: str) -> None:
+    """Remove a folder and what is in it; none there is no mistake."""
+    store, folder = _store(uri)
+    if exists(uri):
+        store.delete_dir(folder)
 
 
 def commit(uri: str, table: Table, written: Written, *, mode: Mode, removed: Collection[str] = ()) -> int:

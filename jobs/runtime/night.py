@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from jobs.runtime.clock import end_of
-from jobs.runtime.commits import Mode, commit, write_files
+from jobs.runtime.commits import Mode, Written, commit, exists, write_apart, write_files
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.releases import Release
 from jobs.runtime.session import open_session
@@ -167,12 +167,14 @@ class Night:
     # -- writing
 
     def save(
-        self, data: "DataFrame | pa.Table", table: Table, *, mode: Mode = "overwrite", removed: Collection[str] = ()
-    ) -> Saved:
+        self, data: "DataFrame | pa.Table", table: Table, *,
+        mode: Mode = "overwrite", removed: Collection[str] = (), beside: Written | None = None,
+    ) -> Saved:  # fmt: skip
         """Write a table of the night's state in one commit: a frame, or what the driver holds as Arrow.
 
         It conforms to the table's columns first. The state was rolled back to the base before the night began, so to
         append twice is not possible. `removed`: names of data files that what is appended takes the place of.
+        `beside`: files of the table that were written before, for the same commit.
         """
         from transforms.columns import conform
 
@@ -181,7 +183,27 @@ class Night:
             return self._wrote(table.name, self.lakehouse.write(table, data, mode=mode), data.num_rows)
         uri = self.lakehouse.path(table.name)
         written = write_files(conform(data, table), uri, table, dict.fromkeys(table.partition, self.day))
+        written = written.and_also(beside)
         return self._wrote(table.name, commit(uri, table, written, mode=mode, removed=removed), written.rows)
+
+    def write_apart(self, data: "DataFrame", table: Table, *, aside: str) -> tuple[Written, str]:
+        """Files for a later `save`, and the folder of the rows, marked by the column `aside`, that are not to be in it.
+
+        A row of the table's files has nothing in the columns that the table lacks.
+        """
+        from pyspark.sql import functions as F
+
+        from transforms.columns import typed_as
+
+        own = {column.name: typed_as(data, column) for column in table.columns}
+        others = {name: F.when(F.col(aside), F.col(name)) for name in data.columns if name not in {*own, aside}}
+        frame = data.select(aside, *(value.alias(name) for name, value in (own | others).items()))
+        return write_apart(frame, self.lakehouse.path(table.name), table, aside=aside)
+
+    def read_aside(self, folder: str, like: "DataFrame") -> "DataFrame":
+        """The rows that `write_apart` set aside: a frame with the columns of `like`."""
+        empty = like.limit(0)
+        return empty if not exists(folder) else self.spark.read.schema(like.schema).parquet(folder)
 
     def _wrote(self, name: str, version: int, rows: int) -> Saved:
         with self._lock:

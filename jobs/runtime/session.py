@@ -57,6 +57,8 @@ _ALWAYS = {
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.sources.partitionOverwriteMode": "static",
+    # rows that go to a few folders need not be sorted by folder first
+    "spark.sql.maxConcurrentOutputFileWriters": "8",
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
     "spark.databricks.delta.schema.autoMerge.enabled": "false",
 }

@@ -1,6 +1,7 @@
 """What every record of silver carries: identifiers, its key, its node in the identity graph, and its flaws."""
 
 import functools
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 
@@ -138,7 +139,8 @@ def with_reasons(
         **({f"implausible_{entity.time}": F.col("event_at") < F.lit(EARLIEST)} if entity.time else {}),
         **flaws,
     }
-    # one text, split where there is one: nearly every row is whole, and array functions with lambdas are slow
-    broken = F.concat_ws(",", *(F.when(broken, F.lit(name)) for name, broken in rules.items()))
+    # nearly every row is whole: the texts are put together for the others alone, and arrays with lambdas are slow
+    flawed = F.coalesce(functools.reduce(operator.or_, rules.values()), F.lit(False))
+    names = F.concat_ws(",", *(F.when(broken, F.lit(name)) for name, broken in rules.items()))
     whole = F.array().cast("array<string>")
-    return rows.withColumn("reasons", F.when(broken == "", whole).otherwise(F.split(broken, ",")))
+    return rows.withColumn("reasons", F.when(flawed, F.split(names, ",")).otherwise(whole))

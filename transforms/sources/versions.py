@@ -58,14 +58,32 @@ def refused() -> SparkColumn:
     return (F.size("reasons") > 0) & (F.col("_wanted") | F.col("_corrupt").isNotNull())
 
 
-def contested(rows: DataFrame) -> DataFrame:
-    """Keys that more than one row of the extract has. Narrow: only the key is computed. Grain: a key."""
+def contested(rows: DataFrame, opened: DataFrame | None = None) -> DataFrame:
+    """Keys (`_key`) of the records that more than one row of the extract has, or that silver holds too.
+
+    Narrow: only the key is computed. `opened`: silver's records, with `record_id`. Grain: a key.
+    """
+    keys = rows.where(F.col("record_id").isNotNull()).groupBy(_key()).agg(F.count(F.lit(1)).alias("_rows"))
+    if opened is None:
+        return keys.where(F.col("_rows") > 1).select("_key")
+    held = opened.select(_key(), F.lit(True).alias("_held")).distinct()
+    return keys.join(held, "_key", "left").where((F.col("_rows") > 1) | F.col("_held")).select("_key")
+
+
+def _key() -> SparkColumn:
+    return F.xxhash64("record_id").alias("_key")
+
+
+def met(rows: DataFrame, keys: DataFrame) -> DataFrame:
+    """Adds `_meets`: the row is to be looked at beside others, of the extract or of silver, or it is refused; and
+    `_fate`, accepted or filtered, for the others. `keys`: from `contested`."""
+    meets = refused() | (F.col("_wanted") & F.col("_contested").isNotNull())
     return (
-        rows.where(candidate())
-        .groupBy(F.xxhash64("record_id").alias("_key"))
-        .agg(F.count(F.lit(1)).alias("_rows"))
-        .where(F.col("_rows") > 1)
-        .select("_key")
+        rows.withColumn("_key", _key())
+        .join(F.broadcast(keys.withColumn("_contested", F.lit(True))), "_key", "left")
+        .withColumn("_meets", meets)
+        .withColumn("_fate", F.when(~F.col("_meets"), F.when(F.col("_wanted"), "accepted").otherwise("filtered")))
+        .drop("_key", "_contested")
     )
 
 
@@ -87,7 +105,7 @@ def judged_within(rows: DataFrame, keys: DataFrame | None, entity: Entity, sourc
     )
     if keys is None:
         return rows.withColumn("_fate", fate)
-    keyed = rows.withColumn("_key", F.xxhash64("record_id"))
+    keyed = rows.withColumn("_key", _key())
     only = keyed.join(F.broadcast(keys), "_key", "left_anti").withColumn("_fate", alone().otherwise("accepted"))
     several = keyed.join(F.broadcast(keys), "_key", "left_semi").withColumn("_fate", fate)
     return only.unionByName(several).drop("_key")
@@ -103,11 +121,12 @@ def open_of(
     """
     asked = rows.where(F.col("_fate") == "accepted").select(by)
     held = F.struct(version(entity, file_date(sources)).alias("version"), "_hash").alias("_held")
-    found = silver.where(_open(day)).join(F.broadcast(asked), by, "left_semi")
+    found = silver.where(is_open(day)).join(F.broadcast(asked), by, "left_semi")
     return found.select(*dict.fromkeys((by, "record_id")), _held_in(), _passing(), held)
 
 
-def _open(day: date) -> SparkColumn:
+def is_open(day: date) -> SparkColumn:
+    """A version of silver that holds on `day`: the current one, or one that stays until its successor's day."""
     return F.col("_valid_to").isNull() | (F.col("_valid_to") > F.lit(day))
 
 
@@ -162,7 +181,7 @@ def gone(silver: DataFrame, rows: DataFrame, *, by: str, sources: Sequence[str],
     `silver`: as for `open_of`. A row in quarantine is there; one that the source's `where` leaves out is not.
     """
     seen = rows.where(F.col(by).isNotNull() & (F.col("_fate") != "filtered")).select(by)
-    held = silver.where(_open(day) & F.col("source").isin(*sources))
+    held = silver.where(is_open(day) & F.col("source").isin(*sources))
     missing = held.join(F.broadcast(seen), by, "left_anti")
     return missing.select("record_id", _held_in(), _passing(), F.lit(day).alias("_until"), _no_file())
 
