@@ -157,7 +157,9 @@ def test_every_value_is_a_text_that_loses_nothing(project: Project, postgres: Po
     said = ", ".join(f"'{name}', {told.format(names[name])}" for name, (_, _, told) in TYPES.items())
     expected = json.loads(postgres.psql(f"select json_agg(json_build_object({said}) order by id desc) from of_types"))
     bronze = project.rows("bronze/orders")
-    landed = sorted(({name: row[name] for name in TYPES} for row in bronze), key=lambda row: -int(row["id"]))
+    held = {"Order No": "Order_No"}  # no table of the lakehouse may hold a blank in a name
+    rows = ({name: row[held.get(name, name)] for name in TYPES} for row in bronze)
+    landed = sorted(rows, key=lambda row: -int(row["id"]))
     assert [list(row.items()) for row in landed] == [list(row.items()) for row in expected]
     assert {(row["_file"], row["_batch_date"], row["_corrupt"]) for row in bronze} == {
         ("jdbc:orders/2026-03-01", FIRST, None)
