@@ -48,8 +48,8 @@ class Extracts:
         conf: Any = SimpleNamespace(
             sources={source.source: source for source in sources},
             pipeline=SimpleNamespace(timezone="UTC", base_currency="EUR", spark={}),
-            resolve=lambda path: str(self.folder / path),
-        )
+            resolve=lambda path: str(self.folder / path), rates=(), divisions=None,
+        )  # fmt: skip
         night = Night(
             conf=conf, lakehouse=Lakehouse(str(self.folder / "lakehouse")), day=day(number), run_id=f"night-{number}",
             started_at=datetime.now(UTC), base=self.base, full_refresh=full_refresh, on_warning=self.warned.append,
