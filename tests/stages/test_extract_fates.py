@@ -24,6 +24,7 @@ YAML = {
     "changed": """entity: consent
 extract: changes
 columns: {consent_id: no, decided_at: at, purpose: what, granted: "'true'"}
+ids: {crm_id: no}
 """,
     "whole": """entity: contact
 extract: snapshot

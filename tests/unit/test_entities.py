@@ -17,7 +17,8 @@ AS_OF = datetime(2026, 1, 31, 23, 59, 59)
 # entity -> key | columns, as the data model has them; a contact's district beside them
 DATA_MODEL = {
     "contact": "contact_id | full_name given_name family_name gender birth_date email phone country region city "
-    "district postal_code street occupation education income marital_status household_size language registered_at updated_at",
+    "district postal_code street occupation education income marital_status household_size language registered_at "
+    "updated_at",
     "transaction": "order_id line_no | ordered_at product_id product_name category brand quantity unit_price discount "
     "amount amount_local currency channel store_id payment_method coupon status",
     "web_event": "event_id | occurred_at session_id event_type url path query referrer product_id dwell_seconds ip "
