@@ -20,7 +20,6 @@ from deltalake.exceptions import TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 from pyarrow import fs
 from pyarrow import parquet as pq
-from pyspark.sql import functions as F
 
 from transforms.schemas import Table
 
@@ -63,6 +62,8 @@ def write_apart(df: "DataFrame", uri: str, table: Table, *, aside: str) -> tuple
     Those go to a folder of their own, with all their columns; gives its path, which the caller removes when done.
     The table has no partitions.
     """
+    from pyspark.sql import functions as F
+
     place = _new_place(table, {})
     data = df.withColumn("part", F.when(F.col(aside), "aside").otherwise("table")).drop(aside)
     data.write.option(*_NO_MARK).partitionBy("part").parquet(f"{uri}/{place}")
