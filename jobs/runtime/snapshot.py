@@ -49,7 +49,9 @@ def _read(
     schema = T.StructType.fromJson(_plain(json.loads(opened.schema().to_json())))
     if not files:
         return spark.createDataFrame([], schema)
-    return spark.read.schema(schema).option("basePath", path).parquet(*files).select(*schema.names)
+    # without partitions no folder's name means anything
+    placed = {"basePath": path} if opened.metadata().partition_columns else {"recursiveFileLookup": "true"}
+    return spark.read.schema(schema).options(**placed).parquet(*files).select(*schema.names)
 
 
 def _by_delta(spark: SparkSession, path: str, version: int, only: Collection[str] | None) -> DataFrame:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -14,6 +13,7 @@ from jobs import bronze, silver
 from jobs.runtime.night import Ledger, Night
 from jobs.runtime.releases import Release
 from jobs.runtime.tables import Lakehouse, dataset_of
+from tests.bare import bare_configuration
 from transforms.sources.definition import parse_source
 
 FIRST = date(2026, 3, 1)
@@ -45,13 +45,9 @@ class Extracts:
     def night(self, number: int, *, full_refresh: bool = False) -> dict[str, dict[str, int]]:
         """Run it; gives the fates of each source's rows, without those of which there are none."""
         sources = [parse_source(text, place=f"conf/sources/{name}.yml") for name, text in self.yaml.items()]
-        conf: Any = SimpleNamespace(
-            sources={source.source: source for source in sources},
-            pipeline=SimpleNamespace(timezone="UTC", base_currency="EUR", spark={}),
-            resolve=lambda path: str(self.folder / path),
-        )
         night = Night(
-            conf=conf, lakehouse=Lakehouse(str(self.folder / "lakehouse")), day=day(number), run_id=f"night-{number}",
+            conf=bare_configuration(self.folder, sources), lakehouse=Lakehouse(str(self.folder / "lakehouse")),
+            day=day(number), run_id=f"night-{number}",
             started_at=datetime.now(UTC), base=self.base, full_refresh=full_refresh, on_warning=self.warned.append,
         )  # fmt: skip
         night.__dict__["spark"] = self.spark

@@ -9,8 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from pyspark.sql import SparkSession
 
+from jobs import silver
 from tests.stages.extracts import Extracts, day
 
 NIGHTS = 4
@@ -22,6 +24,7 @@ YAML = {
     "changed": """entity: consent
 extract: changes
 columns: {consent_id: no, decided_at: at, purpose: what, granted: "'true'"}
+ids: {crm_id: no}
 """,
     "whole": """entity: contact
 extract: snapshot
@@ -117,7 +120,12 @@ class Book:
         )
 
 
-def test_what_silver_shows_is_what_a_bookkeeper_says(spark: SparkSession, tmp_path: Path, seed: int = 4) -> None:
+@pytest.mark.parametrize("few_rows", [silver.FEW_ROWS, 0], ids=["few rows", "many rows"])
+def test_what_silver_shows_is_what_a_bookkeeper_says(
+    few_rows: int, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int = 4
+) -> None:
+    """However many rows it takes for silver to refine them the way that suits many."""
+    monkeypatch.setattr(silver, "FEW_ROWS", few_rows)
     chance = random.Random(seed)
     yaml = {
         name: READ.format(name=name, lookback="" if name == "whole" else ", lookback: 9d") + text

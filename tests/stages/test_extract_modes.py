@@ -32,6 +32,7 @@ entity: consent
 read: {format: csv, path: 'extracts/consents/{date}*.csv', lookback: 7d}
 extract: changes
 columns: {consent_id: no, decided_at: at, purpose: purpose, granted: granted}
+ids: {crm_id: no}
 """
 CRM_HEAD, RECEIPT_HEAD, CONSENT_HEAD = "no,city,size", "no,at,what,qty,paid", "no,at,purpose,granted"
 NOON = "2026-03-01 12:00:00"

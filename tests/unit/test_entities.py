@@ -10,14 +10,15 @@ from pyspark.sql import functions as F
 from transforms.identity.edges import LINKING
 from transforms.schemas import ENTITIES, FIXED_TABLES
 from transforms.sources import RULES, refine, versions
-from transforms.sources.definition import compile_source, parse_source
+from transforms.sources.definition import Read, Source, compile_source, parse_source
 
 DAY = date(2026, 1, 31)
 AS_OF = datetime(2026, 1, 31, 23, 59, 59)
-# entity -> key | columns, as the data model has them
+# entity -> key | columns, as the data model has them; a contact's district beside them
 DATA_MODEL = {
     "contact": "contact_id | full_name given_name family_name gender birth_date email phone country region city "
-    "postal_code street occupation education income marital_status household_size language registered_at updated_at",
+    "district postal_code street occupation education income marital_status household_size language registered_at "
+    "updated_at",
     "transaction": "order_id line_no | ordered_at product_id product_name category brand quantity unit_price discount "
     "amount amount_local currency channel store_id payment_method coupon status",
     "web_event": "event_id | occurred_at session_id event_type url path query referrer product_id dwell_seconds ip "
@@ -61,6 +62,11 @@ def silver(
     return refine.parsed(frame, source, day=DAY, as_of=AS_OF).transform(
         refine.refined, ENTITIES[entity], [source], day=DAY, as_of=AS_OF, timezone="UTC", base_currency="EUR"
     )
+
+
+def judged_rows(rows: DataFrame, entity: str) -> list[Row]:
+    source = Source(source="s", entity=entity, read=Read(format="csv", path="x/{date}/*.csv"))
+    return versions.judged_within(rows, None, ENTITIES[entity], [source]).collect()
 
 
 def reasons(rows: list[Row], key: str) -> dict[str, list[str]]:
@@ -115,7 +121,7 @@ def test_of_two_tellings_of_a_ticket_the_closed_one_is_newer(spark: SparkSession
         spark, "service_ticket", "ticket_id opened_at closed_at status",
         ("1", "2026-01-02 10:00:00", "2026-01-03 10:00:00", "closed"), ("1", "2026-01-02 10:00:00", None, "open"),
     )  # fmt: skip
-    judged = versions.judged_within(rows, None, ENTITIES["service_ticket"]).collect()
+    judged = judged_rows(rows, "service_ticket")
     assert {row["status"]: row["_fate"] for row in judged} == {"closed": "accepted", "open": "superseded"}
 
 
@@ -168,7 +174,7 @@ def test_enrichment_is_what_it_says_in_whatever_order(spark: SparkSession) -> No
         ("3", "{}", None, "5", "not an address"), (None, "{}", None, "6", "d@x.org"),
         attributes="from_json(facts, 'map<string,string>')", ids="email",
     )  # fmt: skip
-    judged = versions.judged_within(rows, None, ENTITIES["enrichment"]).collect()
+    judged = judged_rows(rows, "enrichment")
     first, other, older, twice, broken, nobody, keyless = sorted(judged, key=lambda row: row["_raw"].split("nth")[1])
     assert first["attributes"] == other["attributes"] == {"cars": "2", "home": "owner"}
     assert first["record_id"] == "s:1" and twice["record_id"] == "s:a\\:b"

@@ -3,7 +3,6 @@
 import json
 from datetime import UTC, date, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from jobs import bronze, silver
 from jobs.runtime.night import Night
 from jobs.runtime.releases import Release
 from jobs.runtime.tables import Lakehouse
+from tests.bare import bare_configuration
 from transforms.sources.definition import parse_source
 
 COLUMNS = "{contact_id: ID, given_name: id, city: '`home city`', family_name: '`姓.名`'}"
@@ -41,8 +41,7 @@ class Nights:
         folder.mkdir(parents=True)
         for name, data in files.items():
             (folder / name.replace("_", ".")).write_bytes(data)
-        pipeline = SimpleNamespace(timezone="UTC", base_currency="EUR", spark={})
-        conf: Any = SimpleNamespace(sources={"people": self.source}, pipeline=pipeline, resolve=lambda path: path)
+        conf = bare_configuration(Path("/"), [self.source])
         at = datetime(2026, 3, day, 23, tzinfo=UTC)
         night = Night(
             conf=conf, lakehouse=self.lakehouse, day=when, run_id=f"run-{day}", started_at=at, base=self.base,

@@ -32,7 +32,7 @@ MISTAKES: list[tuple[str, str]] = [
     ("from: transaction\nselect: summ(amount)", "select: no function 'summ'; did you mean 'sum'?"),
     ("from: transaction\nselect: sum(amount", "select: cannot be read near 'amount'"),
     ("from: transaction\nselect: ''", "says nowhere where its value comes from: one of select, first, last, preference, cases, model"),
-    ("from: transactions\nselect: sum(amount)", "from: no entity 'transactions'; did you mean 'transaction'? (one of customer, contact, transaction, web_event, social_activity, campaign_event, loyalty_account, consent, product, campaign)"),
+    ("from: transactions\nselect: sum(amount)", "from: no entity 'transactions'; did you mean 'transaction'? (one of customer, contact, transaction, web_event, social_activity, campaign_event, service_ticket, survey_response, interaction, loyalty_account, consent, enrichment, product, campaign)"),
     ("from: transaction\nselect: sum(amount)\nwindow: 30", "window: '30' is not a duration; write a number and a unit: 30d, 12h, 30m or 45s"),
     ("from: transaction\nselect: sum(amount)\nwindow: 12h", "window: '12h' must be in whole days, such as 30d"),
     ("from: transaction\nselect: sum(amount)\nwindow: 0d", "window: must be 1d to 36500d"),
