@@ -17,7 +17,11 @@ from tests.fuzz import cases, chance
 from tests.fuzz.night import judged
 
 _AT_ONCE = 24
-_LITTLE = {"spark.driver.memory": "2g", "spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+_LITTLE = {
+    "spark.driver.memory": "2g",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+}
 
 
 def main() -> int:
@@ -31,7 +35,13 @@ def main() -> int:
     came, wrong = Counter[tuple[str, str]](), 0
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "spark.log"
-        waiting = [case for source in cases.ALL if given.only in source.__name__ for case in source() if given.match in case.kind]
+        waiting = [
+            case
+            for source in cases.ALL
+            if given.only in source.__name__
+            for case in source()
+            if given.match in case.kind
+        ]
         night = 0
         while time.monotonic() < until:
             if not waiting and given.only:

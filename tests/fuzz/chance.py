@@ -8,7 +8,19 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
-from tests.fuzz.originals import COLUMNS, MARKER, Case, Expect, as_csv, as_json, as_orc, as_parquet, as_xml, key_of, lines
+from tests.fuzz.originals import (
+    COLUMNS,
+    MARKER,
+    Case,
+    Expect,
+    as_csv,
+    as_json,
+    as_orc,
+    as_parquet,
+    as_xml,
+    key_of,
+    lines,
+)
 
 _PIECES = (
     b"\x00", b'"', b'""', b",", b"\r", b"\n", b"\r\n", b"\xef\xbb\xbf", b"\xff", b"\xc3", b"\xe2\x80\x8b", b"\\", b"'", b"\t", b"=1+1",
@@ -25,7 +37,11 @@ def _place(dice: random.Random, rows: list[bytes]) -> int:
 def bytes_put_in(dice: random.Random, rows: list[bytes]) -> list[bytes]:
     at = _place(dice, rows)
     line, where = rows[at], dice.randrange(len(rows[at]) + 1)
-    return [*rows[:at], line[:where] + dice.choice(_PIECES) * dice.choice((1, 1, 1, 2, 50)) + line[where:], *rows[at + 1 :]]
+    return [
+        *rows[:at],
+        line[:where] + dice.choice(_PIECES) * dice.choice((1, 1, 1, 2, 50)) + line[where:],
+        *rows[at + 1 :],
+    ]
 
 
 def bytes_left_out(dice: random.Random, rows: list[bytes]) -> list[bytes]:
@@ -112,7 +128,12 @@ def _binary(dice: random.Random, format_: str) -> Case:
         kind = "bytes changed"
         for _ in range(dice.randint(1, 4)):
             data[dice.randrange(len(data))] = dice.randrange(256)
-    return Case(f"{format_}: {kind}", format_, {f"a.{format_}": bytes(data)}, Expect("refused" if kind == "truncated" else "either"))
+    return Case(
+        f"{format_}: {kind}",
+        format_,
+        {f"a.{format_}": bytes(data)},
+        Expect("refused" if kind == "truncated" else "either"),
+    )
 
 
 # -- readers that are not ours
@@ -131,7 +152,11 @@ def of_csv(data: bytes) -> Expect:
     if open_:
         # what one quote may do to the rows behind it, only a whole reading can say
         return Expect("either")
-    whole = [dict(zip(COLUMNS, fields, strict=True)) for fields in parsed if fields is not None and len(fields) == len(COLUMNS)]
+    whole = [
+        dict(zip(COLUMNS, fields, strict=True))
+        for fields in parsed
+        if fields is not None and len(fields) == len(COLUMNS)
+    ]
     outcome = "either" if broken else "rows"
     return _expected(outcome, len(parts), whole)
 
@@ -169,7 +194,9 @@ def _object(part: str) -> dict[str, str] | None:
 
 def _expected(outcome: str, records: int, whole: list[dict[str, str]]) -> Expect:
     """Rows that are as they were, and whose key no other row has, must be in silver as they are."""
-    times = Counter(row["order_id"].strip() + ":" + row["line_no"].strip() for row in whole if {"order_id", "line_no"} <= row.keys())
+    times = Counter(
+        row["order_id"].strip() + ":" + row["line_no"].strip() for row in whole if {"order_id", "line_no"} <= row.keys()
+    )
     original = {key_of(row): row for row in lines()}
     seen = [row for row in whole if set(row) >= {"order_id", "line_no"}]
     others = Counter(key_of(row) for row in seen if row != original.get(key_of(row)))

@@ -186,7 +186,7 @@ def judged(
     named |= {f"m{place}": case for place, case in enumerate(cases)}
     try:
         told = run(spark(), folder / "all", named, before)
-    except Exception as error:  # noqa: BLE001  what it is is told below
+    except Exception as error:
         if len(cases) > 1:
             middle = len(cases) // 2
             return [
