@@ -189,11 +189,11 @@ def of_headers() -> Iterator[Case]:
     yield _csv("a name twice", head.replace(b"product_id", b"quantity") + b"\n" + rows, REFUSED)
     yield _csv("a column without a name", head.replace(b"product_id", b"") + b"\n" + rows, REFUSED)
     yield _csv("names in another case", head.upper() + b"\n" + rows, Expect("rows", n, EVERY, {}, 0, EVERY))
-    wide = ["x" * 3 + str(at) for at in range(9_990)]
+    wide = ["x" * 3 + str(at) for at in range(990)]
     more = b"".join(part + b"," * len(wide) + b"\n" for part in rows.splitlines() if b'"' not in part)
     kept = [record for record in lines() if '"' not in as_csv([record], header=False).decode()]
     expect = Expect("rows", len(kept), frozenset(map(key_of, kept)), {}, 0)
-    yield _csv("many columns", head + b"," + ",".join(wide).encode() + b"\n" + more, expect, "9,997")
+    yield _csv("many columns", head + b"," + ",".join(wide).encode() + b"\n" + more, expect, "997")
     yield _csv(
         "many columns",
         b",".join(b"c%d" % at for at in range(1_000_000)) + b"\n" + b"," * 999_999 + b"\n",
