@@ -73,7 +73,8 @@ def run(spark: SparkSession, folder: Path, cases: dict[str, Case], before: Calla
     before()
     sources = [parse_source(definition(name, case), place=f"conf/sources/{name}.yml") for name, case in cases.items()]
     conf: Any = SimpleNamespace(
-        sources={source.source: source for source in sources}, rates=(), divisions=None, of_entity=lambda entity: [s for s in sources if s.entity == entity],
+        sources={source.source: source for source in sources}, rates=(), divisions=None,
+        of_entity=lambda entity: [s for s in sources if s.entity == entity],
         pipeline=SimpleNamespace(timezone="UTC", base_currency="EUR", spark={}, currency_rates=None),
         resolve=lambda path: str(folder / path),
     )  # fmt: skip
@@ -180,7 +181,10 @@ def judged(
     cases: Sequence[Case],
     before: Callable[[], None] = lambda: None,
 ) -> list[Result]:
-    """All cases in one night, beside the clean files; `spark` gives a session that lives. Where it ends in an error, the cases run apart, half by half."""
+    """All cases in one night, beside the clean files; `spark` gives a session that lives.
+
+    Where the night ends in an error, the cases run apart, half by half.
+    """
     formats = sorted({case.format for case in cases})
     named = {f"clean_{format_}": clean(format_) for format_ in formats}
     named |= {f"m{place}": case for place, case in enumerate(cases)}
