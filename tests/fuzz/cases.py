@@ -362,6 +362,17 @@ def of_json() -> Iterator[Case]:
     yield whole("ends of lines", as_json().decode().replace("\n", "\r"), all_)
 
 
+def of_size() -> Iterator[Case]:
+    """Records far longer and wider than any that people write."""
+    n = len(lines())
+    long = Expect("rows", n, OTHERS, {KEY: {"product_name": MARKER + "x" * 5_000_000}}, 0, EVERY)
+    yield _csv("a long value", as_csv(changed(product=MARKER + "x" * 5_000_000)), long, "5 MB")
+    yield _csv("a long value", as_csv(changed(product=MARKER + "x" * 20_000_000)), REFUSED, "20 MB")
+    yield _csv("a long line", _row(b"x" * 50_000_000), REFUSED, "50 MB")
+    many = json.dumps({**lines()[AT], **{f"k{at}": at for at in range(10_000)}})
+    yield Case("many keys", "json", {"a.json": as_json() + many.encode() + b"\n"}, REFUSED)
+
+
 def of_markup() -> Iterator[Case]:
     """XML that is not whole, or that asks for more than is in it."""
     n, text = len(lines()), as_xml().decode()
@@ -417,4 +428,6 @@ def of_columnar() -> Iterator[Case]:
             yield Case("columnar flipped", format_, {name: bytes(flipped)}, Expect("either"), note=str(at))
 
 
-ALL = (of_rows, of_headers, of_packing, of_encodings, of_json, of_markup, of_columnar, many_values, by_value)
+ALL = (
+    of_rows, of_headers, of_packing, of_encodings, of_json, of_size, of_markup, of_columnar, many_values, by_value,
+)  # fmt: skip

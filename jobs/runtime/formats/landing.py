@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 # Delta's log, Parquet's footers and the plans grow with every column; a file of more is not what it was meant to be.
-MOST_COLUMNS = 10_000
+MOST_COLUMNS = 2_000
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from jobs.runtime.formats.landing import Landing
 from transforms.sources.definition import Source
 
 PACKED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
+# A day on which nothing happened leaves not a byte in a file of these.
+HEADLESS = ("json", "access_log", "text")
 # What becomes more than this many times its size, and more than so many bytes, is taken for a bomb.
 MAX_EXPANSION = 200
 HARMLESS_BYTES = 1 << 30
@@ -74,7 +76,8 @@ def _pieces(landing: Landing, file: ExtractFile, stream: Any) -> Iterator[bytes]
 
 
 def check_packed(landing: Landing) -> None:
-    """Raise DataError naming a file that is empty once unpacked, is not what its name says, or is a bomb.
+    """Raise DataError naming a file that is not what its name says, is a bomb, or is empty once unpacked: where not
+    even a header is there to tell that nothing happened, that is a quiet day.
 
     No more is read of a file that cannot become too large, or whose beginning shows that it does not.
     """
@@ -89,7 +92,7 @@ def check_packed(landing: Landing) -> None:
                 read += len(piece)
                 if read >= enough and (enough == 1 or read <= _expansion(landing) * raw.tell()):
                     break
-        if not read:
+        if not read and landing.source.read.format not in HEADLESS:
             raise landing.refused(file.path, "the file holds nothing once it is unpacked")
 
 
