@@ -24,6 +24,7 @@ from jobs.runtime.formats.unpacked import clean, is_utf8
 from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
 from transforms.errors import DataError, DefinitionError
+from transforms.expressions import names_in
 from transforms.schemas import OPS_FILE
 from transforms.sources.database import JDBC
 from transforms.sources.definition import Source, compile_source
@@ -58,10 +59,27 @@ class Landed:
 def run(night: Night) -> None:
     """Land every source's new files. Raises DataError where a required source is missing or refused."""
     taken = _taken(night)
+    _check_required(night, taken)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         landed = list(pool.map(lambda source: _land(night, source, taken), night.conf.sources.values()))
     _tell(night, landed)
     _note_files(night, landed, taken)
+
+
+def _check_required(night: Night, taken: Taken) -> None:
+    """Raise DataError where a required source has no extract of tonight, before minutes are spent on the others."""
+    for name, source in night.conf.sources.items():
+        if source.read.required and source.read.format != JDBC:
+            _, new = _new_files(night, source, taken.get(name, {}))
+            if not any(file.file_date == night.day for file in new):
+                raise DataError(
+                    f"source {name}: no extract for {night.day}: {_expected(night, source)} matches no file; "
+                    "deliver it, or set read.required: false"
+                )
+
+
+def _expected(night: Night, source: Source) -> str:
+    return night.conf.resolve(source.read.path).replace("{date}", night.day.isoformat())
 
 
 def has_new_files(night: Night, figures: Mapping[str, Any]) -> bool:
@@ -105,8 +123,8 @@ def _land(night: Night, source: Source, taken: Taken) -> Landed:
     result = Landed(source, signature(new), _rewritten(night, source, files, before))
     _tell_of_late(night, source, (file for file in files if file not in new and file.name not in before))
     if not any(file.file_date == night.day for file in new):
-        result.missing = night.conf.resolve(source.read.path).replace("{date}", night.day.isoformat())
-    if not new or (result.missing and source.read.required):
+        result.missing = _expected(night, source)
+    if not new:
         return result
     try:
         check_whole(source, new)
@@ -280,10 +298,21 @@ def _check_columns(
     try:
         compile_source(source, dict.fromkeys({*names, *optional}, "string"))
     except DefinitionError as error:
-        raise _GoneError(f"{files[-1].path}: " + "; ".join(error.lines)) from None
+        told, read = "; ".join(error.lines), _columns_read(source)
+        if names and not {name.lower() for name in names} & {name.lower() for name in read}:
+            told = (
+                f"source {source.source}: has none of the columns that {source.place} reads ({', '.join(read)}); "
+                "see read.options: encoding, sep, header"
+            )
+        raise _GoneError(f"{files[-1].path}: {told}") from None
     appeared = sorted(set(names) - set(known)) if known else []
     if appeared:
         night.warn(f"source {source.source}: new columns {', '.join(appeared)}: landed, not used until its YAML does")
+
+
+def _columns_read(source: Source) -> list[str]:
+    """The raw columns that the source's own expressions name; of canonical ones, those that may be raw too."""
+    return sorted({name for text in (*source.columns.values(), *source.ids.values()) for name in names_in(text)})
 
 
 class _GoneError(DataError):
@@ -309,11 +338,6 @@ def _tell(night: Night, landed: list[Landed]) -> None:
             raise DataError(item.refused)
         if item.refused:
             night.warn(f"{item.refused}; nothing of {name} landed tonight")
-        elif item.missing and item.source.read.required:
-            raise DataError(
-                f"source {name}: no extract for {night.day}: {item.missing} matches no file; "
-                "deliver it, or set read.required: false"
-            )
         elif item.missing and item.source.extract != "snapshot":
             night.warn(f"source {name}: no extract for {night.day}; the night goes on without it")
     night.figure("landed", {item.source.source: item.rows for item in landed if item.files})

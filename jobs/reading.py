@@ -50,6 +50,14 @@ def show_plan(conf: Configuration, day: date | None, screen: Screen) -> None:
     screen.say(f"builds on: {f'release {last.release} of {last.date}' if last else 'nothing, it is the first night'}")
     screen.say()
     screen.table("new since then", ["source", "entity", "files", "bytes"], files)
+    missing = [
+        name
+        for name, found in new.items()
+        if conf.sources[name].read.required and not any(file.file_date == day for file in found)
+    ]
+    if missing:
+        screen.say(f"the night would stop: required, and no extract of {day}: {', '.join(missing)}")
+        screen.say()
     if databases:
         screen.say(f"asked for their rows: {', '.join(databases)}")
         screen.say()
@@ -65,6 +73,7 @@ def show_plan(conf: Configuration, day: date | None, screen: Screen) -> None:
             "date": day, "builds_on": last.release if last else None, "tags": [tag.tag for tag in tags.tags],
             "stages": [stage.name for stage in NIGHT],
             "databases": databases,
+            "missing": missing,
             "new_files": {name: [file.path for file in found] for name, found in new.items()},
             "audiences": list(conf.audiences), "exports": list(conf.exports),
         }

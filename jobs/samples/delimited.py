@@ -11,7 +11,7 @@ from typing import Any
 
 from transforms.errors import DataError
 from transforms.sources.infer.numbers import numbers
-from transforms.sources.infer.sample import MOST_ROWS, Sample, said
+from transforms.sources.infer.sample import LINE, MOST_ROWS, Sample, said
 from transforms.sources.infer.times import times
 
 _SEPARATORS = (",", ";", "\t", "|", "\x01", "^", "~", ":")
@@ -27,6 +27,8 @@ def read_delimited(path: Path, text: str, options: dict[str, Any], doubts: dict[
     """
     text = _complete(path, text, whole)
     separator, quote = _dialect(text)
+    if separator in (",", ":") and not options and (aligned := _aligned(text, separator, whole)):
+        return aligned
     escape = (
         "\\" if re.search(rf"\\{quote}", text) and not re.search(rf"[^\\{separator}\n]{quote}{quote}", text) else quote
     )
@@ -48,8 +50,40 @@ def read_delimited(path: Path, text: str, options: dict[str, Any], doubts: dict[
     if doubt:
         doubts = {**doubts, "header": doubt}
     columns = {name: [row[place] if place < len(row) else None for row in body] for place, name in enumerate(header)}
-    return Sample("csv", {name: [said(text) for text in texts] for name, texts in columns.items()},
-                  {**chosen, **options}, doubts, whole)  # fmt: skip
+    padded = frozenset(name for name, texts in columns.items() if any(text and text != text.strip() for text in texts))
+    return Sample(
+        "csv", {name: [said(text) for text in texts] for name, texts in columns.items()}, {**chosen, **options},
+        doubts, whole and len(rows) <= MOST_ROWS, padded,
+    )  # fmt: skip
+
+
+def _aligned(text: str, separator: str, whole: bool) -> Sample | None:
+    """Columns set apart by runs of blanks, as in a printed table; None where they are something else.
+
+    No separator parts such lines, so each is read as one text (UTF-8), and expressions part it.
+    """
+    lines = [line.strip() for line in islice(io.StringIO(text), MOST_ROWS + 1) if line.strip()]
+    head = lines[:_TRIED_LINES]
+    if not head or (separator == "," and any("," in line for line in head)):
+        return None
+    cells, often = Counter(len(line.split()) for line in head).most_common(1)[0]
+    if cells < 2 or min(often, sum("  " in line for line in head)) < 0.9 * len(head) or any("\t" in x for x in head):
+        return None
+    has_header, doubt = _has_header([line.split() for line in lines if len(line.split()) == cells])
+    names = tuple(lines[0].split()) if has_header else tuple(f"column_{at + 1}" for at in range(cells))
+    if has_header and (len(names) != cells or len(set(names)) < cells or len(lines) == 1):
+        return None
+    texts: list[str | None] = [*lines[1:]] if has_header else [*lines]
+    return Sample(
+        "text", {LINE: texts},
+        doubts={"format": "its columns stand below each other" + (f"; {doubt}" if doubt else "")},
+        whole=whole and len(lines) <= MOST_ROWS, parts=names,
+        where=f"trim({LINE}) <> {_literal(lines[0])}" if has_header else "",
+    )  # fmt: skip
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _complete(path: Path, text: str, whole: bool) -> str:

@@ -27,7 +27,7 @@ def read_json(path: Path, text: str, options: dict[str, Any], doubts: dict[str, 
         broken = min(len(lines), MOST_ROWS) - len(records)
         if broken:
             doubts = {**doubts, "format": f"{broken} of {len(lines)} lines are no JSON object and would be quarantined"}
-        return _sample("json", records, options, doubts, whole)
+        return _sample("json", records, options, doubts, whole and len(records) < MOST_ROWS)
     below = _below(text)
     if below is None:
         raise DataError(f"{path}: begins like JSON, but holds neither lines of objects nor a list of them")
@@ -36,7 +36,7 @@ def read_json(path: Path, text: str, options: dict[str, Any], doubts: dict[str, 
     if not records:
         raise DataError(f"{path}: its list of records is empty or broken; nothing can be told from it")
     found = {"multiline": True, **({"records": ".".join(keys)} if keys else {}), **options}
-    return _sample("json", records, found, doubts, whole)
+    return _sample("json", records, found, doubts, whole and len(records) < MOST_ROWS)
 
 
 def _object(line: str) -> dict[str, Any] | None:
@@ -115,7 +115,7 @@ def read_xml(path: Path, data: bytes, whole: bool) -> Sample:
         raise DataError(f"{path}: no element of it repeats, so its records cannot be told")
     names = _as_written(data)
     records = [_record(row, names) for row in rows[:MOST_ROWS]]
-    return _sample("xml", records, {"rowTag": names.get(tag, tag)}, {}, whole)
+    return _sample("xml", records, {"rowTag": names.get(tag, tag)}, {}, whole and len(rows) <= MOST_ROWS)
 
 
 def _as_written(data: bytes) -> dict[str, str]:

@@ -43,7 +43,7 @@ def read_sample(path: Path) -> Sample:
         return read_json(path, text, options, doubts, start.whole)
     if opening == "<":
         return read_xml(path, start.data, start.whole)
-    log = _access_log(path, text)
+    log = _access_log(path, text, start.whole)
     return log or read_delimited(path, text, options, doubts, start.whole)
 
 
@@ -89,9 +89,10 @@ def _cell(value: Any, form: str) -> str | None:
     return said(value)
 
 
-def _access_log(path: Path, text: str) -> Sample | None:
+def _access_log(path: Path, text: str, whole: bool) -> Sample | None:
     """Lines of the combined log format with further quoted fields; None where the lines are something else."""
-    lines = [line for line in text.split("\n", _MOST_LOG_LINES)[:_MOST_LOG_LINES] if line.strip()]
+    split = text.split("\n", _MOST_LOG_LINES)
+    lines = [line for line in split[:_MOST_LOG_LINES] if line.strip()]
     matches = [match for line in lines if (match := _COMBINED.match(line))]
     if len(matches) < 0.8 * len(lines):
         if sum(1 for line in lines if re.match(rf"{_COMMON}\s*$", line)) > 0.8 * len(lines):
@@ -109,7 +110,8 @@ def _access_log(path: Path, text: str) -> Sample | None:
         name: [None if row[place] == "-" else said(row[place]) for row in rows] for place, name in enumerate(names)
     }
     options = {"extra": names[len(ACCESS_LOG) :]} if most else {}
-    return Sample("access_log", columns, options, {"extra": "what are the fields after the agent?"} if most else {})
+    doubts = {"extra": "what are the fields after the agent?"} if most else {}
+    return Sample("access_log", columns, options, doubts, whole and not "".join(split[_MOST_LOG_LINES:]).strip())
 
 
 def _extra_names(extra: list[list[str]], most: int) -> list[str]:

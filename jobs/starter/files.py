@@ -207,7 +207,8 @@ _README = """\
 
 The extracts are invented. A source of your own: `portrait sources infer FILE --write`, then
 `portrait validate --sample NAME`.
-Once it runs, remove `conf/sources/contacts.yml`, `conf/sources/orders.yml`, `extracts/` and `lakehouse/`.
+Once it runs, remove `conf/sources/contacts.yml`, `conf/sources/orders.yml`, their folders in `extracts/`, `lakehouse/`,
+and `contacts` in `trust` of `conf/identity.yml`.
 """
 FILES = {
     "README.md": _README,

@@ -1,6 +1,8 @@
 """The entities one by one: what the data model names, and what can be true of a record, by hand-worked rows."""
 
+import re
 from datetime import date, datetime
+from pathlib import Path
 
 import pytest
 import yaml
@@ -84,6 +86,15 @@ def test_the_schema_is_that_of_the_data_model(name: str) -> None:
     assert set(table.names) >= {*columns.split(), "record_id", "ids", "event_at", "event_date", "_valid_to"}
     free = {"text", "comment", "detail", "full_name", "street", "query"}
     assert all(column.sensitivity == "personal" for column in entity.columns if column.name in free)
+
+
+def test_the_guide_tells_every_column_of_every_entity() -> None:
+    guide = (Path(__file__).resolve().parents[2] / "docs/guides/entities.md").read_text()
+    chapters = {chapter.split("\n", 1)[0]: chapter for chapter in guide.split("\n## ")[1:]}
+    assert list(chapters) == list(ENTITIES)
+    for name, entity in ENTITIES.items():
+        told = re.findall(r"^\| (?:\*\*)?`(\w+)`(?:\*\*)? \| (.+?) \| (.*?) ?\|$", chapters[name], re.MULTILINE)
+        assert told == [(column.name, column.type, column.comment) for column in entity.columns]
 
 
 def test_every_entity_has_rules_of_its_own(spark: SparkSession) -> None:

@@ -172,7 +172,7 @@ def test_text_of_an_element_does_not_depend_on_other_records(land: Land, tmp_pat
     "text",
     [
         '<r><row id="1"/>', '<r><row id="1"/><row', '<r><row id="1"></r>', "<r><row>a & b</row></r>", "id,name\n1,2\n",
-        '<!DOCTYPE r [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]><r><row>&c;</row></r>',
+        "<!DOCTYPE r><r><row>&c;</row></r>",
     ],
 )  # fmt: skip
 def test_xml_that_is_not_well_formed_refuses_the_extract(land: Land, tmp_path: Path, text: str) -> None:

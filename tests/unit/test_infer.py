@@ -432,3 +432,58 @@ def test_the_date_in_a_path_becomes_its_place(path: str, pattern: str, day: date
     place = place_of(path, source_name(path))
     assert (place.pattern, place.day, source_name(path)) == (pattern, day, name)
     assert bool(place.doubt) == (day is None)
+
+
+# -- what new users brought
+
+
+def test_columns_that_stand_below_each_other_are_parted(spark: SparkSession, tmp_path: Path) -> None:
+    """A printed table: no separator parts it, so each line is read as a text."""
+    file = tmp_path / "cds.txt"
+    rows = [
+        ("00001", "19970101", "1", "11.77"),
+        ("00002", "19970112", "10", "112.00"),
+        ("00003", "19980528", "2", "9.99"),
+    ]
+    file.write_text(
+        " customer_id  date quantity  amount\n" + "".join(f" {a} {b} {c:>2} {d:>7}\n" for a, b, c, d in rows)
+    )
+    sample = read_sample(file)
+    assert (sample.format, sample.whole, sample.rows) == ("text", True, 3)
+    text = yaml_of(sample, entity="transaction")
+    assert yaml.safe_load(text)["where"] == "trim(value) <> 'customer_id  date quantity  amount'"
+    raw = spark.createDataFrame([(line,) for line in file.read_text().splitlines()], "_raw_value string")
+    source = compiled(sample, text)
+    parts = {"who": source.ids["shop_customer" if "shop_customer" in source.ids else "customer_id"], **source.columns}
+    seen = {
+        name: parts[name].column(day=DAY, as_of=AS_OF) for name in ("who", "ordered_at", "quantity", "amount_local")
+    }
+    seen["ordered_at"] = F.date_format(seen["ordered_at"], "yyyyMMdd")
+    told = raw.where(source.where.column(day=DAY, as_of=AS_OF)).select(*(c.alias(name) for name, c in seen.items()))
+    assert [tuple(row) for row in told.collect()] == rows
+
+
+def test_blanks_around_dates_do_not_lose_them(tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("id, surname, birth_date\n" + "".join(f"p{n}, lee, 1980010{n}\n" for n in range(1, 9)))
+    columns = yaml.safe_load(yaml_of(read_sample(file), entity="contact"))["columns"]
+    # a text alone is trimmed by silver itself; a pattern takes the text as it is
+    assert (columns["family_name"], columns["birth_date"]) == ("surname", "to_date(trim(birth_date), 'yyyyMMdd')")
+
+
+def test_a_sample_tells_how_much_of_the_file_it_is_and_which_rows_are_equal(tmp_path: Path) -> None:
+    many, few = tmp_path / "many.csv", tmp_path / "few.csv"
+    few.write_text("order_id,amount\n1,2.50\n1,2.50\n2,3.50\n")
+    many.write_text("order_id,amount\n" + "".join(f"{n},1.50\n" for n in range(20_001)))
+    assert [(read_sample(file).whole, read_sample(file).rows) for file in (many, few)] == [(False, 20_000), (True, 3)]
+    assert "duplicates: drop   # ? 1 of 3 rows are equal to an earlier one" in yaml_of(read_sample(few))
+    assert "duplicates: drop\n" in yaml_of(read_sample(many))
+
+
+def test_a_key_of_two_tells_how_many_rows_would_be_refused() -> None:
+    places = [*(f"Main Street {n}" for n in range(37)), "Main Street 1", None, None]
+    text = yaml_of(of(place=places, size=["10-49", "50-99"] * 20), entity="contact")
+    # 37 streets, one of them with either size, and two rows without one
+    assert "place and size together nearly are: 2 of 40 rows lack one and would be quarantined" in " ".join(
+        line.strip(" #") for line in text.splitlines()
+    )

@@ -197,6 +197,23 @@ def test_mistakes_are_named(change: tuple[str, str], line: str) -> None:
     assert any(line in told and told.startswith("conf/sources/orders.yml: ") for told in error.value.lines)
 
 
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (("{order_id: no", "{order_id: upper(no"), "columns.order_id: cannot be read near 'no'"),
+        (("ordered_at: at", "ordered_at: \"to_date(at, 'YYYY')\""), "columns.ordered_at: to_date: 'YYYY' has 'YYYY'"),
+        (("phone: phone", "phone: uper(phone)"), "ids.phone: no function 'uper'; did you mean 'upper'?"),
+        (("no <> 'TEST'", "no <>"), "where: cannot be read"),
+    ],
+)
+def test_what_is_wrong_whatever_the_columns_is_named_without_them(change: tuple[str, str], line: str) -> None:
+    parse_source(ORDERS, place="conf/sources/orders.yml")
+    with pytest.raises(DefinitionError) as error:
+        parse_source(ORDERS.replace(*change), place="conf/sources/orders.yml")
+    [told] = error.value.lines
+    assert told.startswith(f"conf/sources/orders.yml: {line}")
+
+
 def test_a_column_that_the_extract_lacks_is_named() -> None:
     with pytest.raises(DefinitionError, match=r"orders.yml: columns.amount_local: .*'paid'"):
         compiled(raw=tuple(name for name in RAW if name != "paid"))

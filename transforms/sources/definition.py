@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from transforms.definitions import Definition, days, nearest, parse, parse_yaml
 from transforms.errors import DefinitionError
-from transforms.expressions import Expression, compile_expression
+from transforms.expressions import Expression, compile_expression, names_in
 from transforms.schemas import ENTITIES, IDS, Entity
 from transforms.sources.checks import Check, check_problems
 from transforms.sources.database import Database, read_problems
@@ -143,7 +143,14 @@ def parse_source(text: str, *, place: str) -> Source:
     ]  # fmt: skip
     if problems:
         raise DefinitionError(*problems)
+    _check_expressions(source)
     return source
+
+
+def _check_expressions(source: Source) -> None:
+    """Raise DefinitionError with a line for each expression that is wrong whatever columns the extract has."""
+    texts = [*source.expressions.values(), *source.ids.values(), *([source.where] if source.where else [])]
+    compile_source(source, dict.fromkeys(sorted({name for text in texts for name in names_in(text)}), "string"))
 
 
 def _column_problems(source: Source) -> Iterator[str]:

@@ -102,8 +102,10 @@ def with_node(rows: DataFrame, entity: Entity) -> DataFrame:
 def with_time(rows: DataFrame, entity: Entity, *, timezone: str) -> DataFrame:
     """Adds `event_at` (UTC) and `event_date`, the business day that it falls in."""
     moment = F.col(entity.time) if entity.time else F.lit(None).cast("timestamp")
+    # the last hours of the year 9999 are of a later year east of Greenwich, which no date holds
+    business_day = F.least(columns.business_day(F.col("event_at"), timezone), F.lit(date.max))
     return rows.withColumn("event_at", moment).withColumn(
-        "event_date", columns.business_day(F.col("event_at"), timezone)
+        "event_date", F.when(F.col("event_at").isNotNull(), business_day)
     )
 
 

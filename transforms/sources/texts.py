@@ -15,7 +15,8 @@ def as_text(value: SparkColumn, kind: T.DataType) -> SparkColumn:
     """
     match kind:
         case T.StringType():
-            return value
+            # a file may call bytes a text that are none
+            return F.make_valid_utf8(value)
         case T.TimestampType():
             return F.date_format(value, f"{_TIME}XXX")
         case T.TimestampNTZType():

@@ -73,8 +73,16 @@ def _converted(expression: Expression, name: str, source: Source, *, day: date, 
     if is_raw_text or expression.type == "string":
         value = F.nullif(F.trim(value.cast("string")), F.lit(""))
     if target == "timestamp":
-        return _moment(value, expression, source.timezone, from_text=is_raw_text or expression.type == "string")
-    return value.cast(target) if "<" in target else value.try_cast(target)
+        from_text = is_raw_text or expression.type == "string"
+        return _in_calendar(_moment(value, expression, source.timezone, from_text=from_text), target)
+    converted = value.cast(target) if "<" in target else value.try_cast(target)
+    return _in_calendar(converted, target) if target == "date" else converted
+
+
+def _in_calendar(value: SparkColumn, target: str) -> SparkColumn:
+    """NULL outside the years 1 to 9999: Spark goes on to 294247, and no reader in Python opens such a table."""
+    first, last = (F.lit(text).cast(target) for text in ("0001-01-01", "9999-12-31T23:59:59.999999"))
+    return F.when(value.between(first, last), value)
 
 
 def _moment(value: SparkColumn, expression: Expression, zone: str, *, from_text: bool) -> SparkColumn:

@@ -64,10 +64,10 @@ def _by_schema(
             store, path = fs.FileSystem.from_uri(file.path) if "://" in file.path else (fs.LocalFileSystem(), file.path)
             with store.open_input_file(path) as stream:
                 schema = schema_of(stream).remove_metadata()
-        except (OSError, ArrowException):
+            _check(landing, file, schema)
+        except (OSError, ArrowException, UnicodeDecodeError):
             told = f"is not a whole {landing.source.read.format} file"
             raise landing.refused(file.path, told) from None
-        _check(landing, file, schema)
         other, path = by_day.setdefault(file.file_date, (schema, file.path))
         if not other.equals(schema):
             raise landing.refused(

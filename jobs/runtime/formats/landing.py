@@ -53,7 +53,8 @@ def named(rows: "DataFrame", names: Mapping[str, str]) -> "DataFrame":
         F.col(f"`{landed}`").alias(landed, metadata={"comment": comment(name, landed)})
         for name, landed in names.items()
     ]
-    return rows.select(*raw, "_corrupt", "_file")
+    # bytes that are no character would make the table unreadable to all but Spark
+    return rows.select(*raw, F.make_valid_utf8("_corrupt").alias("_corrupt"), "_file")
 
 
 def file_column(originals: Mapping[str, str]) -> SparkColumn:

@@ -21,11 +21,11 @@ def read_xml(landing: Landing) -> "DataFrame":
     """A record for each element `rowTag`, nested elements as JSON.
 
     Raises DataError naming file and line where a document is not well-formed to its end: past that point Spark would
-    leave out all that follows.
+    leave out all that follows. Likewise where it declares entities of its own: of those Spark makes nothing.
     """
     check_packed(landing)
     for file in landing.files:
-        _check_well_formed(landing, file)
+        _check_whole(landing, file)
     paths = readable(landing, decoded=False)
     session = landing.spark.newSession()
     session.conf.set("spark.sql.caseSensitive", "true")
@@ -65,8 +65,13 @@ def _plain(value: SparkColumn, kind: T.DataType) -> SparkColumn:
     return F.to_json(value)
 
 
-def _check_well_formed(landing: Landing, file: ExtractFile) -> None:
+def _check_whole(landing: Landing, file: ExtractFile) -> None:
     parser = expat.ParserCreate()
+
+    def refuse(name: str, *_: object) -> None:
+        raise landing.refused(file.path, f"declares an entity of its own ('{name}'), and none is resolved")
+
+    parser.EntityDeclHandler = refuse
     with plain(landing, file) as pieces:
         try:
             for piece in pieces:

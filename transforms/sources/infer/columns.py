@@ -49,7 +49,7 @@ def lines(best: Guess, looks: Sequence[Look], known: Known, sample: Sample, *, z
         if match:
             yield _taken(best, match, zoned)
         elif (column.required or column.name in best.entity.key) and not _by_itself(best.entity, column.name, sample):
-            yield _made(best, column, looks, known, sample)
+            yield _only_time(best, column, looks, zoned) or _made(best, column, looks, known, sample)
 
 
 def _by_itself(entity: Entity, column: str, sample: Sample) -> bool:
@@ -71,6 +71,17 @@ def _taken(best: Guess, match: Match, zoned: bool) -> Line:
     if column.name in best.entity.key:
         reasons += keys.doubts(best, match)
     return Line(column.name, expression, "; ".join(reasons), note, (look.field,))
+
+
+def _only_time(best: Guess, column: Column, looks: Sequence[Look], zoned: bool) -> Line | None:
+    """The entity's time, whatever it is called, where the extract has a single one and nothing else takes it."""
+    taken = {match.look.field.name for match in best.matches.values()}
+    found = [look for look in looks if (look.times or look.epoch) and look.field.name not in taken]
+    if column.name != best.entity.time or len(found) != 1:
+        return None
+    expression, doubt, note = converted(column, found[0], zoned=zoned)
+    reasons = "; ".join(part for part in ("the only time that there is", doubt) if part)
+    return Line(column.name, expression, reasons, note, (found[0].field,))
 
 
 def event_type() -> Line:

@@ -63,12 +63,18 @@ def made_key(best: Guess, name: str, looks: Sequence[Look], sample: Sample) -> L
     for left, right in (*product(people, moments), *pairwise(near)):
         share = uniqueness(sample, [left, right])
         if share >= _NEARLY_ALL:
-            told = "together are" if share == 1 else f"are in {share:.1%} of its rows, and one without is quarantined"
-            doubt = f"no column is unique in the sample; {left.name} and {right.name} {told}"
+            told = "are" if share == 1 else f"nearly are{_lacking(left, right)}"
+            doubt = f"no column is unique in the sample; {left.name} and {right.name} together {told}"
             return Line(name, f"concat({left.reference}, ' ', {right.reference})", doubt, "", (left, right))
     doubt = "no column is unique in the sample: known by the content, so a record that changes is a new one"
     fields = [item.field for item in full]
     return Line(name, f"sha2({_joined(fields)}, 256)", doubt, "", tuple(fields))
+
+
+def _lacking(left: Field, right: Field) -> str:
+    """How many rows a key of two would not know."""
+    lacking = sum(1 for pair in zip(left.texts, right.texts, strict=True) if None in pair)
+    return f": {lacking} of {len(left.texts)} rows lack one and would be quarantined" if lacking else ""
 
 
 def _joined(fields: Sequence[Field]) -> str:

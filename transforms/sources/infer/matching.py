@@ -1,7 +1,7 @@
 """Which raw column is which canonical one, and which entity the rows are: by names and by values."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from transforms.schemas import ENTITIES, Column, Entity
 from transforms.sources.infer.names import NAMES, likeness
@@ -60,6 +60,10 @@ def guess(entity: Entity, looks: Sequence[Look], maps: Sequence[Look]) -> Guess:
         if score >= LEAST and column.name not in matches and look.field.name not in used:
             matches[column.name] = Match(column, look, score)
             used.add(look.field.name)
+    if "amount" in matches and "amount_local" in entity.types and "amount_local" not in matches:
+        # the only amount is the one that was charged: the one in the base currency is made of it
+        alone = matches.pop("amount")
+        matches["amount_local"] = replace(alone, column=next(c for c in entity.columns if c.name == "amount_local"))
     return Guess(entity, matches, _entity_score(entity, matches, len(looks)))
 
 

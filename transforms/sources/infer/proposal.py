@@ -53,7 +53,8 @@ def propose(sample: Sample, known: Known, entity: str | None = None, *, name: st
         used |= set(ACCESS_LOG)
     extract, extract_doubt = _extract(best)
     return Proposal(
-        entity=best.entity, entity_doubt=doubt, sample=sample, columns=in_order(lines), ids=ids, extract=extract,
+        entity=best.entity, entity_doubt=doubt, sample=sample, columns=in_order([_bare(line) for line in lines]),
+        ids=[_bare(line) for line in ids], extract=extract,
         extract_doubt=extract_doubt,
         local_times=[line.name for line in lines if line.note == columns.LOCAL],
         told_times=any(line.note == columns.TOLD for line in lines) or sample.format == "access_log",
@@ -80,6 +81,12 @@ def _chosen(sample: Sample, looks: Sequence[Look], maps: Sequence[Look], entity:
         return first, ""
     names = f"it may be {second.entity.name}" if first.score > 0 else "its columns look like none of the entities"
     return first, f"not sure: {names}; --entity settles it (one of {', '.join(ENTITIES)})"
+
+
+def _bare(line: Line) -> Line:
+    """A text alone needs no trim: silver's texts have no blanks around them."""
+    alone = line.expression in {item.reference for item in line.reads} and line.expression.startswith("trim(")
+    return replace(line, expression=line.expression[5:-1]) if alone else line
 
 
 def _extract(best: Guess) -> tuple[str, str]:

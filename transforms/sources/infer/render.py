@@ -9,6 +9,7 @@ import yaml
 from transforms.sources.infer.lines import Known, Line
 from transforms.sources.infer.paths import Place
 from transforms.sources.infer.proposal import Proposal
+from transforms.sources.infer.sample import Sample
 
 _WIDEST = 110
 
@@ -27,11 +28,12 @@ def rendered(proposal: Proposal, *, name: str, place: Place, told: str, known: K
         *_read(proposal, place),
         *_keyed("extract", proposal.extract, proposal.extract_doubt),
         *(["when_missing: keep"] if proposal.extract == "snapshot" and not proposal.entity.person else []),
-        "duplicates: drop",
+        *_keyed("duplicates", "drop", _equal_rows(proposal.sample)),
         *_lines("columns", proposal.columns),
         *(f"  # {note}" for note in proposal.notes),
         *_lines("ids", proposal.ids),
         *_no_ids(proposal),
+        *(_keyed("where", proposal.sample.where) if proposal.sample.where else []),
         *_unused(proposal),
     ]
     return "\n".join(parts) + "\n"
@@ -102,6 +104,13 @@ def _lines(key: str, lines: Sequence[Line]) -> Iterator[str]:
         yield f"{key}:"
     for line in lines:
         yield from _keyed(line.name, line.expression, line.doubt, "  ")
+
+
+def _equal_rows(sample: Sample) -> str:
+    equal = sample.rows - len(sample.distinct_rows)
+    if not equal:
+        return ""
+    return f"{equal} of {sample.rows} rows are equal to an earlier one: drop counts them once, keep each time"
 
 
 def _no_ids(proposal: Proposal) -> Iterator[str]:

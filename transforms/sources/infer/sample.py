@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import Any
 
@@ -10,6 +10,7 @@ from transforms.errors import DefinitionError
 from transforms.expressions import compile_expression
 
 MOST_ROWS = 20_000
+LINE = "value"  # what Spark calls a line of a text file
 _MOST_LOOKED_AT = 2_000
 _DEEPEST = 3
 
@@ -46,7 +47,8 @@ class Sample:
     """Some rows of an extract. `columns`: raw column -> texts, all of one length.
 
     `format` and `options` are what `read` needs; `doubts`: key of `options` (or `format`) -> why it is not sure.
-    `whole`: these are all the rows there are.
+    `whole`: these are all the rows there are. `padded`: columns whose texts have blanks around them.
+    `parts`: the names of what a line of text, its only column, is parted into by blanks; `where`: which rows are meant.
     """
 
     format: str
@@ -54,6 +56,9 @@ class Sample:
     options: dict[str, Any] = field(default_factory=dict)
     doubts: dict[str, str] = field(default_factory=dict)
     whole: bool = True
+    padded: frozenset[str] = frozenset()
+    parts: tuple[str, ...] = ()
+    where: str = ""
 
     @property
     def rows(self) -> int:
@@ -67,9 +72,12 @@ class Sample:
 
     @cached_property
     def fields(self) -> list[Field]:
-        """All columns, and for each that holds JSON objects the values within."""
+        """All columns, and for each that holds JSON objects the values within; or the parts of lines of text."""
+        if self.parts:
+            return [_part(self.columns[LINE], place, name) for place, name in enumerate(self.parts)]
         readable = ((name, texts) for name, texts in self.columns.items() if quoted(name))
-        return [field for name, texts in readable for field in _within(name, "", texts)]
+        found = (field for name, texts in readable for field in _within(name, "", texts))
+        return [replace(f, reference=f"trim({f.reference})") if f.column in self.padded else f for f in found]
 
     @property
     def unreadable(self) -> list[str]:
@@ -80,6 +88,13 @@ class Sample:
     def whole_fields(self) -> dict[str, Field]:
         """The columns as they are."""
         return {name: _field(name, "", name, texts) for name, texts in self.columns.items() if quoted(name)}
+
+
+def _part(lines: Sequence[str | None], place: int, name: str) -> Field:
+    """What stands at a place of lines that blanks part."""
+    parts = [(line or "").split() for line in lines]
+    texts = tuple(said(found[place]) if place < len(found) else None for found in parts)
+    return Field(name, f"split(trim({LINE}), ' +')[{place}]", texts, LINE)
 
 
 @cache
