@@ -34,9 +34,10 @@ def run(night: Night) -> None:
     plan = plan_tags(night.conf.tags, timezone=night.conf.pipeline.timezone)
     forget_entities_without_tags(night, plan)
     newest = newest_batches(night, plan)
-    known = night.load(GOLD_CUSTOMER).select("customer_id")
+    known = night.load(GOLD_CUSTOMER).select("customer_id").persist()
+    nodes = nodes_of(night, known).persist()  # for every entity's rows
     with ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(lambda entity: save_entity(night, plan, entity, known, newest), plan.entities))
+        list(pool.map(lambda entity: save_entity(night, plan, entity, known, nodes, newest), plan.entities))
     save_customer(night, plan)
     night.figure("tags", len(plan.tags))
     night.figure("scans", sum(len(entity.scans) for entity in plan.entities))
@@ -64,7 +65,9 @@ def newest_batches(night: Night, plan: TagPlan) -> dict[str, Any]:
     return {row.entity: row.newest for row in reduce(DataFrame.unionByName, views).collect() if row.newest}
 
 
-def save_entity(night: Night, plan: TagPlan, entity: EntityPlan, known: DataFrame, newest: dict[str, Any]) -> None:
+def save_entity(
+    night: Night, plan: TagPlan, entity: EntityPlan, known: DataFrame, nodes: DataFrame, newest: dict[str, Any]
+) -> None:
     """Compute and write tag/<entity>. An entity whose sources never came has no table: its tags are NULL."""
     table = tag_table(entity.entity, columns_in(plan, entity.entity))
     if entity.entity not in newest:
@@ -75,7 +78,7 @@ def save_entity(night: Night, plan: TagPlan, entity: EntityPlan, known: DataFram
     for tag in silent:
         since = newest[entity.entity]
         night.warn(f"{tag.tag}: {entity.entity} has been silent since {since}, longer than {tag.max_age}d: NULL")
-    rows = rows_of(night, entity, known)
+    rows = rows_of(night, entity, nodes)
     frame = evaluate.over_rows(
         rows, customers=known, plan=entity, day=night.day, as_of=night.as_of, withheld={tag.tag for tag in silent}
     )
@@ -86,13 +89,14 @@ def _is_silent(night: Night, tag: Tag, newest: Any) -> bool:
     return bool(tag.max_age and newest and newest < night.day - timedelta(days=tag.max_age))
 
 
-def rows_of(night: Night, entity: EntityPlan, known: DataFrame) -> DataFrame:
+def nodes_of(night: Night, known: DataFrame) -> DataFrame:
+    """The known customers' nodes, as silver names them. Grain: a node."""
+    owned = night.load(IDENTITY_RECORD).join(known, "customer_id", "left_semi")
+    return owned.select(F.col("record_id").alias("_node"), "customer_id")
+
+
+def rows_of(night: Night, entity: EntityPlan, nodes: DataFrame) -> DataFrame:
     """The entity's rows of known customers, as this night may see them: the columns that its tags read."""
-    nodes = (
-        night.load(IDENTITY_RECORD)
-        .join(known, "customer_id", "left_semi")
-        .select(F.col("record_id").alias("_node"), "customer_id")
-    )
     return night.view(entity.entity).select("_node", *sorted(entity.columns)).join(nodes, "_node").drop("_node")
 
 
