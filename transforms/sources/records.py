@@ -40,9 +40,9 @@ def with_ids(rows: DataFrame, entity: Entity, types: Iterable[str], *, few: bool
     maps = [
         F.when(F.size(found) > 0, F.create_map(F.lit(kind), found)).otherwise(nothing) for kind, found in values.items()
     ]
-    return rows.withColumn("ids", F.map_concat(nothing, *maps)).withColumn(
-        "_ids", F.nullif(F.to_json("ids"), F.lit("{}"))
-    )
+    # most sources give one kind, and to put maps together is slow
+    ids = maps[0] if len(maps) == 1 else F.map_concat(nothing, *maps)
+    return rows.withColumn("ids", ids).withColumn("_ids", F.nullif(F.to_json("ids"), F.lit("{}")))
 
 
 def _values(kind: str, given: Iterable[str], entity: Entity) -> SparkColumn:
