@@ -101,18 +101,17 @@ def _new_files(
 def _land(night: Night, source: Source, taken: Taken) -> Landed:
     if source.read.format == JDBC:
         return _land_answer(night, source)
-    before = taken.get(source.source, {})
-    files, new = _new_files(night, source, before)
-    result = Landed(source, signature(new), _rewritten(night, source, files, before))
-    _tell_of_late(night, source, (file for file in files if file not in new and file.name not in before))
-    if not any(file.file_date == night.day for file in new):
-        result.missing = _expected(night, source)
-    if not new:
-        return result
+    before, result = taken.get(source.source, {}), Landed(source)
     try:
-        check_whole(source, new)
-        result.rows = land_files(night, source, new)
-        result.files = new
+        files, new = _new_files(night, source, before)
+        result.offered, result.rewritten = signature(new), _rewritten(night, source, files, before)
+        _tell_of_late(night, source, (file for file in files if file not in new and file.name not in before))
+        if not any(file.file_date == night.day for file in new):
+            result.missing = _expected(night, source)
+        if new:
+            check_whole(source, new)
+            result.rows = land_files(night, source, new)
+            result.files = new
     except GoneError:
         raise
     except DataError as error:

@@ -1,7 +1,7 @@
 """The quality of a night: what silver counted and what it brought, judged, told in `ops/quality`, and the gate."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,13 @@ _TELLS_OF = {
 
 
 def account(
-    night: Night, day: date, *, landed: Mapping[str, int], fates: Counts, reasons: Counts, broken: Counts
-) -> None:
+    night: Night, day: date, *, landed: Mapping[str, int], fates: Counts, reasons: Counts, broken: Counts,
+    only: Collection[str] | None = None,
+) -> None:  # fmt: skip
     """Judge a day's rows, tell of every check, and stop where one that must hold does not.
 
     landed: source -> rows. fates, reasons (rules that refused rows), broken (checks of the YAML):
-    source -> which -> rows.
+    source -> which -> rows. only: the sources that are looked at (a replay); None: all, and pages are written.
     Of a day before the night's own (a full refresh) only what looked at each row is judged again.
     Raises DataError with a line for each check that ends the night; PortraitError where the gate cannot judge.
     """
@@ -45,11 +46,11 @@ def account(
         )
     ]  # fmt: skip
     if day == night.day:
-        found.extend(_of_night(night, landed, fates))
+        found.extend(_of_night(night, landed, fates, only))
     tables = {source.table.table.name: source.table.table for source in sources}
     schemas = {name: columns_of(night, table) for name, table in sorted(tables.items()) if night.has(table)}
     measured = time.monotonic()
-    passed = gate.judge(_request(night, day, found, schemas))
+    passed = gate.judge(_request(night, day, found, schemas, paged=day == night.day and only is None))
     night.figure(
         "checking", {"checks": len(passed), "measuring": measured - began, "judging": time.monotonic() - measured}
     )
@@ -63,10 +64,13 @@ def pages_of(lakehouse: Lakehouse, day: date) -> Path:
     return Path(lakehouse.uri) / "ops" / "reports" / f"{day}_checks"
 
 
-def _of_night(night: Night, landed: Mapping[str, int], fates: Counts) -> Iterator[Finding]:
+def _of_night(
+    night: Night, landed: Mapping[str, int], fates: Counts, only: Collection[str] | None
+) -> Iterator[Finding]:
     """The checks of what landed as a whole; what was measured is kept for the nights to come."""
     before = nights_before(night)
     measured = measures_of(night, landed, fates, before)
+    measured = {name: tonight for name, tonight in measured.items() if only is None or name in only}
     night.figure("owners", {name: night.conf.sources[name].owner for name in measured})
     night.figure("measures", {name: tonight.told() for name, tonight in measured.items() if tonight.landed})
     for name, tonight in measured.items():
@@ -77,7 +81,12 @@ def _of_night(night: Night, landed: Mapping[str, int], fates: Counts) -> Iterato
 
 
 def _request(
-    night: Night, day: date, found: Sequence[Finding], schemas: Mapping[str, list[dict[str, str | None]]]
+    night: Night,
+    day: date,
+    found: Sequence[Finding],
+    schemas: Mapping[str, list[dict[str, str | None]]],
+    *,
+    paged: bool,
 ) -> dict[str, Any]:
     """What the gate is asked: a suite a source, and one a table for its schema."""
     suites = [
@@ -85,7 +94,7 @@ def _request(
         *(_schema_suite(table, columns) for table, columns in schemas.items()),
     ]
     return {
-        "folder": str(pages_of(night.lakehouse, day)) if day == night.day else None, "report": f"../{day}.html",
+        "folder": str(pages_of(night.lakehouse, day)) if paged else None, "report": f"../{day}.html",
         "title": f"Night of {day}, run {night.run_id}", "suites": suites,
     }  # fmt: skip
 

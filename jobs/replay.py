@@ -100,7 +100,12 @@ def _told_anew(stage: pipeline.Stage) -> pipeline.Stage:
 
 def _again(night: Night, *, found: Look) -> None:
     """Stage `silver` of a replay: back to the night before the first row that passes, and on from there."""
-    since = found.since
+    landed = {(row["_batch_date"], row["source"]) for row in night.rows(OPS_FILE) if row["source"] in found.since}
+    # late files: what a later night confirmed stands in older versions too, so all of such a source is refined again
+    since = {
+        name: min(at for at, source in landed if source == name) if night.conf.sources[name].read.lookback else day
+        for name, day in found.since.items()
+    }
     _check_bronze(night, since)
     before = night.load(QUARANTINE)
     for entity in ENTITIES.values():
@@ -108,7 +113,6 @@ def _again(night: Night, *, found: Look) -> None:
         if of_entity and night.has_rows(entity.table):
             _take_back(night, entity, of_entity)
     night.save(before.where(~_from_on("_batch_date", since)), QUARANTINE)
-    landed = {(row["_batch_date"], row["source"]) for row in night.rows(OPS_FILE) if row["source"] in since}
     for day in sorted({day for day, source in landed if day >= since[source]}):
         silver.refine_day(night, day, only={source for source, first in since.items() if first <= day})
     _tell(night, before, found)
@@ -142,8 +146,20 @@ def _take_back(night: Night, entity: Entity, since: Mapping[str, date]) -> None:
     touched = rows.where(undone | reopened).select(data_file("_path").alias("file")).distinct().collect()
     files = [row["file"] for row in touched]
     kept = night.load_files(entity.table, files).where(~undone)
-    opened = kept.withColumn("_valid_to", F.when(~reopened, F.col("_valid_to")))
-    night.save(opened, entity.table, mode="append", removed=files)
+    until = _ends_that_stay(kept.where(reopened), rows.where(~undone))
+    opened = kept.join(until, ["record_id", "_batch_date"], "left").withColumn(
+        "_valid_to", F.when(reopened, F.col("_until")).otherwise(F.col("_valid_to"))
+    )
+    night.save(opened.drop("_until"), entity.table, mode="append", removed=files)
+
+
+def _ends_that_stay(opened: DataFrame, kept: DataFrame) -> DataFrame:
+    """When versions end all the same, for one that came later and is kept. Grain: a version that ends (`_until`)."""
+    begins = F.greatest("_batch_date", "event_date").alias("_from")
+    later = kept.select("record_id", F.col("_batch_date").alias("_later"), begins)
+    both = opened.select("record_id", "_batch_date").join(later, "record_id", "inner")
+    met = both.where(F.col("_later") > F.col("_batch_date"))
+    return met.groupBy("record_id", "_batch_date").agg(F.min("_from").alias("_until"))
 
 
 def _from_on(column: str, since: Mapping[str, date]) -> "SparkColumn":

@@ -61,7 +61,7 @@ def run(night: Night) -> None:
         return
     for table in [*(entity.table for entity in ENTITIES.values()), QUARANTINE]:
         night.forget(table)
-    for day in sorted({row["_batch_date"] for row in night.rows(OPS_FILE)}):
+    for day in sorted({night.day, *(row["_batch_date"] for row in night.rows(OPS_FILE))}):
         refine_day(night, day)
 
 
@@ -75,11 +75,10 @@ def refine_day(night: Night, day: date, *, only: Collection[str] | None = None) 
             batches = list(pool.map(lambda item: parsed_batch(night, item[0], item[1], day, landed), work))
         list(pool.map(lambda batch: _refine(night, batch), batches))
     reasons = _quarantine(night, batches)
-    for batch in batches:
-        if batch.aside:
-            remove_folder(batch.aside)
+    for folder in (batch.aside for batch in batches if batch.aside):
+        remove_folder(folder)
     night.spark.catalog.clearCache()
-    _account(night, batches, landed, reasons, day)
+    _account(night, batches, landed, reasons, day, only)
 
 
 def _landed(night: Night, day: date, only: Collection[str] | None) -> dict[str, int]:
@@ -246,6 +245,7 @@ def _quarantine(night: Night, batches: Sequence[Batch]) -> dict[str, dict[str, i
     """All that was refused tonight, in one commit. Gives source -> reason -> how often."""
     refusing = [batch for batch in batches if any(fates["quarantined"] for fates in batch.fates.values())]
     frames = [refine.quarantined(batch.rows, batch.entity) for batch in refusing]
+    night.figure("reasons", {})
     if not frames:
         return {}
     night.save(functools.reduce(DataFrame.unionByName, frames), QUARANTINE, mode="append")
@@ -261,14 +261,15 @@ def _quarantine(night: Night, batches: Sequence[Batch]) -> dict[str, dict[str, i
 
 
 def _account(
-    night: Night, batches: Sequence[Batch], landed: dict[str, int], reasons: dict[str, dict[str, int]], day: date
-) -> None:
+    night: Night, batches: Sequence[Batch], landed: dict[str, int], reasons: dict[str, dict[str, int]], day: date,
+    only: Collection[str] | None,
+) -> None:  # fmt: skip
     """Every row that landed has one fate, and the checks of the night hold."""
     fates = {source: told for batch in batches for source, told in batch.fates.items()}
     broken = {source: told for batch in batches for source, told in batch.broken.items()}
     night.figure("fates", fates)
     night.figure("closed", {batch.entity.name: batch.closed for batch in batches if batch.closed})
-    quality.account(night, day, landed=landed, fates=fates, reasons=reasons, broken=broken)
+    quality.account(night, day, landed=landed, fates=fates, reasons=reasons, broken=broken, only=only)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from jobs.runtime.database_refusals import refusal
 from jobs.runtime.extracts import bronze_table, of_night, read_extract
 from jobs.runtime.files import ExtractFile
 from jobs.runtime.formats.delimited import unclosed
-from jobs.runtime.formats.dialect import Dialect
+from jobs.runtime.formats.dialect import Dialect, can_break
 from jobs.runtime.formats.landing import named
 from jobs.runtime.formats.unpacked import clean, is_utf8
 from jobs.runtime.night import Night
@@ -65,18 +65,18 @@ def _landed_rows(night: Night, source: Source, files: list[ExtractFile], scratch
     saved = night.save(raw.observe(seen, *_signs(source, list(names))), table, mode="append")
     if seen.get["unclosed"]:
         # values hold line breaks, it seems: the reader that knows them decides, and refuses what is neither
-        night.take_back(table, before)
+        night.take_back(table, before, rows=saved.rows)
         return _landed_rows(night, source.with_options(multiline=True), files, scratch)
     told = seen.get
     if told["longest"]:
-        night.take_back(table, before)
+        night.take_back(table, before, rows=saved.rows)
         raise DataError(
             f"source {source.source}: {told['longest_in']}: has a record of {told['longest']:,} bytes, more than "
             f"{LONGEST_RECORD:,}: is a line end missing, or a quote never closed? Deliver it again"
         )
     share = (seen.get["broken"] or 0) / max(saved.rows, 1)
     if share > MOST_BROKEN_TEXT or (source.extract == "snapshot" and not saved.rows):
-        night.take_back(table, before)
+        night.take_back(table, before, rows=saved.rows)
         what = "is not in the encoding it is read in (read.options.encoding)" if share else "holds no record"
         raise DataError(f"source {source.source}: {seen.get['example'] or files[-1].path}: {what}; deliver it again")
     if (seen.get["odd"] or 0) > MOST_BROKEN_TEXT * saved.rows:
@@ -136,7 +136,7 @@ def _write_answer(
     rows = named(rows.withColumnsRenamed(landed), landed)
     saved = night.save(of_night(rows, day=night.day, ingested_at=night.started_at), table, mode="append")
     if source.extract == "snapshot" and not saved.rows:
-        night.take_back(table, before)
+        night.take_back(table, before, rows=saved.rows)
         raise DataError(
             f"source {source.source}: {source.read.table or 'read.query'} gave no row, and a snapshot of nothing would "
             "close every record; if that is right, set when_missing: keep and extract: changes"
@@ -156,7 +156,7 @@ def _signs(source: Source, names: list[str]) -> list[SparkColumn]:
     # a reader of single bytes takes any text: another encoding shows as control characters, or long runs of accents
     odd = F.lit(False) if is_utf8(source) else text.rlike(_ODD_TEXT)
     length = F.octet_length(text) + F.coalesce(F.octet_length("_corrupt"), F.lit(0))
-    told = source.read.format == "csv" and "multiline" not in source.read.options
+    told = source.read.format == "csv" and "multiline" not in source.read.options and can_break(Dialect.of(source))
     open_quotes = F.max(unclosed(Dialect.of(source))) if told else F.lit(None).cast("boolean")
     return [
         F.sum(F.when(broken, 1).otherwise(0)).alias("broken"),

@@ -44,7 +44,7 @@ def _told(spark: "SparkSession", error: Exception) -> Iterator[tuple[str, str]]:
             yield "", "No suitable driver"
         cause = cause.getCause()
     # an executor's error comes as text alone
-    if match := re.search(r"\bjava\.sql\.SQL\w*Exception|\b[\w.]+\.\w*SQL\w*Exception: (.*)", str(error)):
+    if match := re.search(r"\b(?!org\.apache\.spark)[a-z][\w.]*\.\w*SQL\w*Exception: (.*)", str(error)):
         yield "", match[1] or ""
 
 

@@ -211,10 +211,14 @@ class Night:
             self.stage.rows += rows
         return Saved(version, rows)
 
-    def take_back(self, table: Table, version: int | None) -> None:
-        """Undo a write of this stage: the table's content is that of `version` again (None: there was no table)."""
-        restored = self.lakehouse.take_back(table.name, version)
+    def take_back(self, table: Table, version: int | None, *, rows: int) -> None:
+        """Undo a write of this stage, of so many rows: the table's content is that of `version` again.
+
+        None: this night's state had no such table. A release may still name one, so what lies there stays.
+        """
+        restored = self.lakehouse.take_back(table.name, version) if version is not None else None
         with self._lock:
+            self.stage.rows -= rows
             for state in (self.versions, self.stage.outputs):
                 state.pop(table.name, None)
                 if restored is not None:

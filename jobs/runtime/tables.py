@@ -124,10 +124,17 @@ class Lakehouse:
         `keep`: tables that some release names; they stay where they are even if this state has none of them.
         Gives the versions that hold this content now: rolling back is a commit of its own.
         """
+        self._forget_halves()
         for table in list(self.tables()):
             if table not in expected and table not in keep:
                 self.take_back(table, None)
         return {table: self.take_back(table, version) or version for table, version in expected.items()}
+
+    def _forget_halves(self) -> None:
+        """Rows that a run that died had set aside, in clear, on their way."""
+        root = Path(self.uri)
+        for folder in (root / "_landing", *root.glob("silver/*/*/part=aside")):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def holds(self, table: str, version: int) -> bool:
         """Can the table be read at that version?"""

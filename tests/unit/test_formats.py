@@ -139,8 +139,8 @@ def test_a_row_that_is_not_as_its_header_says_damages_no_other(land: Land) -> No
 @pytest.mark.parametrize(
     ("data", "options", "told"),
     [
-        (b"id,name,id\n1,2,3\n", {}, "the header has the name 'id' twice"),
-        (b"id,,name\n1,2,3\n", {}, "a column without a name"),
+        (b"id,name,id\n1,2,3\n", {}, "the header has one name for columns 1 and 3"),
+        (b"id,,name\n1,2,3\n", {}, "the header has no name for column 2"),
         (b"\n\n", {}, "holds nothing, not even a header"),
         (b'id,"name\n' + b"1,2\n" * 9, {}, "a quote that does not close"),
         (b"c," * 1_000_000 + b"c\n", {}, "1000001 fields, more than the 10000"),

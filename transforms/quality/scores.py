@@ -13,7 +13,7 @@ Scores = dict[str, dict[str, float]]  # source -> dimension -> 0 to 100
 
 
 def judged(rows: Iterable[Mapping[str, Any]]) -> dict[date, list[Mapping[str, Any]]]:
-    """Date -> the checks that its newest run told of, each as it was told last. Oldest date first.
+    """Date -> the checks that the newest run told of each source, each as it was told last. Oldest date first.
 
     A run tells of earlier dates too where it works through them anew; what counts for a date is the run that was
     for it.
@@ -22,10 +22,15 @@ def judged(rows: Iterable[Mapping[str, Any]]) -> dict[date, list[Mapping[str, An
     own: dict[str, date] = {}
     for row in told:
         own[row["run_id"]] = max(row["date"], own.get(row["run_id"], row["date"]))
-    newest = {row["date"]: row["run_id"] for row in told if own[row["run_id"]] == row["date"]}
-    nights: dict[date, dict[tuple[str, ...], Mapping[str, Any]]] = {day: {} for day in sorted(newest)}
+    # a replay tells of some sources alone: the others stay as the night before it told of them
+    newest = {
+        (row["date"], row["source"]): row["run_id"] for row in told if own[row["run_id"]] == row["date"]
+    }  # fmt: skip
+    nights: dict[date, dict[tuple[str, ...], Mapping[str, Any]]] = {
+        day: {} for day in sorted({day for day, _ in newest})
+    }
     for row in told:
-        if newest.get(row["date"]) == row["run_id"] and not row["check"].startswith(COUNTED):
+        if newest.get((row["date"], row["source"])) == row["run_id"] and not row["check"].startswith(COUNTED):
             nights[row["date"]][row["table"], row["source"] or "", row["check"]] = row
     return {day: list(checks.values()) for day, checks in nights.items()}
 

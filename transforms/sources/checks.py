@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from transforms.definitions import Definition, days, nearest
 from transforms.errors import DefinitionError
-from transforms.schemas import ENTITIES
+from transforms.schemas import CORRUPT, ENTITIES
 
 if TYPE_CHECKING:
     from transforms.sources.definition import Source
@@ -144,7 +144,8 @@ def _reserved(source: "Source") -> set[str]:
     of_columns = {
         name for column in source.table.types for name in (f"has_{column}", f"{column}_as_filled", f"{column}_as_large")
     }
-    return always | of_columns
+    of_rows = {CORRUPT, *(f"no_{name}" for name in source.table.types), f"implausible_{source.table.time}"}
+    return always | of_columns | of_rows
 
 
 def check_known(sources: Mapping[str, "Source"]) -> None:

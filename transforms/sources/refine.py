@@ -77,7 +77,7 @@ def refined(
         .transform(
             with_reasons,
             entity,
-            flaws={**rules.flaws(), **own_flaws(sources, day, as_of)},
+            flaws=_either(rules.flaws(), own_flaws(sources, day, as_of)),
             as_of=as_of,
             ranking=ranking,
         )
@@ -115,6 +115,11 @@ def contested(rows: DataFrame, sources: Sequence[CompiledSource]) -> DataFrame:
     """As `versions.contested`, of the records that are not restated together with others."""
     whole = [compiled.source.source for compiled in sources if compiled.source.whole]
     return versions.contested(rows.where(~F.col("source").isin(*whole)) if whole else rows)
+
+
+def _either(always: dict[str, SparkColumn], own: dict[str, SparkColumn]) -> dict[str, SparkColumn]:
+    """The entity's rules and the user's: of one name they are one rule, which either violates."""
+    return {**always, **{name: always[name] | broken if name in always else broken for name, broken in own.items()}}
 
 
 def own_flaws(sources: Sequence[CompiledSource], day: date, as_of: datetime) -> dict[str, SparkColumn]:

@@ -15,6 +15,7 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from jobs.runtime.console import scrubbed
 from jobs.runtime.files import ExtractFile
 from jobs.runtime.formats.landing import Landing, file_column, named
 from transforms.errors import DataError, DefinitionError
@@ -147,5 +148,5 @@ def _spark_options(landing: Landing) -> dict[str, str]:
 
 
 def _unreadable(landing: Landing, files: list[ExtractFile], error: Exception) -> DataError:
-    told = str(getattr(error, "java_exception", error)).splitlines()[0][:200]
+    told = scrubbed(str(getattr(error, "java_exception", error)).splitlines()[0][:200])
     return landing.refused(files[-1].path, f"Spark cannot read it as {landing.source.read.format} ({told})")

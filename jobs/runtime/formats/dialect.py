@@ -121,10 +121,14 @@ def _header(landing: Landing, dialect: Dialect, file: ExtractFile) -> Header:
 
 
 def _check(landing: Landing, file: ExtractFile, names: tuple[str, ...]) -> None:
-    repeated = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
-    if repeated is not None or not all(names):
-        wrong = f"the name '{repeated}' twice" if repeated else "a column without a name"
-        raise landing.refused(file.path, f"the header has {wrong}", "each column needs its own")
+    # a file without its header has a person's values in its first line: places are told, not names
+    first: dict[str, int] = {}
+    for place, name in enumerate(names, start=1):
+        if not name:
+            raise landing.refused(file.path, f"the header has no name for column {place}", "each column needs its own")
+        if first.setdefault(name, place) != place:
+            wrong = f"the header has one name for columns {first[name]} and {place}"
+            raise landing.refused(file.path, wrong, "each column needs its own")
 
 
 def _start(landing: Landing, dialect: Dialect, file: ExtractFile) -> tuple[str, bool]:
@@ -158,9 +162,14 @@ def _from_record(text: str, dialect: Dialect) -> str:
     return text
 
 
+def can_break(dialect: Dialect) -> bool:
+    """Can the reader that knows line breaks in values read it? It has neither comments nor longer separators."""
+    return bool(dialect.quote) and len(dialect.sep) == 1 and not dialect.comment
+
+
 def _breaks_in_values(dialect: Dialect, text: str, whole: bool) -> bool:
     """Do quoted values in the file's first part hold line breaks?"""
-    if not dialect.quote or dialect.quote not in text or len(dialect.sep) > 1:
+    if not can_break(dialect) or dialect.quote not in text:
         return False
     looked_at = text if whole else text[:_LEAST_LOOKED_AT]
     return any("\n" in value for row in rows_of(dialect, io.StringIO(looked_at, newline="")) for value in row)
