@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 from email_validator import validate_email
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from transforms.sources.standard.agents import agent
@@ -162,6 +162,7 @@ _WORDS = st.sampled_from(
 _NAMES = st.one_of(st.none(), st.lists(_WORDS, max_size=4).map(" ".join))
 
 
+@example(None, "van van", "van van", None)
 @given(_NAMES, _NAMES, _NAMES, st.sampled_from([None, "CN", "JP", "US"]))
 @settings(max_examples=300, deadline=None)
 def test_a_name_in_standard_form_stays(

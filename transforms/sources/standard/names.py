@@ -68,7 +68,9 @@ def _western(whole: str | None, first: str | None, last: str | None, *, ordered:
     if not whole:
         certain = first and last and ordered and "," not in first + last
         joined = f"{first} {last}" if certain else None
-        return Name(joined, first, last)
+        # particles alone ('van', 'van') would be read otherwise as a whole
+        stays = joined is not None and _western(joined, first, last, ordered=ordered).full == joined
+        return Name(joined if stays else None, first, last)
     if whole.count(",") > 1:  # a list of something
         return Name(whole, first, last)
     read, comma = _read(whole), "," in whole
