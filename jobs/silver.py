@@ -12,9 +12,10 @@ from pyspark.sql import functions as F
 
 from jobs import quality
 from jobs.runtime.clock import end_of
-from jobs.runtime.commits import Written, remove_folder
+from jobs.runtime.commits import Written
 from jobs.runtime.night import FEW_ROWS, Night
 from jobs.runtime.references import currency_rates
+from jobs.runtime.stores import remove_folder
 from transforms.columns import conform
 from transforms.schemas import ENTITIES, OPS_FILE, QUARANTINE, Entity
 from transforms.sources import RULES, refine, versions, web_event
@@ -131,7 +132,7 @@ def _refine(night: Night, batch: Batch) -> None:
 
 def _mostly_meet_no_other(night: Night, batch: Batch) -> bool:
     """Can most of many rows be written as they are read, because nothing in the extract or in silver concerns them?"""
-    closing = any((c.source.extract, c.source.when_missing) == ("snapshot", "close") for c in batch.sources)
+    closing = any(c.source.closes_absent for c in batch.sources)
     return not (
         batch.few
         or RULES[batch.entity.name].complete
@@ -202,7 +203,7 @@ def _closed_by_absence(night: Night, batch: Batch) -> list[str]:
 
     A row in quarantine whose key cannot be read could be any of them, so then none closes.
     """
-    snapshots = [c.source for c in batch.sources if (c.source.extract, c.source.when_missing) == ("snapshot", "close")]
+    snapshots = [c.source for c in batch.sources if c.source.closes_absent]
     for source in snapshots:
         if batch.keyless.get(source.source):
             night.warn(

@@ -16,8 +16,9 @@ from jobs.runtime.files import ExtractFile
 from jobs.runtime.formats.delimited import unclosed
 from jobs.runtime.formats.dialect import Dialect, can_break
 from jobs.runtime.formats.landing import named
-from jobs.runtime.formats.unpacked import clean, is_utf8
+from jobs.runtime.formats.unpacked import is_utf8
 from jobs.runtime.night import Night
+from jobs.runtime.stores import remove_folder
 from transforms.errors import DataError, DefinitionError
 from transforms.expressions import names_in
 from transforms.schemas import OPS_FILE
@@ -48,11 +49,11 @@ def land_files(night: Night, source: Source, files: list[ExtractFile]) -> int:
     except (Py4JJavaError, PySparkException) as error:
         raise _unreadable(source, error) from None
     finally:
-        clean(scratch)
+        remove_folder(scratch)
 
 
 def _landed_rows(night: Night, source: Source, files: list[ExtractFile], scratch: str) -> int:
-    clean(scratch)  # what a run that died left
+    remove_folder(scratch)  # what a run that died left
     known = _known_names(night, source)
     raw = read_extract(
         night.spark, source, files, day=night.day, ingested_at=night.started_at, scratch=scratch, known=known

@@ -10,7 +10,6 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
@@ -21,6 +20,7 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 from pyarrow import fs
 from pyarrow import parquet as pq
 
+from jobs.runtime.stores import store_of
 from transforms.schemas import Table
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _new_place(table: Table, at: Mapping[str, date]) -> str:
 def _written(df: "DataFrame", uri: str, place: str, table: Table, at: Mapping[str, date]) -> Written:
     """The files that lie at a place under the table's folder, as a commit names them."""
     schema = _nullable(json.loads(df.schema.json()))
-    store, folder = _store(f"{uri}/{place}")
+    store, folder = store_of(f"{uri}/{place}")
     found = store.get_file_info(fs.FileSelector(folder, recursive=False, allow_not_found=True))
     parts = sorted((info for info in found if info.base_name.endswith(".parquet")), key=lambda info: info.base_name)
     values = {name: at[name].isoformat() for name in table.partition}
@@ -95,24 +95,6 @@ def _written(df: "DataFrame", uri: str, place: str, table: Table, at: Mapping[st
         if footer.num_rows
     )
     return Written(schema, files, sum(footer.num_rows for _, footer in footers))
-
-
-def _store(uri: str) -> tuple[fs.FileSystem, str]:
-    store, folder = fs.FileSystem.from_uri(uri if "://" in uri else Path(uri).absolute().as_uri())
-    return store, folder
-
-
-def exists(uri: str) -> bool:
-    """Is there a file or a folder?"""
-    store, folder = _store(uri)
-    return bool(store.get_file_info(folder).type != fs.FileType.NotFound)
-
-
-def remove_folder(uri: str) -> None:
-    """Remove a folder and what is in it; none there is no mistake."""
-    store, folder = _store(uri)
-    if exists(uri):
-        store.delete_dir(folder)
 
 
 def commit(uri: str, table: Table, written: Written, *, mode: Mode, removed: Collection[str] = ()) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pyarrow import ArrowException, fs
 
+from jobs.runtime.stores import store_of
 from transforms.errors import DataError
 from transforms.sources.definition import Source
 from transforms.sources.paths import fixed_folder, shape
@@ -38,7 +39,7 @@ def files_of(source: Source, pattern: str) -> list[ExtractFile]:
     """
     root = fixed_folder(pattern)
     try:
-        store, folder = fs.FileSystem.from_uri(root) if "://" in root else (fs.LocalFileSystem(), root)
+        store, folder = store_of(root)
         found = store.get_file_info(fs.FileSelector(folder, allow_not_found=True, recursive=True))
     except (OSError, ArrowException) as error:
         raise DataError(f"{source.place}: read.path: {root} cannot be listed: {error}") from None
@@ -85,7 +86,7 @@ def checksum(file: ExtractFile) -> str:
     """
     crc = 0
     try:
-        store, path = _store_of(file)
+        store, path = store_of(file.path)
         with store.open_input_stream(path) as stream:
             while part := stream.read(_PART):
                 crc = zlib.crc32(part, crc)
@@ -110,12 +111,6 @@ def signature(files: Iterable[ExtractFile]) -> str:
     """Tells whether the same files lie there still: equal for files of equal names, sizes and times."""
     told = sorted((file.name, file.size, file.modified_at.isoformat()) for file in files)
     return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
-
-
-def _store_of(file: ExtractFile) -> tuple[fs.FileSystem, str]:
-    """Where a file is read from."""
-    store, path = fs.FileSystem.from_uri(file.path) if "://" in file.path else (fs.LocalFileSystem(), file.path)
-    return store, path
 
 
 def check_whole(source: Source, files: Iterable[ExtractFile]) -> None:

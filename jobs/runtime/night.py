@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from jobs.runtime.clock import end_of
-from jobs.runtime.commits import Mode, Written, commit, exists, write_apart, write_files
+from jobs.runtime.commits import Mode, Written, commit, write_apart, write_files
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.releases import Release
 from jobs.runtime.session import open_session
 from jobs.runtime.snapshot import read_version
+from jobs.runtime.stores import exists
 from jobs.runtime.tables import STATE_IN_OPS, Lakehouse
 from transforms.errors import PortraitError
 from transforms.schemas import ENTITIES, Table

@@ -113,6 +113,11 @@ class Source(Definition):
         return self.ranks or self.duplicates == "keep"
 
     @property
+    def closes_absent(self) -> bool:
+        """Does a record end where the extract no longer has it?"""
+        return self.extract == "snapshot" and self.when_missing == "close"
+
+    @property
     def row_checks(self) -> list[Check]:
         """The checks that look at each row."""
         return [check for check in self.checks if check.expect is not None]

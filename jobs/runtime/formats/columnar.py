@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
-from pyarrow import ArrowException, fs, orc
+from pyarrow import ArrowException, orc
 from pyarrow import parquet as pq
 from pyspark.errors import PySparkException
 from pyspark.sql import Column as SparkColumn
@@ -18,6 +18,7 @@ from pyspark.sql import types as T
 from jobs.runtime.console import scrubbed
 from jobs.runtime.files import ExtractFile
 from jobs.runtime.formats.landing import Landing, file_column, named
+from jobs.runtime.stores import store_of
 from transforms.errors import DataError, DefinitionError
 from transforms.sources.texts import as_text, from_nanoseconds, without_zone
 
@@ -62,7 +63,7 @@ def _by_schema(
     by_day: dict[date, tuple[pa.Schema, str]] = {}
     for file in landing.files:
         try:
-            store, path = fs.FileSystem.from_uri(file.path) if "://" in file.path else (fs.LocalFileSystem(), file.path)
+            store, path = store_of(file.path)
             with store.open_input_file(path) as stream:
                 schema = schema_of(stream).remove_metadata()
             _check(landing, file, schema)

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from pyarrow import fs
 from pyarrow import parquet as pq
 
 from jobs.runtime.files import ExtractFile
 from jobs.runtime.formats.dialect import Dialect, Header, rows_of
 from jobs.runtime.formats.landing import Landing, file_column
 from jobs.runtime.formats.unpacked import decoded_texts, plain
+from jobs.runtime.stores import store_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -44,9 +44,7 @@ def read_multiline(
 
 def _parquet(landing: Landing, dialect: Dialect, header: Header, names: list[str], file: ExtractFile) -> str:
     schema = pa.schema([pa.field(name, pa.string()) for name in [*names, "_corrupt"]])
-    store, folder = (
-        fs.FileSystem.from_uri(landing.scratch) if "://" in landing.scratch else (fs.LocalFileSystem(), landing.scratch)
-    )
+    store, folder = store_of(landing.scratch)
     store.create_dir(folder, recursive=True)
     name = f"{landing.files.index(file)}.parquet"
     with pq.ParquetWriter(f"{folder}/{name}", schema, filesystem=store) as writer:

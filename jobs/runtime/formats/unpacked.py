@@ -5,17 +5,17 @@ single bytes, which UTF-16 and UTF-32 do not allow: such files are written plain
 """
 
 import codecs
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pyarrow import ArrowException, fs
+from pyarrow import ArrowException
 
 from jobs.runtime.files import ExtractFile
 from jobs.runtime.formats.landing import Landing
+from jobs.runtime.stores import store_of
 from transforms.sources.definition import Source
 
 PACKED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
@@ -49,7 +49,7 @@ def _opened(landing: Landing, file: ExtractFile) -> Iterator[tuple[Any, Any]]:
     """The file as it lies, and unpacked."""
     with ExitStack() as opened:
         try:
-            store, path = fs.FileSystem.from_uri(file.path) if "://" in file.path else (fs.LocalFileSystem(), file.path)
+            store, path = store_of(file.path)
             raw = opened.enter_context(store.open_input_file(path))
             kind = PACKED.get(Path(file.path).suffix)
             stream = pa.CompressedInputStream(raw, kind) if kind else raw
@@ -132,22 +132,10 @@ def decoded_texts(landing: Landing, pieces: Iterator[bytes]) -> Iterator[str]:
 
 def in_scratch(landing: Landing, place: int, pieces: Iterator[bytes], suffix: str = "txt") -> str:
     """Write pieces into a file of the landing's scratch; gives its path."""
-    store, folder = (
-        fs.FileSystem.from_uri(landing.scratch) if "://" in landing.scratch else (fs.LocalFileSystem(), landing.scratch)
-    )
+    store, folder = store_of(landing.scratch)
     store.create_dir(folder, recursive=True)
     name = f"{place}.{suffix}"
     with store.open_output_stream(f"{folder}/{name}", compression=None) as sink:
         for piece in pieces:
             sink.write(piece)
     return f"{landing.scratch}/{name}"
-
-
-def clean(scratch: str) -> None:
-    """Remove a landing's scratch with all that is in it; nothing happens where there is none."""
-    if "://" not in scratch:
-        shutil.rmtree(scratch, ignore_errors=True)
-        return
-    store, folder = fs.FileSystem.from_uri(scratch)
-    if store.get_file_info(folder).type != fs.FileType.NotFound:
-        store.delete_dir(folder)
