@@ -17,12 +17,12 @@ from pyspark.sql import types as T
 from transforms.definitions import nearest
 from transforms.errors import DataError
 from transforms.sources.definition import Source
+from transforms.sources.texts import as_text
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 FETCH_SIZE = 5000
-_ISO = "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"
 _WHOLE = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
 _NESTED = (T.ArrayType, T.MapType, T.StructType)
 
@@ -181,16 +181,7 @@ def _own_text(field: T.StructField) -> bool:
 
 def _text(field: T.StructField) -> SparkColumn:
     value = F.col(_escaped(field.name))
-    match field.dataType:
-        case T.TimestampType():
-            text = F.date_format(value, _ISO)
-        case T.BinaryType():
-            text = F.replace(F.base64(value), F.lit("\r\n"), F.lit(""))  # Spark breaks it into lines
-        case T.ArrayType() | T.MapType() | T.StructType():
-            text = F.to_json(value, {"timestampFormat": _ISO, "ignoreNullFields": "false"})
-        case _:
-            text = value.cast("string")
-    return text.alias(field.name)
+    return (as_text(value, field.dataType) if _own_text(field) else value.cast("string")).alias(field.name)
 
 
 def _escaped(name: str) -> str:

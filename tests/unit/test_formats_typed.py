@@ -56,7 +56,7 @@ TABLE = pa.table(
         "big": pa.array([Decimal("12345678901234567890.1234567890"), Decimal("0E-10")], pa.decimal128(30, 10)),
         "local": pa.array([NOON, None], pa.timestamp("us")),
         "zoned": pa.array([NOON, None], pa.timestamp("us", tz="Europe/Berlin")),
-        "raw": pa.array([b"\x00\xff", b""], pa.binary()),
+        "raw": pa.array([b"\x00\xff" * 60, b""], pa.binary()),
         "day": pa.array([date(2026, 7, 1), date(1600, 1, 1)]),
         "yes": pa.array([True, None]),
         "part": pa.array([{"a": 1, "b": [1.5, None]}, None]),

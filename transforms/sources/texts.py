@@ -24,7 +24,7 @@ def as_text(value: SparkColumn, kind: T.DataType) -> SparkColumn:
         case T.DecimalType():
             return plain_decimal(value)
         case T.BinaryType():
-            return F.base64(value)
+            return F.replace(F.base64(value), F.lit("\r\n"), F.lit(""))  # Spark breaks it into lines
         case T.ArrayType() | T.MapType() | T.StructType():
             return F.to_json(value, {"timestampFormat": f"{_TIME}XXX", "timestampNTZFormat": _TIME, **_KEEP_NULLS})
         case _:
