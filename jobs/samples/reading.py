@@ -13,13 +13,11 @@ from jobs.samples.delimited import read_delimited
 from jobs.samples.nested import read_json, read_xml
 from jobs.samples.opening import decoded, start_of
 from transforms.errors import DataError
-from transforms.sources.definition import ACCESS_LOG
+from transforms.sources.definition import ACCESS_LOG, COMBINED_LINE, COMMON_LINE, QUOTED_FIELD
 from transforms.sources.infer import MOST_ROWS, Sample
 from transforms.sources.infer.sample import as_text, said
 
-_QUOTED = r'"((?:[^"\\]|\\.)*)"'
-_COMMON = r'^(\S+) (\S+) (\S+) \[([^\]]+)\] "(\S+) (\S+)(?: ([^"\s]+))?" (\d{3}) (\d+|-)'
-_COMBINED = re.compile(rf"{_COMMON} {_QUOTED} {_QUOTED}((?: {_QUOTED})*)\s*$")
+_COMBINED = re.compile(rf"{COMBINED_LINE}((?: {QUOTED_FIELD})*)\s*$")
 _MOST_LOG_LINES = 5_000
 
 
@@ -95,13 +93,13 @@ def _access_log(path: Path, text: str, whole: bool) -> Sample | None:
     lines = [line for line in split[:_MOST_LOG_LINES] if line.strip()]
     matches = [match for line in lines if (match := _COMBINED.match(line))]
     if len(matches) < 0.8 * len(lines):
-        if sum(1 for line in lines if re.match(rf"{_COMMON}\s*$", line)) > 0.8 * len(lines):
+        if sum(1 for line in lines if re.match(rf"{COMMON_LINE}\s*$", line)) > 0.8 * len(lines):
             raise DataError(
                 f"{path}: is an access log of the common format, without referrer and agent; "
                 "have the server write the combined format"
             )
         return None
-    extra = [re.findall(_QUOTED, match[12]) for match in matches]
+    extra = [re.findall(QUOTED_FIELD, match[12]) for match in matches]
     most = max(len(fields) for fields in extra)
     names = [*ACCESS_LOG, *_extra_names(extra, most)]
     rows = [[*match.groups()[:11], *fields, *[None] * (most - len(fields))]

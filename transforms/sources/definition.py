@@ -17,6 +17,10 @@ from transforms.sources.names import raw_names
 ACCESS_LOG = (
     "host", "ident", "user", "time", "method", "url", "protocol", "status", "bytes", "referrer", "agent",
 )  # fmt: skip
+# A line of the common format, and what the combined one has after it, to Python and Java; the groups are ACCESS_LOG
+COMMON_LINE = r'^(\S+) (\S+) (\S+) \[([^\]]+)\] "(\S+) (\S+)(?: ([^"\s]+))?" (\d{3}) (\d+|-)'
+QUOTED_FIELD = r'"((?:[^"\\]|\\.)*)"'
+COMBINED_LINE = f"{COMMON_LINE} {QUOTED_FIELD} {QUOTED_FIELD}"
 # What an access log gives by itself; the YAML may set any of them otherwise.
 ACCESS_LOG_COLUMNS = {
     "occurred_at": "try_to_timestamp(time, 'dd/MMM/yyyy:HH:mm:ss Z')",

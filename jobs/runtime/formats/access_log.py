@@ -7,14 +7,11 @@ from pyspark.sql import functions as F
 
 from jobs.runtime.formats.landing import Landing, file_column, named
 from jobs.runtime.formats.unpacked import check_packed, readable
-from transforms.sources.definition import ACCESS_LOG
+from transforms.sources.definition import ACCESS_LOG, COMBINED_LINE, QUOTED_FIELD
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-# One pass of one pattern a line; the groups are those of ACCESS_LOG, and then the extra quoted fields.
-_QUOTED = r'"((?:[^"\\]|\\.)*)"'
-_ACCESS_LINE = rf'^(\S+) (\S+) (\S+) \[([^\]]+)\] "(\S+) (\S+)(?: ([^"\s]+))?" (\d{{3}}) (\d+|-) {_QUOTED} {_QUOTED}'
 _SEPARATOR = "\u0001"
 
 
@@ -23,7 +20,8 @@ def read_access_log(landing: Landing) -> "DataFrame":
     check_packed(landing)
     extra = [str(name) for name in landing.options.get("extra", [])]
     names = [*ACCESS_LOG, *extra]
-    pattern = _ACCESS_LINE + rf" {_QUOTED}" * len(extra) + r"\s*$"
+    # one pass of one pattern a line
+    pattern = COMBINED_LINE + f" {QUOTED_FIELD}" * len(extra) + r"\s*$"
     groups = _SEPARATOR.join(f"${number}" for number in range(1, len(names) + 1))
     parts = F.split(F.regexp_replace("value", pattern, groups), _SEPARATOR)
     lines = text_lines(landing, readable(landing, decoded=True)).withColumn("_parts", parts)
