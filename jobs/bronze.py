@@ -20,6 +20,8 @@ from transforms.sources.definition import Source
 AT_ONCE = 3
 # Source -> name -> the row of ops/file that an earlier night wrote.
 Taken = dict[str, dict[str, dict[str, Any]]]
+# All files of a source that lie there, and those that tonight takes.
+Listed = tuple[list[ExtractFile], list[ExtractFile]]
 
 
 @dataclass
@@ -42,23 +44,28 @@ class Landed:
 def run(night: Night) -> None:
     """Land every source's new files. Raises DataError where a required source is missing or refused."""
     taken = _taken(night)
-    _check_required(night, taken)
+    required = _check_required(night, taken)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        landed = list(pool.map(lambda source: _land(night, source, taken), night.conf.sources.values()))
+        landed = list(pool.map(lambda source: _land(night, source, taken, required), night.conf.sources.values()))
     _tell(night, landed)
     _note_files(night, landed, taken)
 
 
-def _check_required(night: Night, taken: Taken) -> None:
-    """Raise DataError where a required source has no extract of tonight, before minutes are spent on the others."""
+def _check_required(night: Night, taken: Taken) -> dict[str, Listed]:
+    """Raise DataError where a required source has no extract of tonight, before minutes are spent on the others.
+
+    Gives what was found of each required source.
+    """
+    found = {}
     for name, source in night.conf.sources.items():
         if source.read.required and source.read.format != JDBC:
-            _, new = _new_files(night, source, taken.get(name, {}))
-            if not any(file.file_date == night.day for file in new):
+            found[name] = _new_files(night, source, taken.get(name, {}))
+            if not any(file.file_date == night.day for file in found[name][1]):
                 raise DataError(
                     f"source {name}: no extract for {night.day}: {_expected(night, source)} matches no file; "
                     "deliver it, or set read.required: false"
                 )
+    return found
 
 
 def _expected(night: Night, source: Source) -> str:
@@ -89,21 +96,19 @@ def _taken(night: Night) -> Taken:
     return taken
 
 
-def _new_files(
-    night: Night, source: Source, before: Mapping[str, Mapping[str, Any]]
-) -> tuple[list[ExtractFile], list[ExtractFile]]:
+def _new_files(night: Night, source: Source, before: Mapping[str, Mapping[str, Any]]) -> Listed:
     """All files of a source that lie there, and those that tonight takes."""
     files = files_of(source, night.conf.resolve(source.read.path))
     dates = {name: row["file_date"] for name, row in before.items()}
     return files, to_take(source, files, dates, day=night.day)
 
 
-def _land(night: Night, source: Source, taken: Taken) -> Landed:
+def _land(night: Night, source: Source, taken: Taken, listed: Mapping[str, Listed]) -> Landed:
     if source.read.format == JDBC:
         return _land_answer(night, source)
     before, result = taken.get(source.source, {}), Landed(source)
     try:
-        files, new = _new_files(night, source, before)
+        files, new = listed.get(source.source) or _new_files(night, source, before)
         result.offered, result.rewritten = signature(new), _rewritten(night, source, files, before)
         _tell_of_late(night, source, (file for file in files if file not in new and file.name not in before))
         if not any(file.file_date == night.day for file in new):
