@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
 from jobs import quality
+from jobs.engines.contested import contested
 from jobs.runtime.clock import end_of
 from jobs.runtime.commits import Written
 from jobs.runtime.night import FEW_ROWS, Night
@@ -71,10 +72,12 @@ def refine_day(night: Night, day: date, *, only: Collection[str] | None = None) 
     landed = _landed(night, day, only)
     by_entity = {name: [source for source in landed if night.conf.sources[source].entity == name] for name in ENTITIES}
     work = [(ENTITIES[name], sources) for name, sources in by_entity.items() if sources]
+    most = max(landed.values(), default=0)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        with night.for_rows(max(landed.values(), default=0)):
+        with night.for_rows(most):
             batches = list(pool.map(lambda item: parsed_batch(night, item[0], item[1], day, landed), work))
-        list(pool.map(lambda batch: _refine(night, batch), batches))
+        with night.in_one_step(most):
+            list(pool.map(lambda batch: _refine(night, batch), batches))
     reasons = _quarantine(night, batches)
     for folder in (batch.aside for batch in batches if batch.aside):
         remove_folder(folder)
@@ -118,7 +121,7 @@ def _refine(night: Night, batch: Batch) -> None:
     """Judge a batch's rows, and write those that are accepted."""
     if _mostly_meet_no_other(night, batch):
         _write_apart(night, batch)
-    keys = None if batch.few or batch.aside else refine.contested(batch.rows, batch.sources).persist()
+    keys = None if batch.few or batch.aside else contested(refine.compared(batch.rows, batch.sources)).persist()
     judged = refine.judged(batch.rows, keys, batch.entity, batch.sources)
     counts = [*versions.fate_counts(batch.names), *_check_counts(batch, night)]
     if night.has_rows(batch.entity.table):
@@ -145,7 +148,7 @@ def _write_apart(night: Night, batch: Batch) -> None:
     """One pass over many rows: those that meet no other are written where silver will have them, the rest aside."""
     table = batch.entity.table
     opened = night.load(table).where(versions.is_open(batch.day)) if night.has_rows(table) else None
-    keys = versions.contested(batch.rows, opened).persist()
+    keys = contested(batch.rows, opened).persist()
     seen = Observation(f"apart {batch.entity.name} {batch.day}")
     rows = batch.rows.transform(versions.met, keys).observe(
         seen, *versions.fate_counts(batch.names), *_check_counts(batch, night, F.col("_fate").isNotNull())

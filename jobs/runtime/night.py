@@ -152,13 +152,21 @@ class Night:
     @contextmanager
     def for_rows(self, rows: int) -> Iterator[None]:
         """Expressions over few rows are interpreted: to compile them would cost more than to run them."""
-        if rows > FEW_ROWS:
-            yield
-            return
         interpreted = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
-        before = {name: str(self.spark.conf.get(name)) for name in interpreted}
+        with self._set_to(interpreted if rows <= FEW_ROWS else {}):
+            yield
+
+    @contextmanager
+    def in_one_step(self, rows: int) -> Iterator[None]:
+        """Chained steps over many rows become one, which shares what it uses twice: each would copy every column."""
+        with self._set_to({"spark.sql.optimizer.collapseProjectAlwaysInline": "true"} if rows > FEW_ROWS else {}):
+            yield
+
+    @contextmanager
+    def _set_to(self, settings: Mapping[str, str]) -> Iterator[None]:
+        before = {name: str(self.spark.conf.get(name)) for name in settings}
         try:
-            for name, value in interpreted.items():
+            for name, value in settings.items():
                 self.spark.conf.set(name, value)
             yield
         finally:

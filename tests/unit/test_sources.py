@@ -7,6 +7,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from jobs.engines.contested import contested
 from transforms.errors import DefinitionError
 from transforms.schemas import CONTACT, TRANSACTION
 from transforms.sources import refine, versions
@@ -79,7 +80,7 @@ def test_each_row_has_one_fate(spark: SparkSession) -> None:
         ("TEST", "1", at, "1", "7", None, None),
         ("C", None, at, "1", "7", None, None),
     )
-    for keys in (None, versions.contested(rows)):
+    for keys in (None, contested(rows)):
         judged = versions.judged_within(rows, keys, TRANSACTION, [compiled().source])
         fates = {row["_fate"]: row["count"] for row in judged.groupBy("_fate").count().collect()}
         # of A's three rows one counts; the equal pair is a duplicate if it wins, and superseded if it loses

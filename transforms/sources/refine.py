@@ -111,10 +111,10 @@ def judged(rows: DataFrame, keys: DataFrame | None, entity: Entity, sources: Seq
     return judged.unionByName(rows.where(~together).transform(versions.judged_within, keys, entity, defined(sources)))
 
 
-def contested(rows: DataFrame, sources: Sequence[CompiledSource]) -> DataFrame:
-    """As `versions.contested`, of the records that are not restated together with others."""
+def compared(rows: DataFrame, sources: Sequence[CompiledSource]) -> DataFrame:
+    """The rows of records that are not restated together with others."""
     whole = [compiled.source.source for compiled in sources if compiled.source.whole]
-    return versions.contested(rows.where(~F.col("source").isin(*whole)) if whole else rows)
+    return rows.where(~F.col("source").isin(*whole)) if whole else rows
 
 
 def _either(always: dict[str, SparkColumn], own: dict[str, SparkColumn]) -> dict[str, SparkColumn]:

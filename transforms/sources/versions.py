@@ -58,16 +58,9 @@ def refused() -> SparkColumn:
     return (F.size("reasons") > 0) & (F.col("_wanted") | F.col("_corrupt").isNotNull())
 
 
-def contested(rows: DataFrame, opened: DataFrame | None = None) -> DataFrame:
-    """Keys (`_key`) of the records that more than one row of the extract has, or that silver holds too.
-
-    Narrow: only the key is computed. `opened`: silver's records, with `record_id`. Grain: a key.
-    """
-    keys = rows.where(F.col("record_id").isNotNull()).groupBy(_key()).agg(F.count(F.lit(1)).alias("_rows"))
-    if opened is None:
-        return keys.where(F.col("_rows") > 1).select("_key")
-    held = opened.select(_key(), F.lit(True).alias("_held")).distinct()
-    return keys.join(held, "_key", "left").where((F.col("_rows") > 1) | F.col("_held")).select("_key")
+def keys(rows: DataFrame) -> DataFrame:
+    """`_key` of every row that tells its record: 64 bits of its hash. Narrow: nothing but the key is computed."""
+    return rows.where(F.col("record_id").isNotNull()).select(_key())
 
 
 def _key() -> SparkColumn:
@@ -76,10 +69,12 @@ def _key() -> SparkColumn:
 
 def met(rows: DataFrame, keys: DataFrame) -> DataFrame:
     """Adds `_meets`: the row is to be looked at beside others, of the extract or of silver, or it is refused; and
-    `_fate`, accepted or filtered, for the others. `keys`: from `contested`."""
+    `_fate`, accepted or filtered, for the others. `keys`: of the records that other rows are about too."""
     meets = refused() | (F.col("_wanted") & F.col("_contested").isNotNull())
     return (
-        rows.withColumn("_key", _key())
+        # few are refused, and to put a row together as JSON costs as much as to type it
+        rows.withColumn("_raw", F.when(refused(), F.col("_raw")))
+        .withColumn("_key", _key())
         .join(F.broadcast(keys.withColumn("_contested", F.lit(True))), "_key", "left")
         .withColumn("_meets", meets)
         .withColumn("_fate", F.when(~F.col("_meets"), F.when(F.col("_wanted"), "accepted").otherwise("filtered")))
@@ -91,8 +86,8 @@ def judged_within(rows: DataFrame, keys: DataFrame | None, entity: Entity, sourc
     """Adds `_fate` as far as the extract alone decides it: the newest version counts, and of equal rows one.
 
     Of two versions of one age the content decides, so that the order of rows and files does not.
-    `keys`: from `contested`; only their records are compared with each other. None: all are, which is the
-    shorter way where there are few rows.
+    `keys`: of the records that several rows are about; only these are compared. None: all are, which is the shorter
+    way where there are few rows.
     """
     versions = Window.partitionBy("record_id", candidate()).orderBy(
         version(entity, file_date(sources)).desc(), F.col("_hash").desc(), "_file"
