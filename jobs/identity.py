@@ -10,17 +10,23 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.engines.linking import Linked, link
 from jobs.runtime.night import Night
+from jobs.runtime.tables import arrow_schema
 from transforms.errors import DataError, PortraitError
 from transforms.identity import edges, stable_ids
-from transforms.identity.definition import Identity
+from transforms.identity.definition import PLACE, Identity
+from transforms.identity.edge_table import edge_table
 from transforms.identity.graph import NOBODY, Flags, Graph, Ints, coded
 from transforms.identity.guards import guard
 from transforms.identity.ledger import carry_forward
+from transforms.identity.manual import RECORD
+from transforms.identity.pairs import CONTRADICTIONS, RULES, Pairs, paired, standing
 from transforms.identity.stable_ids import Ids, Past
 from transforms.identity.survivorship import golden_records
 from transforms.schemas import (
@@ -35,7 +41,6 @@ from transforms.schemas import (
 
 # Spark does not know how little the driver hands it; about 10 MB are sent to every core rather than shuffled.
 BROADCAST_RECORDS = 100_000
-_TYPES = {"string": pa.string(), "boolean": pa.bool_(), "date": pa.date32()}
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Tonight:
     """Tonight's customers, in the codes of the graph. known: of each component. told: what was not believed."""
 
     graph: Graph
+    pairs: Pairs
     linked: Linked
     ids: Ids
     known: Flags
@@ -57,10 +63,11 @@ def run(night: Night) -> None:
     """
     identity = night.conf.identity
     graph = _graph(night, identity)
+    pairs = _pairs(night, graph)
     ledger = _released(night, LEDGER)
     place = graph.find(ledger["id_type"], ledger["id_value"])
     past = stable_ids.remember(graph, _released(night, IDENTITY_RECORD), ledger, place)
-    tonight = _customers(night, graph, past, identity)
+    tonight = _customers(night, graph, pairs, past, identity)
     _tell(night, tonight, past)
     _check_churn(night, stable_ids.churn(tonight.ids, past), identity)
     _save(night, tonight, _ledger(tonight, ledger, place, night.day))
@@ -70,35 +77,49 @@ def _graph(night: Night, identity: Identity) -> Graph:
     silver = [(entity, night.load(entity.table)) for entity in edges.LINKING if night.has(entity.table)]
     if not silver:
         raise PortraitError("identity: silver holds no records to link; run the stages before this one first")
-    tied = edges.ties(silver, day=night.day, as_of=night.as_of, types=sorted(identity.identifiers)).persist()
-    try:
-        saved = night.save(edges.edges(tied, identifiers=identity.identifiers), IDENTITY_EDGE)
-        night.figure("edges", saved.rows)
-        if saved.rows > identity.limits.driver_edges:
-            raise PortraitError(
-                f"identity: {saved.rows:,} edges are more than this machine is allowed to link "
-                f"({identity.limits.driver_edges:,}: limits.driver_edges of conf/identity.yml); "
-                "raise the limit where there is memory, about half a GB for a million edges"
-            )
-        return coded(tied.toArrow(), identity.identifiers)
-    finally:
-        tied.unpersist()
+    tied = edges.ties(silver, day=night.day, as_of=night.as_of, types=sorted(identity.identifiers))
+    graph = coded(tied.toArrow(), identity.identifiers)
+    if len(graph.tie_node) > identity.limits.driver_edges:
+        raise PortraitError(
+            f"identity: {len(graph.tie_node):,} edges are more than this machine is allowed to link "
+            f"({identity.limits.driver_edges:,}: limits.driver_edges of conf/identity.yml); "
+            "raise the limit where there is memory, about half a GB for a million edges"
+        )
+    return graph
 
 
-def _customers(night: Night, graph: Graph, past: Past, identity: Identity) -> Tonight:
+def _pairs(night: Night, graph: Graph) -> Pairs:
+    """What ties and parts records beside their identifiers: decisions by hand, and matches."""
+    before = _released(night, IDENTITY_EDGE, ds.field("rule").isin(RULES))
+    matches = standing(before.slice(0, 0) if night.refit else before, graph)
+    pairs = paired(
+        graph, night.conf.decisions, matches, CONTRADICTIONS.empty_table(), before=before, day=night.day
+    )  # fmt: skip
+    if len(pairs.unheard):
+        night.warn(
+            f"{PLACE}: manual: {len(pairs.unheard)} of the records and identifiers that decisions by hand name are "
+            "not among tonight's; identity/conflict names them and the line (kind 'unheard')"
+        )
+    return pairs
+
+
+def _customers(night: Night, graph: Graph, pairs: Pairs, past: Past, identity: Identity) -> Tonight:
     believed = guard(graph, identity.identifiers)
-    linked = link(graph, believed, identity.identifiers)
+    linked = link(graph, believed, identity.identifiers, pairs)
     key = night.conf.privacy.keys.customer[0]
     ids = stable_ids.assign(linked.part, linked.owner, graph, past, key=key, day=night.day)
     makes_known = np.isin(graph.value_type, [graph.type_code(name) for name in identity.known_by])
     known = np.isin(np.arange(len(ids.customer)), linked.owner[makes_known])
-    return Tonight(graph, linked, ids, known, pd.concat([believed.conflicts, linked.conflicts], ignore_index=True))
+    told = pd.concat([believed.conflicts, linked.conflicts], ignore_index=True)
+    return Tonight(graph, pairs, linked, ids, known, told)
 
 
 def _tell(night: Night, tonight: Tonight, past: Past) -> None:
     kinds = tonight.ids.changes["kind"].value_counts()
     told = tonight.told["kind"].value_counts()
     figures = {
+        "edges": int(tonight.graph.unfit.is_null().to_numpy(zero_copy_only=False)[tonight.graph.tie_value].sum()),
+        "matches": (~tonight.pairs.by_hand).sum(),
         "customers": len(tonight.ids.customer),
         "known": tonight.known.sum(),
         "records": len(tonight.graph.nodes),
@@ -129,6 +150,7 @@ def _save(night: Night, tonight: Tonight, ledger: pa.Table) -> None:
     """A commit a table; what the driver holds is written without Spark."""
     records = _records(tonight)
     changes = tonight.ids.changes.assign(run_id=night.run_id, date=night.day)
+    night.save(edge_table(tonight.graph, tonight.pairs), IDENTITY_EDGE)
     night.save(ledger, LEDGER)
     night.save(records, IDENTITY_RECORD)
     night.save(_table(changes, IDENTITY_CHANGE), IDENTITY_CHANGE, mode="append")
@@ -159,10 +181,17 @@ def _ledger(tonight: Tonight, before: pa.Table, place: Ints, day: date) -> pa.Ta
 
 
 def _conflicts(tonight: Tonight, day: date) -> pa.Table:
-    told = tonight.told
-    identifiers = _identifiers(tonight.graph, told["value"].to_numpy(dtype=np.int64))
-    texts = {name: column.to_pandas() for name, column in identifiers.items()}
-    return _table(told.assign(date=day, **texts), IDENTITY_CONFLICT)
+    graph, told = tonight.graph, tonight.told
+    at = told["value"].to_numpy(dtype=np.int64)
+    is_node = at >= len(graph.values)
+    of_values = _identifiers(graph, np.where(is_node, 0, at)) if len(graph.values) else {}
+    nodes = graph.nodes.take(pa.array(np.where(is_node, at - len(graph.values), 0)))
+    names = {"id_type": pa.scalar(RECORD), "id_value": nodes}
+    texts = {
+        name: pc.if_else(pa.array(is_node), names[name], of_values.get(name, names[name])).to_pandas() for name in names
+    }
+    rows = pd.concat([told.assign(**texts), tonight.pairs.unheard], ignore_index=True)
+    return _table(rows.assign(date=day), IDENTITY_CONFLICT)
 
 
 def _of_parts(tonight: Tonight, part: Ints) -> dict[str, pa.Array]:
@@ -176,19 +205,14 @@ def _identifiers(graph: Graph, at: Ints) -> dict[str, pa.Array]:
 
 
 def _table(rows: pd.DataFrame, table: Table) -> pa.Table:
-    return pa.Table.from_pandas(rows[list(table.names)], schema=_schema(table), preserve_index=False)
+    return pa.Table.from_pandas(rows[list(table.names)], schema=arrow_schema(table), preserve_index=False)
 
 
-def _schema(table: Table) -> pa.Schema:
-    types = {**_TYPES, "bigint": pa.int64(), "array<string>": pa.list_(pa.string())}
-    return pa.schema([(column.name, types[column.type]) for column in table.columns])
-
-
-def _released(night: Night, table: Table) -> pa.Table:
-    """The table as the last release names it, read without Spark; without rows on the first night."""
+def _released(night: Night, table: Table, where: ds.Expression | None = None) -> pa.Table:
+    """The table, or some of its rows, as the last release names it, read without Spark; empty on the first night."""
     version = night.base.versions.get(table.name) if night.base else None
     found = night.lakehouse.dataset(table.name, version) if version is not None else None
-    return found.to_table(columns=list(table.names)) if found else _schema(table).empty_table()
+    return found.to_table(columns=list(table.names), filter=where) if found else arrow_schema(table).empty_table()
 
 
 def _frame(night: Night, rows: pa.Table) -> DataFrame:

@@ -12,6 +12,7 @@ from jobs.runtime.releases import Release
 from jobs.runtime.tables import Lakehouse
 from transforms.errors import DataError, PortraitError
 from transforms.identity.definition import Identity
+from transforms.identity.manual import Decision, Decisions
 from transforms.schemas import (
     CONSENT,
     CONTACT,
@@ -45,6 +46,7 @@ class Nights:
     lakehouse: Lakehouse
     rules: dict = field(default_factory=lambda: dict(RULES))
     base: Release | None = None
+    decisions: Decisions = field(default_factory=Decisions)
 
     def run(self, day: int, contacts: dict, web=(), consents=(), *, release=True) -> Night:
         """contacts: key -> (ids, fields). web: cookie and e-mail of a hit. consents: ids, purpose, granted."""
@@ -64,6 +66,7 @@ class Nights:
             identity=Identity.model_validate(self.rules),
             privacy=SimpleNamespace(keys=SimpleNamespace(customer=["k" * 32])),
             pipeline=SimpleNamespace(timezone="UTC", spark={}),
+            decisions=self.decisions,
         )
         night = Night(
             conf=conf, lakehouse=self.lakehouse, day=date(2026, 3, day), run_id=f"run-{day}",
@@ -122,8 +125,8 @@ def test_three_nights(nights):
     assert owners(first)['crm:{"crm_id":["1"]}'] == a
     assert {kind for kind, _, _ in changes(first)} == {"new"} and len(changes(first)) == 5
     assert first.stage.figures == {
-        "edges": 9, "customers": 5, "known": 2, "records": 6, "new": 5, "merges": 0, "splits": 0, "retired": 0,
-        "cuts": 0, "hubs": 0, "blocked": 0, "id_churn": 0.0,
+        "edges": 9, "matches": 0, "customers": 5, "known": 2, "records": 6, "new": 5, "merges": 0, "splits": 0,
+        "retired": 0, "cuts": 0, "hubs": 0, "blocked": 0, "id_churn": 0.0,
     }  # fmt: skip
     golden = {row["customer_id"]: row for row in first.rows(GOLD_CUSTOMER)}
     assert {key: row["city"] for key, row in golden.items()} == {a: "Ulm", b: "Rom"}

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from transforms.definitions import Definition, days, nearest
 from transforms.errors import DefinitionError
+from transforms.identity.manual import Manual
 from transforms.schemas import ENTITIES, GOLDEN_FIELDS
 
 PLACE = "conf/identity.yml"
@@ -68,6 +69,7 @@ class Identity(Definition):
 
     known_by: tuple[str, ...] = Field(min_length=1)
     identifiers: dict[str, Identifier] = Field(min_length=1)
+    manual: Manual = Manual()
     survivorship: dict[str, tuple[Rule, ...]] = {}
     trust: tuple[str, ...] = ()
     limits: Limits = Limits()

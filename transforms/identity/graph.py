@@ -24,6 +24,7 @@ NOBODY = -1
 class Graph:
     """Nodes and identifiers are named by their place in `nodes` and `values`.
 
+    landed: the last day on which a version of each node that is seen tonight landed, in days since 1970.
     types: identifier types by code, in alphabetical order, with `priority` (1 strongest) beside.
     values, value_type, unfit: an identifier's text, type code, and why it cannot link (NULL where it can).
     tie_node, tie_value, first, last: a tie a row, ordered by node and identifier; dates as days since 1970.
@@ -31,6 +32,7 @@ class Graph:
 
     nodes: pa.Array
     person: Flags
+    landed: Ints
     types: tuple[str, ...]
     priority: Ints
     values: pa.Array
@@ -65,6 +67,8 @@ def coded(tied: pa.Table, identifiers: Mapping[str, Identifier]) -> Graph:
     nodes, node = ranks(tied["node"])
     person = np.zeros(len(nodes), dtype=bool)
     person[node] = tied["person"].to_numpy()
+    landed = np.zeros(len(nodes), dtype=np.int64)
+    np.maximum.at(landed, node, _days(tied["last_seen"]))
     types = tuple(sorted(identifiers))
     given = tied["id_type"].is_valid().to_numpy()
     ties = tied.filter(pa.array(given)) if not given.all() else tied
@@ -76,6 +80,7 @@ def coded(tied: pa.Table, identifiers: Mapping[str, Identifier]) -> Graph:
     return Graph(
         nodes=nodes,
         person=person,
+        landed=landed,
         types=types,
         priority=np.array([identifiers[name].priority for name in types], dtype=np.int64),
         values=texts.take(pa.array(text[at])),

@@ -22,7 +22,8 @@ class Believed:
     tie: the places in the graph of the ties that may link.
     vertex: the identifier that each of these leads to: its place in the graph, or, where an identifier fell
     silent for longer than its type's max_age, a number from len(graph.values) on for each of its earlier lives.
-    conflicts: `kind value members detail`, where value is the identifier's place in the graph.
+    conflicts: `kind value members detail`, where value is the identifier's place in the graph; a node's place is
+    counted on from the number of identifiers.
     """
 
     tie: Ints
