@@ -12,7 +12,7 @@ from jobs.runtime.releases import Release
 from jobs.runtime.tables import Lakehouse
 from transforms.errors import DataError, PortraitError
 from transforms.identity.definition import Identity
-from transforms.identity.manual import Decision, Decisions
+from transforms.identity.manual import Decisions
 from transforms.schemas import (
     CONSENT,
     CONTACT,

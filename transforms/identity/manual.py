@@ -17,6 +17,7 @@ RECORD = "record"
 COLUMNS = ("left_type", "left_value", "right_type", "right_value", "reason", "decided_by")
 # A type and the forms in which the value may be held, most likely first.
 Vertex = tuple[str, tuple[str, ...]]
+_Name = tuple[str, str]
 
 
 class Manual(Definition):
@@ -104,15 +105,17 @@ def _wrong(row: Sequence[str], header: Sequence[str], known: set[str]) -> Iterat
 
 def check_decisions(decisions: Decisions) -> None:
     """Raise DefinitionError, a line each, for a pair that is said to be both: directly, or through others."""
-    ways: dict[Vertex, list[tuple[Vertex, str]]] = {}
+    ways: dict[_Name, list[tuple[_Name, str]]] = {}
     for decision in decisions.same:
-        ways.setdefault(decision.left, []).append((decision.right, decision.place))
-        ways.setdefault(decision.right, []).append((decision.left, decision.place))
+        left, right = _name(decision.left), _name(decision.right)
+        ways.setdefault(left, []).append((right, decision.place))
+        ways.setdefault(right, []).append((left, decision.place))
     problems = []
     for decision in decisions.different:
-        if decision.left == decision.right:
+        left, right = _name(decision.left), _name(decision.right)
+        if left == right:
             problems.append(f"{decision.place}: both sides are the same; nothing is different from itself")
-        elif (chain := _chain(ways, decision.left, decision.right)) is not None:
+        elif (chain := _chain(ways, left, right)) is not None:
             through = ", ".join(chain)
             problems.append(
                 f"{decision.place}: says that two are different which {through} "
@@ -122,9 +125,14 @@ def check_decisions(decisions: Decisions) -> None:
         raise DefinitionError(*problems)
 
 
-def _chain(ways: dict[Vertex, list[tuple[Vertex, str]]], start: Vertex, end: Vertex) -> list[str] | None:
+def _name(vertex: Vertex) -> _Name:
+    kind, held = vertex
+    return kind, held[0]
+
+
+def _chain(ways: dict[_Name, list[tuple[_Name, str]]], start: _Name, end: _Name) -> list[str] | None:
     """The places of the fewest decisions that lead from one to the other; None where none do."""
-    came: dict[Vertex, tuple[Vertex, str] | None] = {start: None}
+    came: dict[_Name, tuple[_Name, str] | None] = {start: None}
     waiting = [start]
     for vertex in waiting:
         for other, place in ways.get(vertex, ()):

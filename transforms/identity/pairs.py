@@ -157,13 +157,15 @@ def _matched(graph: Graph, matches: pa.Table) -> pd.DataFrame:
             "last": _days(matches["last_seen"]),
         }
     )
-    return rows.loc[(left >= 0) & (right >= 0) & (left != right)]
+    seen: pd.DataFrame = rows[(left >= 0) & (right >= 0) & (left != right)]
+    return seen
 
 
 def _contradicted(graph: Graph, contradictions: pa.Table) -> pd.DataFrame:
     left, right = (places(contradictions[side], graph.nodes) for side in ("left", "right"))
     rows = pd.DataFrame({"left": left, "right": right, "detail": contradictions["detail"].to_pylist()})
-    return rows.loc[(left >= 0) & (right >= 0) & (left != right)].sort_values(["left", "right"])
+    seen: pd.DataFrame = rows[(left >= 0) & (right >= 0) & (left != right)].sort_values(["left", "right"])
+    return seen
 
 
 def _unheard(decisions: Iterable[Decision], found: pd.DataFrame) -> pd.DataFrame:
