@@ -11,22 +11,22 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.engines.linking import Linked, link
+from jobs.engines.tonights_ties import Tied, released, tonights_ties
 from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
 from transforms.errors import DataError, PortraitError
-from transforms.identity import edges, stable_ids
+from transforms.identity import stable_ids
 from transforms.identity.definition import PLACE, Identity
 from transforms.identity.edge_table import edge_table
-from transforms.identity.graph import NOBODY, Flags, Graph, Ints, coded
+from transforms.identity.graph import NOBODY, Flags, Graph, Ints, coded, places
 from transforms.identity.guards import guard
 from transforms.identity.ledger import carry_forward
 from transforms.identity.manual import RECORD
-from transforms.identity.pairs import CONTRADICTIONS, RULES, Pairs, paired, standing
+from transforms.identity.pairs import CONTRADICTIONS, Pairs, paired, standing
 from transforms.identity.stable_ids import Ids, Past
 from transforms.identity.survivorship import golden_records
 from transforms.schemas import (
@@ -45,9 +45,14 @@ BROADCAST_RECORDS = 100_000
 
 @dataclass(frozen=True)
 class Tonight:
-    """Tonight's customers, in the codes of the graph. known: of each component. told: what was not believed."""
+    """Tonight's customers, in the codes of the graph.
+
+    touched: the nodes that are not as the last release saw them, None: all. known: of each component.
+    told: what was not believed.
+    """
 
     graph: Graph
+    touched: pa.Array | None
     pairs: Pairs
     linked: Linked
     ids: Ids
@@ -62,23 +67,20 @@ def run(night: Night) -> None:
     release's known customers would lose their id.
     """
     identity = night.conf.identity
-    graph = _graph(night, identity)
-    pairs = _pairs(night, graph)
-    ledger = _released(night, LEDGER)
+    tied = tonights_ties(night)
+    graph = _graph(tied, identity)
+    pairs = _pairs(night, graph, tied.pairs)
+    ledger = released(night, LEDGER)
     place = graph.find(ledger["id_type"], ledger["id_value"])
-    past = stable_ids.remember(graph, _released(night, IDENTITY_RECORD), ledger, place)
-    tonight = _customers(night, graph, pairs, past, identity)
+    past = stable_ids.remember(graph, released(night, IDENTITY_RECORD), ledger, place)
+    tonight = _customers(night, graph, tied.touched, pairs, past)
     _tell(night, tonight, past)
     _check_churn(night, stable_ids.churn(tonight.ids, past), identity)
-    _save(night, tonight, _ledger(tonight, ledger, place, night.day))
+    _save(night, tonight, past, _ledger(tonight, ledger, place, night.day))
 
 
-def _graph(night: Night, identity: Identity) -> Graph:
-    silver = [(entity, night.load(entity.table)) for entity in edges.LINKING if night.has(entity.table)]
-    if not silver:
-        raise PortraitError("identity: silver holds no records to link; run the stages before this one first")
-    tied = edges.ties(silver, day=night.day, as_of=night.as_of, types=sorted(identity.identifiers))
-    graph = coded(tied.toArrow(), identity.identifiers)
+def _graph(tied: Tied, identity: Identity) -> Graph:
+    graph = coded(tied.ties, identity.identifiers)
     if len(graph.tie_node) > identity.limits.driver_edges:
         raise PortraitError(
             f"identity: {len(graph.tie_node):,} edges are more than this machine is allowed to link "
@@ -88,9 +90,8 @@ def _graph(night: Night, identity: Identity) -> Graph:
     return graph
 
 
-def _pairs(night: Night, graph: Graph) -> Pairs:
+def _pairs(night: Night, graph: Graph, before: pa.Table) -> Pairs:
     """What ties and parts records beside their identifiers: decisions by hand, and matches."""
-    before = _released(night, IDENTITY_EDGE, ds.field("rule").isin(RULES))
     matches = standing(before.slice(0, 0) if night.refit else before, graph)
     pairs = paired(
         graph, night.conf.decisions, matches, CONTRADICTIONS.empty_table(), before=before, day=night.day
@@ -103,7 +104,8 @@ def _pairs(night: Night, graph: Graph) -> Pairs:
     return pairs
 
 
-def _customers(night: Night, graph: Graph, pairs: Pairs, past: Past, identity: Identity) -> Tonight:
+def _customers(night: Night, graph: Graph, touched: pa.Array | None, pairs: Pairs, past: Past) -> Tonight:
+    identity = night.conf.identity
     believed = guard(graph, identity.identifiers)
     linked = link(graph, believed, identity.identifiers, pairs)
     key = night.conf.privacy.keys.customer[0]
@@ -111,7 +113,7 @@ def _customers(night: Night, graph: Graph, pairs: Pairs, past: Past, identity: I
     makes_known = np.isin(graph.value_type, [graph.type_code(name) for name in identity.known_by])
     known = np.isin(np.arange(len(ids.customer)), linked.owner[makes_known])
     told = pd.concat([believed.conflicts, linked.conflicts], ignore_index=True)
-    return Tonight(graph, pairs, linked, ids, known, told)
+    return Tonight(graph, touched, pairs, linked, ids, known, told)
 
 
 def _tell(night: Night, tonight: Tonight, past: Past) -> None:
@@ -131,6 +133,8 @@ def _tell(night: Night, tonight: Tonight, past: Past) -> None:
         "hubs": told.get("hub", 0),
         "blocked": told.get("blocked", 0),
     }
+    if tonight.touched is not None:
+        figures["touched"] = len(tonight.touched)
     for name, value in figures.items():
         night.figure(name, int(value))
     night.figure("id_churn", round(stable_ids.churn(tonight.ids, past), 6))
@@ -146,7 +150,7 @@ def _check_churn(night: Night, churn: float, identity: Identity) -> None:
         )
 
 
-def _save(night: Night, tonight: Tonight, ledger: pa.Table) -> None:
+def _save(night: Night, tonight: Tonight, past: Past, ledger: pa.Table) -> None:
     """A commit a table; what the driver holds is written without Spark."""
     records = _records(tonight)
     changes = tonight.ids.changes.assign(run_id=night.run_id, date=night.day)
@@ -155,11 +159,26 @@ def _save(night: Night, tonight: Tonight, ledger: pa.Table) -> None:
     night.save(records, IDENTITY_RECORD)
     night.save(_table(changes, IDENTITY_CHANGE), IDENTITY_CHANGE, mode="append")
     night.save(_conflicts(tonight, night.day), IDENTITY_CONFLICT, mode="append")
-    night.save(_golden(night, _frame(night, records), len(records)), GOLD_CUSTOMER)
+    night.save(_golden(night, tonight, past, records), GOLD_CUSTOMER)
 
 
-def _golden(night: Night, records: DataFrame, number: int) -> DataFrame:
-    owned = F.broadcast(records) if number <= BROADCAST_RECORDS else records
+def _golden(night: Night, tonight: Tonight, past: Past, records: pa.Table) -> DataFrame:
+    """The golden records; those of customers of whom nothing changed are the last release's."""
+    if tonight.touched is None or not night.has(GOLD_CUSTOMER):
+        return _golden_of(night, records)
+    fresh, ended = stable_ids.changed(tonight.linked.part, tonight.ids, tonight.known, past)
+    graph, part = tonight.graph, tonight.linked.part
+    node = places(tonight.touched, graph.nodes)
+    fresh[part[node[node >= 0]]] = True
+    changed = pa.concat_arrays([tonight.ids.customer.filter(pa.array(fresh)), ended])
+    gone = F.broadcast(_frame(night, pa.table({"customer_id": changed})))
+    kept = night.load(GOLD_CUSTOMER).join(gone, on="customer_id", how="left_anti")
+    return kept.unionByName(_golden_of(night, records.filter(pa.array(fresh[part]))))
+
+
+def _golden_of(night: Night, records: pa.Table) -> DataFrame:
+    frame = _frame(night, records)
+    owned = F.broadcast(frame) if len(records) <= BROADCAST_RECORDS else frame
     contacts, consents = (
         night.view(entity) if night.has(f"silver/{entity}") else None for entity in ("contact", "consent")
     )
@@ -206,13 +225,6 @@ def _identifiers(graph: Graph, at: Ints) -> dict[str, pa.Array]:
 
 def _table(rows: pd.DataFrame, table: Table) -> pa.Table:
     return pa.Table.from_pandas(rows[list(table.names)], schema=arrow_schema(table), preserve_index=False)
-
-
-def _released(night: Night, table: Table, where: ds.Expression | None = None) -> pa.Table:
-    """The table, or some of its rows, as the last release names it, read without Spark; empty on the first night."""
-    version = night.base.versions.get(table.name) if night.base else None
-    found = night.lakehouse.dataset(table.name, version) if version is not None else None
-    return found.to_table(columns=list(table.names), filter=where) if found else arrow_schema(table).empty_table()
 
 
 def _frame(night: Night, rows: pa.Table) -> DataFrame:

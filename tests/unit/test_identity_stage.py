@@ -58,7 +58,7 @@ class Nights:
         if release:
             number = self.base.release + 1 if self.base else 1
             at = datetime(2026, 3, day, tzinfo=UTC)
-            self.base = Release(number, night.run_id, night.day, at, "night", dict(night.versions), "")
+            self.base = Release(number, night.run_id, night.day, at, "night", dict(night.versions), night.conf.hash)
         return night
 
     def _night(self, day: int) -> Night:
@@ -67,6 +67,8 @@ class Nights:
             privacy=SimpleNamespace(keys=SimpleNamespace(customer=["k" * 32])),
             pipeline=SimpleNamespace(timezone="UTC", spark={}),
             decisions=self.decisions,
+            hash=str(self.rules),
+            sources={"crm": SimpleNamespace(entity="contact"), "web": SimpleNamespace(entity="web_event")},
         )
         night = Night(
             conf=conf, lakehouse=self.lakehouse, day=date(2026, 3, day), run_id=f"run-{day}",

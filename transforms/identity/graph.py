@@ -106,6 +106,8 @@ def ranks(texts: pa.ChunkedArray | pa.Array) -> tuple[pa.Array, Ints]:
 
 def places(texts: pa.ChunkedArray | pa.Array, among: pa.Array) -> Ints:
     """Where each text stands in `among`, which holds each once; -1 where it does not."""
+    if not len(texts):
+        return np.empty(0, dtype=np.int64)
     found = pc.index_in(_flat(texts), among.cast(pa.large_string()))
     return np.asarray(found.fill_null(NOBODY).to_numpy(zero_copy_only=False), dtype=np.int64)
 

@@ -33,17 +33,22 @@ class Past:
     """The last release, as far as tonight's graph can remember it. An id is named by its place in `ids`.
 
     since: days since 1970 on which the id first owned an identifier. known: it owns one of a known type.
-    in_use: it owned a record. node_id: the id of each of tonight's nodes, -1 for a new one.
+    records: how many it owned. node_id: the id of each of tonight's nodes, -1 for a new one.
     held_value, held_id: an identifier of tonight and an id that owns it or once did.
     """
 
     ids: pa.Array
     since: Ints
     known: Flags
-    in_use: Flags
+    records: Ints
     node_id: Ints
     held_value: Ints
     held_id: Ints
+
+    @property
+    def in_use(self) -> Flags:
+        """Which ids owned a record."""
+        return self.records > 0
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ def remember(graph: Graph, record: pa.Table, ledger: pa.Table, value: Ints) -> P
         ids=ids,
         since=since,
         known=np.isin(every, of_ledger[holds]),
-        in_use=np.isin(every, of_record),
+        records=np.bincount(of_record, minlength=len(ids)),
         node_id=node_id,
         held_value=held["value"].to_numpy(),
         held_id=held["id"].to_numpy(),
@@ -133,6 +138,23 @@ def churn(ids: Ids, past: Past) -> float:
     known = past.ids.filter(pa.array(past.known))
     gone = len(known) - int(pc.sum(pc.is_in(known, ids.customer)).as_py() or 0)
     return gone / len(known) if len(known) else 0.0
+
+
+def changed(part: Ints, ids: Ids, known: Flags, past: Past) -> tuple[Flags, pa.Array]:
+    """Which components are not the last release's customers of the same records, known or not as they were before.
+
+    Gives them beside the ids that nobody has any more. known: of each component.
+    """
+    chosen = places(ids.customer, past.ids)
+    old = past.node_id
+    stays = (old >= 0) & (old == chosen[part])
+    fresh = np.zeros(len(chosen), dtype=bool)
+    fresh[part[~stays]] = True
+    held = np.bincount(old[stays], minlength=len(past.ids))
+    fresh |= (chosen < 0) | (np.append(held != past.records, True)[chosen])
+    fresh |= known != np.append(past.known, False)[chosen]
+    ended = np.setdiff1d(np.flatnonzero(past.in_use), chosen)
+    return fresh, past.ids.take(pa.array(ended))
 
 
 def _counted(part: Ints, of_id: Ints) -> pd.DataFrame:
