@@ -1,11 +1,13 @@
 """The identity stage: who is who, under ids that stay, and the golden record of everybody known.
 
-Spark reduces silver to one row a node and identifier. From there on the driver works in integers, up to
-limits.driver_edges of conf/identity.yml, and writes each table once.
+Spark reduces silver to one row a node and identifier, on a large night only for the nodes that are not as the last
+release saw them. From there on the driver works in integers and writes each table once; past limits.driver_edges of
+conf/identity.yml Spark finds the components.
 """
 
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,11 +16,14 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.engines.components import components
 from jobs.engines.linking import Linked, link
-from jobs.engines.tonights_ties import Tied, released, tonights_ties
+from jobs.engines.spread import on_spark
+from jobs.engines.tonights_ties import released, tonights_ties
+from jobs.runtime.frames import frame_of
 from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
-from transforms.errors import DataError, PortraitError
+from transforms.errors import DataError
 from transforms.identity import stable_ids
 from transforms.identity.definition import PLACE, Identity
 from transforms.identity.edge_table import edge_table
@@ -63,12 +68,12 @@ class Tonight:
 def run(night: Night) -> None:
     """Link tonight's records to customers; each gets an id and, where known, a golden record.
 
-    Raises PortraitError past limits.driver_edges, and DataError where more than limits.id_churn of the last
+    Raises PortraitError where there are no records, and DataError where more than limits.id_churn of the last
     release's known customers would lose their id.
     """
     identity = night.conf.identity
     tied = tonights_ties(night)
-    graph = _graph(tied, identity)
+    graph = coded(tied.ties, identity.identifiers)
     pairs = _pairs(night, graph, tied.pairs)
     ledger = released(night, LEDGER)
     place = graph.find(ledger["id_type"], ledger["id_value"])
@@ -77,17 +82,6 @@ def run(night: Night) -> None:
     _tell(night, tonight, past)
     _check_churn(night, stable_ids.churn(tonight.ids, past), identity)
     _save(night, tonight, past, _ledger(tonight, ledger, place, night.day))
-
-
-def _graph(tied: Tied, identity: Identity) -> Graph:
-    graph = coded(tied.ties, identity.identifiers)
-    if len(graph.tie_node) > identity.limits.driver_edges:
-        raise PortraitError(
-            f"identity: {len(graph.tie_node):,} edges are more than this machine is allowed to link "
-            f"({identity.limits.driver_edges:,}: limits.driver_edges of conf/identity.yml); "
-            "raise the limit where there is memory, about half a GB for a million edges"
-        )
-    return graph
 
 
 def _pairs(night: Night, graph: Graph, before: pa.Table) -> Pairs:
@@ -107,7 +101,9 @@ def _pairs(night: Night, graph: Graph, before: pa.Table) -> Pairs:
 def _customers(night: Night, graph: Graph, touched: pa.Array | None, pairs: Pairs, past: Past) -> Tonight:
     identity = night.conf.identity
     believed = guard(graph, identity.identifiers)
-    linked = link(graph, believed, identity.identifiers, pairs)
+    spread = len(believed.tie) > identity.limits.driver_edges
+    find = partial(on_spark, night.spark) if spread else components
+    linked = link(graph, believed, identity.identifiers, pairs, find=find)
     key = night.conf.privacy.keys.customer[0]
     ids = stable_ids.assign(linked.part, linked.owner, graph, past, key=key, day=night.day)
     makes_known = np.isin(graph.value_type, [graph.type_code(name) for name in identity.known_by])
@@ -171,13 +167,13 @@ def _golden(night: Night, tonight: Tonight, past: Past, records: pa.Table) -> Da
     node = places(tonight.touched, graph.nodes)
     fresh[part[node[node >= 0]]] = True
     changed = pa.concat_arrays([tonight.ids.customer.filter(pa.array(fresh)), ended])
-    gone = F.broadcast(_frame(night, pa.table({"customer_id": changed})))
+    gone = F.broadcast(frame_of(night.spark, pa.table({"customer_id": changed})))
     kept = night.load(GOLD_CUSTOMER).join(gone, on="customer_id", how="left_anti")
     return kept.unionByName(_golden_of(night, records.filter(pa.array(fresh[part]))))
 
 
 def _golden_of(night: Night, records: pa.Table) -> DataFrame:
-    frame = _frame(night, records)
+    frame = frame_of(night.spark, records)
     owned = F.broadcast(frame) if len(records) <= BROADCAST_RECORDS else frame
     contacts, consents = (
         night.view(entity) if night.has(f"silver/{entity}") else None for entity in ("contact", "consent")
@@ -225,11 +221,3 @@ def _identifiers(graph: Graph, at: Ints) -> dict[str, pa.Array]:
 
 def _table(rows: pd.DataFrame, table: Table) -> pa.Table:
     return pa.Table.from_pandas(rows[list(table.names)], schema=arrow_schema(table), preserve_index=False)
-
-
-def _frame(night: Night, rows: pa.Table) -> DataFrame:
-    """What the driver worked out, as a DataFrame of as many partitions as there are cores."""
-    # Spark takes what follows an empty batch for nothing, and makes a partition, so a file, of every 10,000 rows
-    batches = [batch for batch in rows.to_batches(max_chunksize=1_000_000) if batch.num_rows]
-    frame = night.spark.createDataFrame(pa.Table.from_batches(batches, rows.schema))
-    return frame.coalesce(night.spark.sparkContext.defaultParallelism)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from jobs.engines.components import components
+from jobs.engines.components import Find, components
 from jobs.engines.flows import isolating, scaled
 from jobs.engines.forest import grow
 
@@ -91,13 +91,14 @@ def overfull(labels: Ints, kinds: Ints, caps: Ints) -> Flags:
     return result
 
 
-def cut(ties: Ties, rules: Rules) -> Cut:
+def cut(ties: Ties, rules: Rules, *, find: Find = components) -> Cut:
     """The ties to keep, so that no rule is broken save by ties that are bound.
 
+    find: what finds the components of all ties; those that break a rule are parted on the driver.
     The strongest ties are those of the greatest weight, then the older, then those of the smaller vertices: the order
     in which they are given changes nothing.
     """
-    before = components(ties.left, ties.right, vertices=len(rules.kinds))
+    before = find(ties.left, ties.right, vertices=len(rules.kinds))
     over = np.full(len(ties.left), -1, dtype=np.int64)
     breaks = _breaks(before, rules)
     tie = np.flatnonzero(breaks[before[ties.left]])
@@ -111,7 +112,7 @@ def cut(ties: Ties, rules: Rules) -> Cut:
     numbered = Ties(ends[: len(tie)], ends[len(tie) :], strongest.weight, strongest.first, strongest.bound)
     over[tie[order]] = _parted(numbered, _of(rules, vertex))
     kept = over < 0
-    return Cut(kept, over, before, components(ties.left[kept], ties.right[kept], vertices=len(rules.kinds)))
+    return Cut(kept, over, before, find(ties.left[kept], ties.right[kept], vertices=len(rules.kinds)))
 
 
 def _breaks(labels: Ints, rules: Rules) -> Flags:

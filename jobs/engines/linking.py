@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jobs.engines.components import components
+from jobs.engines.components import Find, components
 from jobs.engines.cuts import Cut, Rules, Ties, cut, overfull
 from transforms.identity.definition import Identifier
 from transforms.identity.graph import NOBODY, Graph, Ints
@@ -37,16 +37,19 @@ class _Limits:
     why: tuple[str, ...]
 
 
-def link(graph: Graph, believed: Believed, identifiers: Mapping[str, Identifier], pairs: Pairs | None = None) -> Linked:
+def link(
+    graph: Graph, believed: Believed, identifiers: Mapping[str, Identifier], pairs: Pairs | None = None, *,
+    find: Find = components,
+) -> Linked:  # fmt: skip
     """Components of nodes and identifiers, with the cheapest ties cut where one holds what must be apart.
 
     A component holds no more than per_customer values of a type, and not both of a pair apart, whatever ties them;
     only what is said to be the same by hand is never cut. A tie weighs what identity/edge says. Of equally strong
-    ties the older is the stronger, then the one of the smaller node and identifier.
+    ties the older is the stronger, then the one of the smaller node and identifier. find: see jobs.engines.cuts.
     """
     ties = _ties(graph, believed, pairs)
     rules, limits, refused = _rules(graph, believed, ties, pairs, identifiers)
-    result = cut(ties, rules)
+    result = cut(ties, rules, find=find)
     nodes = len(graph.nodes)
     parts = int(result.after[:nodes].max(initial=-1)) + 1
     # nodes are the first vertices, so components without one, of identifiers that lost every tie, come last
