@@ -186,7 +186,8 @@ def _full_parts(graph: Graph, believed: Believed, result: Cut, rules: Rules, lim
     sizes = np.bincount(result.before[:nodes], minlength=int(result.before.max(initial=-1)) + 1)
     value = np.arange(len(rules.kinds)) - nodes
     value[nodes + believed.vertex] = graph.tie_value[believed.tie]
-    vertex = np.flatnonzero(rules.kinds >= 0)
+    full = np.isin(np.arange(len(sizes)), part)
+    vertex = np.flatnonzero((rules.kinds >= 0) & full[result.before])
     held = pd.DataFrame({"part": result.before[vertex], "kind": rules.kinds[vertex], "value": value[vertex]})
     counts = held.groupby(["part", "kind"]).agg(value=("value", "min"), number=("value", "size"))
     rows = counts.reindex(pd.MultiIndex.from_arrays([part, kind], names=["part", "kind"]))

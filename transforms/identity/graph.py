@@ -27,6 +27,7 @@ class Graph:
     landed: the last day on which a version of each node that is seen tonight landed, in days since 1970.
     types: identifier types by code, in alphabetical order, with `priority` (1 strongest) beside.
     values, value_type, unfit: an identifier's text, type code, and why it cannot link (NULL where it can).
+    texts, text: the distinct texts of identifiers in their order, and the place of each identifier's among them.
     tie_node, tie_value, first, last: a tie a row, ordered by node and identifier; dates as days since 1970.
     """
 
@@ -36,6 +37,8 @@ class Graph:
     types: tuple[str, ...]
     priority: Ints
     values: pa.Array
+    texts: pa.Array
+    text: Ints
     value_type: Ints
     unfit: pa.Array
     tie_node: Ints
@@ -53,10 +56,10 @@ class Graph:
 
     def find(self, id_types: pa.ChunkedArray, id_values: pa.ChunkedArray) -> Ints:
         """The place of each identifier among `values`; -1 where the graph does not hold it."""
-        texts, rank = ranks(self.values)
-        keys = self.value_type * max(len(texts), 1) + rank
-        kind, text = places(id_types, pa.array(self.types)), places(id_values, texts)
-        sought = kind * max(len(texts), 1) + text
+        width = max(len(self.texts), 1)
+        keys = self.value_type * width + self.text
+        kind, text = places(id_types, pa.array(self.types)), places(id_values, self.texts)
+        sought = kind * width + text
         at = np.minimum(np.searchsorted(keys, sought), max(len(keys) - 1, 0))
         found = (kind >= 0) & (text >= 0) & (keys[at] == sought if len(keys) else False)
         return np.where(found, at, NOBODY)
@@ -84,6 +87,8 @@ def coded(tied: pa.Table, identifiers: Mapping[str, Identifier]) -> Graph:
         types=types,
         priority=np.array([identifiers[name].priority for name in types], dtype=np.int64),
         values=texts.take(pa.array(text[at])),
+        texts=texts,
+        text=text[at],
         value_type=kind[at],
         unfit=pc.take(_flat(ties["unfit"]), pa.array(at)),
         tie_node=node[given][order],

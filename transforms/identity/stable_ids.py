@@ -158,7 +158,10 @@ def changed(part: Ints, ids: Ids, known: Flags, past: Past) -> tuple[Flags, pa.A
 
 
 def _counted(part: Ints, of_id: Ints) -> pd.DataFrame:
-    return pd.DataFrame({"part": part, "id": of_id}).value_counts().rename("count").reset_index()
+    """part, id, count: how often each pair occurs, ordered by part and id."""
+    width = int(of_id.max(initial=0)) + 1
+    key, count = np.unique(part * width + of_id, return_counts=True)
+    return pd.DataFrame({"part": key // width, "id": key % width, "count": count})
 
 
 def _greedy(pairs: pd.DataFrame, past: Past, chosen: Ints) -> Ints:
@@ -167,13 +170,19 @@ def _greedy(pairs: pd.DataFrame, past: Past, chosen: Ints) -> Ints:
     Ties: the older id, then the smaller id, then the component with the smaller first node.
     """
     part, of_id = pairs["part"].to_numpy(), pairs["id"].to_numpy()
+    result, taken = chosen.copy(), np.zeros(len(past.ids), dtype=bool)
+    taken[chosen[chosen >= 0]] = True
+    # most components and ids have nobody beside them to choose before
+    alone = (np.bincount(part, minlength=len(chosen))[part] == 1) & (np.bincount(of_id)[of_id] == 1)
+    free = alone & (result[part] < 0) & ~taken[of_id]
+    result[part[free]] = of_id[free]
+    pairs, part, of_id = pairs[~alone], part[~alone], of_id[~alone]
     order = np.lexsort((part, of_id, past.since[of_id], -pairs["count"].to_numpy(), ~past.known[of_id]))
-    result, taken = chosen.tolist(), set(chosen.tolist())
     for component, candidate in zip(part[order].tolist(), of_id[order].tolist(), strict=True):
-        if result[component] < 0 and candidate not in taken:
+        if result[component] < 0 and not taken[candidate]:
             result[component] = candidate
-            taken.add(candidate)
-    return np.asarray(result, dtype=np.int64)
+            taken[candidate] = True
+    return result
 
 
 def _returning(chosen: Ints, came_from: Flags, owner: Ints, graph: Graph, past: Past) -> pd.DataFrame:
