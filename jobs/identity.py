@@ -27,7 +27,7 @@ from transforms.errors import DataError
 from transforms.identity import stable_ids
 from transforms.identity.definition import PLACE, Identity
 from transforms.identity.edge_table import edge_table
-from transforms.identity.graph import NOBODY, Flags, Graph, Ints, coded, places
+from transforms.identity.graph import NOBODY, Flags, Graph, Ints, coded
 from transforms.identity.guards import guard
 from transforms.identity.ledger import carry_forward
 from transforms.identity.manual import RECORD
@@ -163,9 +163,9 @@ def _golden(night: Night, tonight: Tonight, past: Past, records: pa.Table) -> Da
     if tonight.touched is None or not night.has(GOLD_CUSTOMER):
         return _golden_of(night, records)
     fresh, ended = stable_ids.changed(tonight.linked.part, tonight.ids, tonight.known, past)
-    graph, part = tonight.graph, tonight.linked.part
-    node = places(tonight.touched, graph.nodes)
-    fresh[part[node[node >= 0]]] = True
+    part, nodes = tonight.linked.part, tonight.graph.nodes
+    touched = pc.is_in(nodes, tonight.touched.cast(nodes.type)).to_numpy(zero_copy_only=False)
+    fresh[part[touched]] = True
     changed = pa.concat_arrays([tonight.ids.customer.filter(pa.array(fresh)), ended])
     gone = F.broadcast(frame_of(night.spark, pa.table({"customer_id": changed})))
     kept = night.load(GOLD_CUSTOMER).join(gone, on="customer_id", how="left_anti")

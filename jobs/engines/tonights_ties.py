@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -93,7 +94,8 @@ def _nodes(night: Night) -> int:
 
 def _kept(night: Night, before: pa.Table, touched: pa.Array) -> list[pa.Table]:
     """The ties of the nodes that are as the last release saw them, and those among them that have none."""
-    gives = before.filter(pc.and_(pc.equal(before["rule"], GIVES), pc.invert(pc.is_in(before["left_value"], touched))))
+    known = pc.and_not(pc.equal(before["rule"], GIVES), pc.is_in(before["left_value"], touched))
+    gives = before.select(["left_value", "right_type", "right_value", "first_seen", "last_seen"]).filter(known)
     node = gives["left_value"]
     tied = pa.table(
         {
@@ -121,5 +123,5 @@ def _kept(night: Night, before: pa.Table, touched: pa.Array) -> list[pa.Table]:
 def _is_person(night: Night, node: pa.ChunkedArray) -> pa.ChunkedArray:
     """A node begins with the name of its source, and a source tells of one entity."""
     sources = [name for name, source in night.conf.sources.items() if ENTITIES[source.entity].person]
-    source = pc.struct_field(pc.extract_regex(node, "^(?P<source>[^:]*)"), "source")
-    return pc.is_in(source, pa.array(sources, source.type))
+    nobody = pa.chunked_array([pa.repeat(False, len(node))])
+    return reduce(pc.or_, (pc.starts_with(node, f"{name}:") for name in sources), nobody)

@@ -22,8 +22,9 @@ class Identifier(Definition):
     """How far the identifiers of one type are believed.
 
     priority: 1 is the strongest. per_customer: a customer holds at most so many values.
-    blocked: regular expressions (RE2) of values that never link. max_linked: a value that touches
-    more stronger identifiers than this links nobody. max_age: days after which a tie links no new record.
+    blocked: regular expressions (RE2) of values that never link. max_linked: a value that touches more stronger
+    identifiers than this links nobody; unless given, more than 1,000. max_age: days after which a tie links no new
+    record.
     """
 
     priority: int = Field(ge=1)

@@ -53,9 +53,13 @@ class Past:
 
 @dataclass(frozen=True)
 class Ids:
-    """customer: the id of each component. changes: `kind customer_id from_ids cause`, in a fixed order."""
+    """customer: the id of each component, and its place among those of the last release, -1 for a new one.
+
+    changes: `kind customer_id from_ids cause`, in a fixed order.
+    """
 
     customer: pa.Array
+    place: Ints
     changes: pd.DataFrame
 
 
@@ -108,7 +112,7 @@ def assign(part: Ints, owner: Ints, graph: Graph, past: Past, *, key: str, day: 
     place = chosen.copy()
     place[fresh] = len(past.ids) + np.arange(len(fresh))
     customer = pa.concat_arrays([past.ids, pa.array(minted, pa.large_string())]).take(pa.array(place))
-    return Ids(customer, _changes(chosen, kept, shared, customer, past))
+    return Ids(customer, chosen, _changes(chosen, kept, shared, customer, past))
 
 
 def new_ids(records: Sequence[str], used: pa.Array, *, key: str, day: date) -> list[str]:
@@ -145,8 +149,7 @@ def changed(part: Ints, ids: Ids, known: Flags, past: Past) -> tuple[Flags, pa.A
 
     Gives them beside the ids that nobody has any more. known: of each component.
     """
-    chosen = places(ids.customer, past.ids)
-    old = past.node_id
+    chosen, old = ids.place, past.node_id
     stays = (old >= 0) & (old == chosen[part])
     fresh = np.zeros(len(chosen), dtype=bool)
     fresh[part[~stays]] = True
