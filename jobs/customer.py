@@ -13,6 +13,7 @@ from jobs.runtime.console import Screen
 from jobs.runtime.releases import Release, newest
 from jobs.runtime.tables import Lakehouse
 from transforms.errors import DefinitionError
+from transforms.identity.written import forms
 from transforms.schemas import ENTITIES, Entity
 
 LATEST_STEPS = 12
@@ -67,7 +68,8 @@ def _resolve(reader: _Reader, conf: Configuration, identifier: str) -> str:
     if not colon:
         return _living(reader, identifier)
     current = ds.field("valid_to").is_null() & (ds.field("id_type") == kind)
-    for candidate in dict.fromkeys(_written(kind, value, conf)):
+    countries = [source.country for source in conf.sources.values()]
+    for candidate in dict.fromkeys(forms(kind, value, countries)):
         owners = reader.where("identity/customer_id", current & (ds.field("id_value") == candidate))
         if owners:
             return str(owners[0]["customer_id"])
@@ -75,20 +77,6 @@ def _resolve(reader: _Reader, conf: Configuration, identifier: str) -> str:
         f"{kind}: no customer has this {kind} as of {reader.release.date}; "
         f"identifier types are {', '.join(conf.identity.identifiers)}"
     )
-
-
-def _written(kind: str, value: str, conf: Configuration) -> Iterator[str]:
-    """The forms in which an identifier may be held: as typed, and as landing normalises it."""
-    yield value.strip()
-    if kind == "email":
-        from transforms.sources.standard.emails import mailbox
-
-        yield from filter(None, [mailbox(value)])
-    if kind == "phone":
-        from transforms.sources.standard.phones import e164
-
-        countries = [source.country for source in conf.sources.values()]
-        yield from (number for country in countries if (number := e164(value, country)))
 
 
 def _living(reader: _Reader, customer_id: str) -> str:

@@ -1,26 +1,37 @@
 """The identity stage: who is who, under ids that stay, and the golden record of everybody known.
 
-Spark reduces silver to one row a node and identifier. From there on the driver works in integers, up to
-limits.driver_edges of conf/identity.yml, and writes each table once.
+Spark reduces silver to one row a node and identifier, on a large night only for the nodes that are not as the last
+release saw them. From there on the driver works in integers and writes each table once; past limits.driver_edges of
+conf/identity.yml Spark finds the components.
 """
 
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.engines.components import components
 from jobs.engines.linking import Linked, link
+from jobs.engines.spread import on_spark
+from jobs.engines.tonights_ties import released, tonights_ties
+from jobs.runtime.frames import frame_of
 from jobs.runtime.night import Night
-from transforms.errors import DataError, PortraitError
-from transforms.identity import edges, stable_ids
-from transforms.identity.definition import Identity
+from jobs.runtime.tables import arrow_schema
+from transforms.errors import DataError
+from transforms.identity import stable_ids
+from transforms.identity.definition import PLACE, Identity
+from transforms.identity.edge_table import edge_table
 from transforms.identity.graph import NOBODY, Flags, Graph, Ints, coded
 from transforms.identity.guards import guard
 from transforms.identity.ledger import carry_forward
+from transforms.identity.manual import RECORD
+from transforms.identity.pairs import CONTRADICTIONS, Pairs, paired, standing
 from transforms.identity.stable_ids import Ids, Past
 from transforms.identity.survivorship import golden_records
 from transforms.schemas import (
@@ -35,14 +46,19 @@ from transforms.schemas import (
 
 # Spark does not know how little the driver hands it; about 10 MB are sent to every core rather than shuffled.
 BROADCAST_RECORDS = 100_000
-_TYPES = {"string": pa.string(), "boolean": pa.bool_(), "date": pa.date32()}
 
 
 @dataclass(frozen=True)
 class Tonight:
-    """Tonight's customers, in the codes of the graph. known: of each component. told: what was not believed."""
+    """Tonight's customers, in the codes of the graph.
+
+    touched: the nodes that are not as the last release saw them, None: all. known: of each component.
+    told: what was not believed.
+    """
 
     graph: Graph
+    touched: pa.Array | None
+    pairs: Pairs
     linked: Linked
     ids: Ids
     known: Flags
@@ -52,53 +68,56 @@ class Tonight:
 def run(night: Night) -> None:
     """Link tonight's records to customers; each gets an id and, where known, a golden record.
 
-    Raises PortraitError past limits.driver_edges, and DataError where more than limits.id_churn of the last
+    Raises PortraitError where there are no records, and DataError where more than limits.id_churn of the last
     release's known customers would lose their id.
     """
     identity = night.conf.identity
-    graph = _graph(night, identity)
-    ledger = _released(night, LEDGER)
+    tied = tonights_ties(night)
+    graph = coded(tied.ties, identity.identifiers)
+    pairs = _pairs(night, graph, tied.pairs)
+    ledger = released(night, LEDGER)
     place = graph.find(ledger["id_type"], ledger["id_value"])
-    past = stable_ids.remember(graph, _released(night, IDENTITY_RECORD), ledger, place)
-    tonight = _customers(night, graph, past, identity)
+    past = stable_ids.remember(graph, released(night, IDENTITY_RECORD), ledger, place)
+    tonight = _customers(night, graph, tied.touched, pairs, past)
     _tell(night, tonight, past)
     _check_churn(night, stable_ids.churn(tonight.ids, past), identity)
-    _save(night, tonight, _ledger(tonight, ledger, place, night.day))
+    _save(night, tonight, past, _ledger(tonight, ledger, place, night.day))
 
 
-def _graph(night: Night, identity: Identity) -> Graph:
-    silver = [(entity, night.load(entity.table)) for entity in edges.LINKING if night.has(entity.table)]
-    if not silver:
-        raise PortraitError("identity: silver holds no records to link; run the stages before this one first")
-    tied = edges.ties(silver, day=night.day, as_of=night.as_of, types=sorted(identity.identifiers)).persist()
-    try:
-        saved = night.save(edges.edges(tied, identifiers=identity.identifiers), IDENTITY_EDGE)
-        night.figure("edges", saved.rows)
-        if saved.rows > identity.limits.driver_edges:
-            raise PortraitError(
-                f"identity: {saved.rows:,} edges are more than this machine is allowed to link "
-                f"({identity.limits.driver_edges:,}: limits.driver_edges of conf/identity.yml); "
-                "raise the limit where there is memory, about half a GB for a million edges"
-            )
-        return coded(tied.toArrow(), identity.identifiers)
-    finally:
-        tied.unpersist()
+def _pairs(night: Night, graph: Graph, before: pa.Table) -> Pairs:
+    """What ties and parts records beside their identifiers: decisions by hand, and matches."""
+    matches = standing(before.slice(0, 0) if night.refit else before, graph)
+    pairs = paired(
+        graph, night.conf.decisions, matches, CONTRADICTIONS.empty_table(), before=before, day=night.day
+    )  # fmt: skip
+    if len(pairs.unheard):
+        night.warn(
+            f"{PLACE}: manual: {len(pairs.unheard)} of the records and identifiers that decisions by hand name are "
+            "not among tonight's; identity/conflict names them and the line (kind 'unheard')"
+        )
+    return pairs
 
 
-def _customers(night: Night, graph: Graph, past: Past, identity: Identity) -> Tonight:
+def _customers(night: Night, graph: Graph, touched: pa.Array | None, pairs: Pairs, past: Past) -> Tonight:
+    identity = night.conf.identity
     believed = guard(graph, identity.identifiers)
-    linked = link(graph, believed, identity.identifiers)
+    spread = len(believed.tie) > identity.limits.driver_edges
+    find = partial(on_spark, night.spark) if spread else components
+    linked = link(graph, believed, identity.identifiers, pairs, find=find)
     key = night.conf.privacy.keys.customer[0]
     ids = stable_ids.assign(linked.part, linked.owner, graph, past, key=key, day=night.day)
     makes_known = np.isin(graph.value_type, [graph.type_code(name) for name in identity.known_by])
     known = np.isin(np.arange(len(ids.customer)), linked.owner[makes_known])
-    return Tonight(graph, linked, ids, known, pd.concat([believed.conflicts, linked.conflicts], ignore_index=True))
+    told = pd.concat([believed.conflicts, linked.conflicts], ignore_index=True)
+    return Tonight(graph, touched, pairs, linked, ids, known, told)
 
 
 def _tell(night: Night, tonight: Tonight, past: Past) -> None:
     kinds = tonight.ids.changes["kind"].value_counts()
     told = tonight.told["kind"].value_counts()
     figures = {
+        "edges": int(tonight.graph.unfit.is_null().to_numpy(zero_copy_only=False)[tonight.graph.tie_value].sum()),
+        "matches": (~tonight.pairs.by_hand).sum(),
         "customers": len(tonight.ids.customer),
         "known": tonight.known.sum(),
         "records": len(tonight.graph.nodes),
@@ -110,6 +129,8 @@ def _tell(night: Night, tonight: Tonight, past: Past) -> None:
         "hubs": told.get("hub", 0),
         "blocked": told.get("blocked", 0),
     }
+    if tonight.touched is not None:
+        figures["touched"] = len(tonight.touched)
     for name, value in figures.items():
         night.figure(name, int(value))
     night.figure("id_churn", round(stable_ids.churn(tonight.ids, past), 6))
@@ -125,19 +146,35 @@ def _check_churn(night: Night, churn: float, identity: Identity) -> None:
         )
 
 
-def _save(night: Night, tonight: Tonight, ledger: pa.Table) -> None:
+def _save(night: Night, tonight: Tonight, past: Past, ledger: pa.Table) -> None:
     """A commit a table; what the driver holds is written without Spark."""
     records = _records(tonight)
     changes = tonight.ids.changes.assign(run_id=night.run_id, date=night.day)
+    night.save(edge_table(tonight.graph, tonight.pairs), IDENTITY_EDGE)
     night.save(ledger, LEDGER)
     night.save(records, IDENTITY_RECORD)
     night.save(_table(changes, IDENTITY_CHANGE), IDENTITY_CHANGE, mode="append")
     night.save(_conflicts(tonight, night.day), IDENTITY_CONFLICT, mode="append")
-    night.save(_golden(night, _frame(night, records), len(records)), GOLD_CUSTOMER)
+    night.save(_golden(night, tonight, past, records), GOLD_CUSTOMER)
 
 
-def _golden(night: Night, records: DataFrame, number: int) -> DataFrame:
-    owned = F.broadcast(records) if number <= BROADCAST_RECORDS else records
+def _golden(night: Night, tonight: Tonight, past: Past, records: pa.Table) -> DataFrame:
+    """The golden records; those of customers of whom nothing changed are the last release's."""
+    if tonight.touched is None or not night.has(GOLD_CUSTOMER):
+        return _golden_of(night, records)
+    fresh, ended = stable_ids.changed(tonight.linked.part, tonight.ids, tonight.known, past)
+    part, nodes = tonight.linked.part, tonight.graph.nodes
+    touched = pc.is_in(nodes, tonight.touched.cast(nodes.type)).to_numpy(zero_copy_only=False)
+    fresh[part[touched]] = True
+    changed = pa.concat_arrays([tonight.ids.customer.filter(pa.array(fresh)), ended])
+    gone = F.broadcast(frame_of(night.spark, pa.table({"customer_id": changed})))
+    kept = night.load(GOLD_CUSTOMER).join(gone, on="customer_id", how="left_anti")
+    return kept.unionByName(_golden_of(night, records.filter(pa.array(fresh[part]))))
+
+
+def _golden_of(night: Night, records: pa.Table) -> DataFrame:
+    frame = frame_of(night.spark, records)
+    owned = F.broadcast(frame) if len(records) <= BROADCAST_RECORDS else frame
     contacts, consents = (
         night.view(entity) if night.has(f"silver/{entity}") else None for entity in ("contact", "consent")
     )
@@ -159,10 +196,17 @@ def _ledger(tonight: Tonight, before: pa.Table, place: Ints, day: date) -> pa.Ta
 
 
 def _conflicts(tonight: Tonight, day: date) -> pa.Table:
-    told = tonight.told
-    identifiers = _identifiers(tonight.graph, told["value"].to_numpy(dtype=np.int64))
-    texts = {name: column.to_pandas() for name, column in identifiers.items()}
-    return _table(told.assign(date=day, **texts), IDENTITY_CONFLICT)
+    graph, told = tonight.graph, tonight.told
+    at = told["value"].to_numpy(dtype=np.int64)
+    is_node = at >= len(graph.values)
+    of_values = _identifiers(graph, np.where(is_node, 0, at)) if len(graph.values) else {}
+    nodes = graph.nodes.take(pa.array(np.where(is_node, at - len(graph.values), 0)))
+    names = {"id_type": pa.scalar(RECORD), "id_value": nodes}
+    texts = {
+        name: pc.if_else(pa.array(is_node), names[name], of_values.get(name, names[name])).to_pandas() for name in names
+    }
+    rows = pd.concat([told.assign(**texts), tonight.pairs.unheard], ignore_index=True)
+    return _table(rows.assign(date=day), IDENTITY_CONFLICT)
 
 
 def _of_parts(tonight: Tonight, part: Ints) -> dict[str, pa.Array]:
@@ -176,24 +220,4 @@ def _identifiers(graph: Graph, at: Ints) -> dict[str, pa.Array]:
 
 
 def _table(rows: pd.DataFrame, table: Table) -> pa.Table:
-    return pa.Table.from_pandas(rows[list(table.names)], schema=_schema(table), preserve_index=False)
-
-
-def _schema(table: Table) -> pa.Schema:
-    types = {**_TYPES, "bigint": pa.int64(), "array<string>": pa.list_(pa.string())}
-    return pa.schema([(column.name, types[column.type]) for column in table.columns])
-
-
-def _released(night: Night, table: Table) -> pa.Table:
-    """The table as the last release names it, read without Spark; without rows on the first night."""
-    version = night.base.versions.get(table.name) if night.base else None
-    found = night.lakehouse.dataset(table.name, version) if version is not None else None
-    return found.to_table(columns=list(table.names)) if found else _schema(table).empty_table()
-
-
-def _frame(night: Night, rows: pa.Table) -> DataFrame:
-    """What the driver worked out, as a DataFrame of as many partitions as there are cores."""
-    # Spark takes what follows an empty batch for nothing, and makes a partition, so a file, of every 10,000 rows
-    batches = [batch for batch in rows.to_batches(max_chunksize=1_000_000) if batch.num_rows]
-    frame = night.spark.createDataFrame(pa.Table.from_batches(batches, rows.schema))
-    return frame.coalesce(night.spark.sparkContext.defaultParallelism)
+    return pa.Table.from_pandas(rows[list(table.names)], schema=arrow_schema(table), preserve_index=False)

@@ -1,11 +1,19 @@
 """Connected components within one machine's memory. The driver holds the edges as integers: 16 bytes each."""
 
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 Ints = npt.NDArray[np.int64]
+
+
+class Find(Protocol):
+    """A way to the components of a graph: `components` on the driver, or jobs.engines.spread.on_spark."""
+
+    def __call__(self, left: Ints, right: Ints, *, vertices: int) -> Ints: ...
 
 
 def components(left: Ints, right: Ints, *, vertices: int) -> Ints:

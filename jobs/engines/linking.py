@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from jobs.engines.cuts import Cut, cut, overfull
+from jobs.engines.components import Find, components
+from jobs.engines.cuts import Cut, Rules, Ties, cut, overfull
 from transforms.identity.definition import Identifier
 from transforms.identity.graph import NOBODY, Graph, Ints
 from transforms.identity.guards import Believed, conflicts
+from transforms.identity.pairs import UNHEARD, Pairs
 
 
 @dataclass(frozen=True)
@@ -25,29 +28,82 @@ class Linked:
     conflicts: pd.DataFrame
 
 
-def link(graph: Graph, believed: Believed, identifiers: Mapping[str, Identifier]) -> Linked:
-    """Components of nodes and identifiers, with the weakest ties cut where one holds too many values of a type.
+@dataclass(frozen=True)
+class _Limits:
+    """kinds: the types with a limit. most: how many values of each a customer may hold. why: of each pair apart."""
 
-    Of equally strong ties the older is the stronger, then the one of the smaller node and identifier.
+    kinds: list[int]
+    most: Ints
+    why: tuple[str, ...]
+
+
+def link(
+    graph: Graph, believed: Believed, identifiers: Mapping[str, Identifier], pairs: Pairs | None = None, *,
+    find: Find = components,
+) -> Linked:  # fmt: skip
+    """Components of nodes and identifiers, with the cheapest ties cut where one holds what must be apart.
+
+    A component holds no more than per_customer values of a type, and not both of a pair apart, whatever ties them;
+    only what is said to be the same by hand is never cut. A tie weighs what identity/edge says. Of equally strong
+    ties the older is the stronger, then the one of the smaller node and identifier. find: see jobs.engines.cuts.
     """
-    nodes, tie = len(graph.nodes), believed.tie
-    node, value = graph.tie_node[tie], graph.tie_value[tie]
-    limited = [kind for kind, name in enumerate(graph.types) if identifiers[name].per_customer is not None]
-    caps = np.array([identifiers[graph.types[kind]].per_customer for kind in limited], dtype=np.int64)
-    strength = np.empty(len(tie), dtype=np.int64)
-    order = np.lexsort((value, node, graph.first[tie], graph.priority[graph.value_type[value]]))
-    strength[order] = np.arange(len(tie))
-    result = cut(node, nodes + believed.vertex, strength, kinds=_kinds(graph, believed, limited), caps=caps)
+    ties = _ties(graph, believed, pairs)
+    rules, limits, refused = _rules(graph, believed, ties, pairs, identifiers)
+    result = cut(ties, rules, find=find)
+    nodes = len(graph.nodes)
     parts = int(result.after[:nodes].max(initial=-1)) + 1
     # nodes are the first vertices, so components without one, of identifiers that lost every tie, come last
     owner = result.after[nodes : nodes + len(graph.values)]
-    told = [_cut_ties(graph, value, result, limited, caps), _full_parts(graph, believed, result, limited, caps)]
+    told = [
+        refused,
+        *_cut_ties(graph, believed, ties, result, limits),
+        _full_parts(graph, believed, result, rules, limits),
+    ]
     return Linked(
         part=result.after[:nodes],
         owner=np.where(owner < parts, owner, NOBODY),
         cuts=int((~result.kept).sum()),
         conflicts=pd.concat(told, ignore_index=True),
     )
+
+
+def _ties(graph: Graph, believed: Believed, pairs: Pairs | None) -> Ties:
+    """The ties through identifiers, as `believed` has them, and after them the pairs."""
+    node, value = graph.tie_node[believed.tie], graph.tie_value[believed.tie]
+    through = Ties(
+        left=node,
+        right=len(graph.nodes) + believed.vertex,
+        weight=1.0 / graph.priority[graph.value_type[value]],
+        first=graph.first[believed.tie],
+        bound=np.zeros(len(node), dtype=bool),
+    )
+    if pairs is None:
+        return through
+    return through.and_also(Ties(pairs.left, pairs.right, pairs.weight, pairs.first, pairs.by_hand))
+
+
+def _rules(
+    graph: Graph, believed: Believed, ties: Ties, pairs: Pairs | None, identifiers: Mapping[str, Identifier]
+) -> tuple[Rules, _Limits, pd.DataFrame]:
+    """What a component may hold, and the pairs that are said to be apart of those that are said to be the same."""
+    limited = [kind for kind, name in enumerate(graph.types) if identifiers[name].per_customer is not None]
+    most = np.array([identifiers[graph.types[kind]].per_customer for kind in limited], dtype=np.int64)
+    kinds = _kinds(graph, believed, limited)
+    empty = np.empty(0, dtype=np.int64)
+    left, right, why = (pairs.apart_left, pairs.apart_right, pairs.why) if pairs else (empty, empty, ())
+    if not ties.bound.any():
+        return Rules(kinds, most, left, right), _Limits(limited, most, why), _refused(graph, empty, [])
+    same = components(ties.left[ties.bound], ties.right[ties.bound], vertices=len(kinds))
+    kinds = _but_what_is_bound(kinds, most, ties, same)
+    apart = same[left] != same[right]
+    refused = _refused(graph, left[~apart], [text for text, keep in zip(why, apart, strict=True) if not keep])
+    kept = tuple(text for text, keep in zip(why, apart, strict=True) if keep)
+    return Rules(kinds, most, left[apart], right[apart]), _Limits(limited, most, kept), refused
+
+
+def _refused(graph: Graph, vertex: Ints, why: list[str]) -> pd.DataFrame:
+    detail = [f"{text}, but said to be the same by hand" for text in why]
+    return conflicts(UNHEARD, _told_as(graph, vertex), np.ones(len(vertex), dtype=np.int64), detail)
 
 
 def _kinds(graph: Graph, believed: Believed, limited: list[int]) -> Ints:
@@ -61,31 +117,82 @@ def _kinds(graph: Graph, believed: Believed, limited: list[int]) -> Ints:
     return np.concatenate([np.full(nodes, NOBODY, dtype=np.int64), place[types]])
 
 
-def _cut_ties(graph: Graph, value: Ints, result: Cut, limited: list[int], caps: Ints) -> pd.DataFrame:
-    """A row for each identifier that lost ties, and the limit they would have broken."""
-    refused = ~result.kept
-    lost = pd.DataFrame({"value": value[refused], "over": result.over[refused]})
-    rows = lost.value_counts().rename("ties").reset_index().sort_values(["value", "over"])
+def _but_what_is_bound(kinds: Ints, most: Ints, ties: Ties, same: Ints) -> Ints:
+    """The kinds, where no limit parts the identifiers of one person from each other that is one by hand.
+
+    Where the records and identifiers of such a group have more values of a type than one customer may hold, as many
+    as it may count, and those beyond do not.
+    """
+    bound = np.zeros(len(kinds), dtype=bool)
+    bound[ties.left[ties.bound]] = bound[ties.right[ties.bound]] = True
+    own = np.flatnonzero(bound & (kinds >= 0))
+    gives = bound[ties.left] & (kinds[ties.right] >= 0) & ~ties.bound
+    held = pd.DataFrame(
+        {
+            "group": np.concatenate([same[own], same[ties.left[gives]]]),
+            "vertex": np.concatenate([own, ties.right[gives]]),
+        }
+    ).drop_duplicates()
+    held["kind"] = kinds[held["vertex"]]
+    place = held.sort_values("vertex").groupby(["group", "kind"]).cumcount().reindex(held.index)
+    beyond = held["vertex"][place >= most[held["kind"]]].to_numpy(dtype=np.int64)
+    result = kinds.copy()
+    result[beyond] = NOBODY
+    return result
+
+
+def _told_as(graph: Graph, vertex: Ints) -> Ints:
+    """Vertices as conflicts name them: identifiers by their place, then nodes."""
+    nodes = len(graph.nodes)
+    return np.where(vertex < nodes, len(graph.values) + vertex, vertex - nodes)
+
+
+def _cut_ties(graph: Graph, believed: Believed, ties: Ties, result: Cut, limits: _Limits) -> list[pd.DataFrame]:
+    """A row for each identifier that lost ties, or record that lost matches, and the rule they would have broken."""
+    refused = np.flatnonzero(~result.kept)
+    through = refused < len(believed.tie)
+    value = graph.tie_value[believed.tie[refused[through]]]
+    records = graph.records
+    return [
+        _lost(value, result.over[refused[through]], limits, graph, "ties", lambda at: records[at]),
+        _lost(
+            _told_as(graph, ties.left[refused[~through]]), result.over[refused[~through]], limits, graph,
+            "matches", lambda at: np.ones(len(at), dtype=np.int64),
+        ),
+    ]  # fmt: skip
+
+
+def _lost(at: Ints, over: Ints, limits: _Limits, graph: Graph, what: str, members: Any) -> pd.DataFrame:
+    rows = pd.DataFrame({"at": at, "over": over}).value_counts().rename("ties").reset_index()
+    rows = rows.sort_values(["at", "over"])
     detail = [
-        f"{ties} of its ties cut: a customer would hold more than {caps[over]} of {graph.types[limited[over]]}"
+        f"{ties} of its {what} cut: {_rule(over, limits, graph)}"
         for ties, over in zip(rows["ties"], rows["over"], strict=True)
     ]
-    values = rows["value"].to_numpy(dtype=np.int64)
-    return conflicts("cut", values, graph.records[values], detail)
+    places = rows["at"].to_numpy(dtype=np.int64)
+    return conflicts("cut", places, members(places), detail)
 
 
-def _full_parts(graph: Graph, believed: Believed, result: Cut, limited: list[int], caps: Ints) -> pd.DataFrame:
+def _rule(over: int, limits: _Limits, graph: Graph) -> str:
+    if over >= len(limits.most):
+        return limits.why[over - len(limits.most)]
+    return f"a customer would hold more than {limits.most[over]} of {graph.types[limits.kinds[over]]}"
+
+
+def _full_parts(graph: Graph, believed: Believed, result: Cut, rules: Rules, limits: _Limits) -> pd.DataFrame:
     """A row for each over-full component and limit, named by the smallest of its values of that type."""
-    nodes, kinds = len(graph.nodes), _kinds(graph, believed, limited)
-    part, kind = np.nonzero(overfull(result.before, kinds, caps))
+    nodes = len(graph.nodes)
+    part, kind = np.nonzero(overfull(result.before, rules.kinds, rules.caps))
     sizes = np.bincount(result.before[:nodes], minlength=int(result.before.max(initial=-1)) + 1)
-    vertex = nodes + believed.vertex
-    held = pd.DataFrame({"part": result.before[vertex], "kind": kinds[vertex], "vertex": vertex})
-    held["value"] = graph.tie_value[believed.tie]
-    counts = held.groupby(["part", "kind"]).agg(value=("value", "min"), number=("vertex", "nunique"))
+    value = np.arange(len(rules.kinds)) - nodes
+    value[nodes + believed.vertex] = graph.tie_value[believed.tie]
+    full = np.isin(np.arange(len(sizes)), part)
+    vertex = np.flatnonzero((rules.kinds >= 0) & full[result.before])
+    held = pd.DataFrame({"part": result.before[vertex], "kind": rules.kinds[vertex], "value": value[vertex]})
+    counts = held.groupby(["part", "kind"]).agg(value=("value", "min"), number=("value", "size"))
     rows = counts.reindex(pd.MultiIndex.from_arrays([part, kind], names=["part", "kind"]))
     detail = [
-        f"{number} values of {graph.types[limited[k]]} tied to one customer, at most {caps[k]}"
+        f"{number} values of {graph.types[limits.kinds[k]]} tied to one customer, at most {limits.most[k]}"
         for number, k in zip(rows["number"], kind, strict=True)
     ]
     return conflicts("cap", rows["value"].to_numpy(dtype=np.int64), sizes[part], detail)

@@ -17,6 +17,7 @@ from transforms.definitions import Definition, nearest, parse, parse_yaml
 from transforms.errors import DefinitionError
 from transforms.exports import Export, check_exports, parse_export
 from transforms.identity.definition import Identity, check_identity
+from transforms.identity.manual import Decision, Decisions, check_decisions, parse_decisions
 from transforms.privacy import Privacy
 from transforms.profile import profile_table
 from transforms.sources.checks import check_known, id_types_of
@@ -78,6 +79,7 @@ class Configuration:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     rates: tuple[Rate, ...] = ()
     divisions: Divisions | None = None
+    decisions: Decisions = field(default_factory=Decisions)
 
     @property
     def lakehouse(self) -> str:
@@ -128,6 +130,7 @@ class _Loader:
         self.stop_on_problems()
         assert privacy is not None and identity is not None  # noqa: S101
         warnings = self.attempt(lambda: check_identity(identity, id_types(sources), set(sources))) or []
+        decisions = self.attempt(lambda: self._decisions(identity, sources)) or Decisions()
         self.attempt(lambda: check_known(sources))
         profile = profile_table(tags)
         self.attempt(lambda: check_purposes(tags, privacy.purposes))
@@ -139,7 +142,7 @@ class _Loader:
             root=self.root, pipeline=pipeline, privacy=privacy, sources=sources, identity=identity, tags=tags,
             audiences=audiences, exports=exports, hash=self.digest.hexdigest()[:16], warnings=tuple(warnings),
             secrets=self.secrets,
-            rates=rates or (), divisions=divisions,
+            rates=rates or (), divisions=divisions, decisions=decisions,
         )  # fmt: skip
 
     def attempt(self, read: Callable[[], T]) -> T | None:
@@ -185,6 +188,26 @@ class _Loader:
             return None
         file = Path(self._path(pipeline.divisions))
         return parse_divisions(self._read(file), place=self._place(file))
+
+    def _decisions(self, identity: Identity, sources: Mapping[str, Source]) -> Decisions:
+        """The decisions by hand on who is who."""
+
+        def read(key: str, path: str | None) -> tuple[Decision, ...]:
+            if path is None:
+                return ()
+            file = Path(self._path(path))
+            if not file.is_file():
+                raise DefinitionError(f"conf/identity.yml: manual.{key}: no file {self._place(file)}")
+            countries = [source.country for source in sources.values()]
+            return parse_decisions(
+                self._read(file), place=self._place(file), types=identity.identifiers, countries=countries
+            )
+
+        manual = identity.manual
+        both = [self.attempt(partial(read, key, getattr(manual, key))) or () for key in ("same", "different")]
+        decisions = Decisions(*both)
+        check_decisions(decisions)
+        return decisions
 
     def _one(self, name: str, model: type[Any]) -> Any:
         file = self.conf / name

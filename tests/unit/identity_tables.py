@@ -6,10 +6,14 @@ import pandas as pd
 import pyarrow as pa
 
 from jobs.engines.linking import Linked, link
+from jobs.runtime.tables import arrow_schema
 from transforms.identity.definition import Identifier
 from transforms.identity.graph import Graph, coded
 from transforms.identity.guards import Believed, guard
+from transforms.identity.manual import Decision, Decisions
+from transforms.identity.pairs import CONTRADICTIONS, MATCHES, Pairs, paired
 from transforms.identity.stable_ids import Ids, Past, assign, remember
+from transforms.schemas import IDENTITY_EDGE
 
 DAY = date(2026, 3, 10)
 KEY = "k" * 32
@@ -45,10 +49,50 @@ def ties(given: dict, *, seen=DAY) -> pa.Table:
     return pa.Table.from_pylist([dict(zip(TIES.names, row, strict=True)) for row in rows], TIES)
 
 
-def linked(given: dict | pa.Table, types: dict[str, Identifier], **more) -> tuple[Graph, Believed, Linked]:
+def linked(
+    given: dict | pa.Table, types: dict[str, Identifier], *,
+    same=(), different=(), matches=(), contradictions=(), **more,
+) -> tuple[Graph, Believed, Linked]:  # fmt: skip
+    """same, different: pairs such as `("crm:1", "email=a")`. matches: (left, right, probability[, first day])."""
     graph = coded(given if isinstance(given, pa.Table) else ties(given, **more), types)
     believed = guard(graph, types)
-    return graph, believed, link(graph, believed, types)
+    return graph, believed, link(graph, believed, types, pairs(graph, same, different, matches, contradictions))
+
+
+def pairs(graph: Graph, same=(), different=(), matches=(), contradictions=(), before=None) -> Pairs:
+    rows = [(left, right, "match", weight, *(days or [DAY]) * 2) for left, right, weight, *days in matches]
+    return paired(
+        graph,
+        decisions(same, different),
+        pa.Table.from_pylist([dict(zip(MATCHES.names, row, strict=False)) for row in rows], MATCHES),
+        pa.Table.from_pylist(
+            [dict(zip(CONTRADICTIONS.names, row, strict=True)) for row in contradictions], CONTRADICTIONS
+        ),
+        before=edge_rows() if before is None else before,
+        day=DAY,
+    )
+
+
+def decisions(same=(), different=()) -> Decisions:
+    def read(said, name: str) -> tuple[Decision, ...]:
+        return tuple(Decision(*map(_vertex, pair), f"{name}.csv:{line}") for line, pair in enumerate(said, 2))
+
+    return Decisions(read(same, "same"), read(different, "different"))
+
+
+def _vertex(text: str):
+    kind, mark, value = text.rpartition("=")
+    return (kind, (value,)) if mark else ("record", (value,))
+
+
+def edge_rows(*rows: tuple) -> pa.Table:
+    """identity/edge: left, right (as `_vertex` reads them), rule, first and last day."""
+    told = []
+    for left, right, rule, first, last in rows:
+        (left_type, (left_value,)), (right_type, (right_value,)) = _vertex(left), _vertex(right)
+        values = (left_type, left_value, right_type, right_value, rule, 1.0, left.partition(":")[0], first, last)
+        told.append(dict(zip(IDENTITY_EDGE.names, values, strict=True)))
+    return pa.Table.from_pylist(told, arrow_schema(IDENTITY_EDGE))
 
 
 def groups(given: dict | pa.Table, types: dict[str, Identifier], **more) -> set[frozenset[str]]:
@@ -60,11 +104,9 @@ def groups(given: dict | pa.Table, types: dict[str, Identifier], **more) -> set[
 
 def told(graph: Graph, conflicts: pd.DataFrame) -> list[tuple]:
     """Conflicts as (kind, type, value, members), in order."""
-    values, types = graph.values.to_pylist(), graph.types
-    return sorted(
-        (row.kind, types[graph.value_type[row.value]], values[row.value], int(row.members))
-        for row in conflicts.itertuples()
-    )
+    types = [*(graph.types[kind] for kind in graph.value_type), *["record"] * len(graph.nodes)]
+    values = [*graph.values.to_pylist(), *graph.nodes.to_pylist()]
+    return sorted((row.kind, types[row.value], values[row.value], int(row.members)) for row in conflicts.itertuples())
 
 
 def night(

@@ -106,6 +106,17 @@ def test_guards_tell_what_they_refused():
     assert by_value["5"] == "touches 3 stronger identifiers, at most 2"
 
 
+def test_a_value_of_everybody_links_nobody_even_without_a_limit():
+    types = identifiers(crm_id=1, email=2, cookie=3)
+    crowd = {f"a:{number}": f"email=x crm_id={number % 2}" if number < 4 else "email=x" for number in range(1_005)}
+    graph, believed, found = linked(crowd, types)
+    assert told(graph, believed.conflicts) == [("hub", "email", "x", 1_005)]
+    assert len(set(found.part.tolist())) == 2 + 1_001
+    # a thousand people are a crowd no more; a thousand cookies of one person's visits never were
+    assert len(groups(dict(list(crowd.items())[:1_004]), types)) == 1
+    assert len(groups({f"w:{{{number}}}": f"crm_id=1 cookie={number}" for number in range(1_005)}, types)) == 1
+
+
 def test_unfit_values_link_nobody():
     rows = ties({"a:1": "email=", "b:1": "email=", "c:1": "email=x"}).to_pylist()
     rows[0]["unfit"] = rows[1]["unfit"] = "empty"

@@ -2,13 +2,12 @@
 
 from datetime import UTC, date, datetime
 
-from identity_tables import identifiers
 from pyspark.sql import Row
 
 from transforms.identity.definition import Identity
-from transforms.identity.edges import EMPTY, OVERLONG, edges, ties
+from transforms.identity.edges import EMPTY, OVERLONG, ties
 from transforms.identity.survivorship import golden_records
-from transforms.schemas import CONTACT, ENTITIES, GOLD_CUSTOMER, IDENTITY_EDGE, WEB_EVENT
+from transforms.schemas import CONTACT, ENTITIES, GOLD_CUSTOMER, WEB_EVENT
 
 D1, D2, D3, D4 = (date(2026, 3, day) for day in (1, 2, 3, 4))
 AS_OF = datetime(2026, 3, 3, 23, 59, 59, tzinfo=UTC)
@@ -105,19 +104,6 @@ def test_values_that_json_must_escape_come_back_whole(spark):
     node = frame.selectExpr("concat('web:', to_json(ids)) as node").collect()[0].node
     web = _silver(spark, "web_event", [(D1, None, AS_OF, node, {"cookie": [value]})])
     assert _ties(spark, web) == {(node, False, "cookie", value, None, D1, D1)}
-
-
-def test_edges_are_on_their_contract(spark):
-    contact = _silver(
-        spark,
-        "contact",
-        [(D1, None, None, "crm:1:a", {"email": ["x", " "]}), (D2, None, None, "crm:2", {})],
-    )
-    found = edges(ties([contact], day=D3, as_of=AS_OF, types=["email"]), identifiers=identifiers(email={"priority": 4}))
-    assert tuple(found.columns) == IDENTITY_EDGE.names
-    assert [tuple(row) for row in found.collect()] == [
-        ("record", "crm:1:a", "email", "x", "gives", 0.25, "crm", D1, D1)
-    ]
 
 
 def _contact(node: str, source: str = "crm", *, updated=None, registered=None, **fields) -> dict:

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from transforms.definitions import Definition, days, nearest
 from transforms.errors import DefinitionError
+from transforms.identity.manual import Manual
 from transforms.schemas import ENTITIES, GOLDEN_FIELDS
 
 PLACE = "conf/identity.yml"
@@ -21,8 +22,9 @@ class Identifier(Definition):
     """How far the identifiers of one type are believed.
 
     priority: 1 is the strongest. per_customer: a customer holds at most so many values.
-    blocked: regular expressions (RE2) of values that never link. max_linked: a value that touches
-    more stronger identifiers than this links nobody. max_age: days after which a tie links no new record.
+    blocked: regular expressions (RE2) of values that never link. max_linked: a value that touches more stronger
+    identifiers than this links nobody; unless given, more than 1,000. max_age: days after which a tie links no new
+    record.
     """
 
     priority: int = Field(ge=1)
@@ -68,6 +70,7 @@ class Identity(Definition):
 
     known_by: tuple[str, ...] = Field(min_length=1)
     identifiers: dict[str, Identifier] = Field(min_length=1)
+    manual: Manual = Manual()
     survivorship: dict[str, tuple[Rule, ...]] = {}
     trust: tuple[str, ...] = ()
     limits: Limits = Limits()

@@ -1,15 +1,14 @@
 """Who gives which identifier: the ties between the nodes of the identity graph and their identifiers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from transforms.columns import conform, visible
-from transforms.identity.definition import Identifier
-from transforms.schemas import ENTITIES, IDENTITY_EDGE, Entity
+from transforms.columns import visible
+from transforms.schemas import ENTITIES, Entity
 
 LONGEST = 256
 EMPTY = "empty"
@@ -33,23 +32,6 @@ def ties(silver: Sequence[tuple[Entity, DataFrame]], *, day: date, as_of: dateti
         *([_union(others).transform(_event_ties, day=day, as_of=as_of, types=types)] if others else []),
     ]
     return reduce(DataFrame.unionByName, parts)
-
-
-def edges(tied: DataFrame, *, identifiers: Mapping[str, Identifier]) -> DataFrame:
-    """identity/edge: the ties whose identifier can link at all, with their strength."""
-    strength = F.create_map(*(F.lit(part) for name, kind in identifiers.items() for part in (name, kind.weight)))
-    found = tied.where(F.col("id_type").isNotNull() & F.col("unfit").isNull()).select(
-        F.lit("record").alias("left_type"),
-        F.col("node").alias("left_value"),
-        F.col("id_type").alias("right_type"),
-        F.col("id_value").alias("right_value"),
-        F.lit("gives").alias("rule"),
-        strength[F.col("id_type")].alias("weight"),
-        F.substring_index("node", ":", 1).alias("source"),
-        "first_seen",
-        "last_seen",
-    )
-    return conform(found, IDENTITY_EDGE)
 
 
 def _union(frames: Sequence[DataFrame]) -> DataFrame:

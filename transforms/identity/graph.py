@@ -24,16 +24,21 @@ NOBODY = -1
 class Graph:
     """Nodes and identifiers are named by their place in `nodes` and `values`.
 
+    landed: the last day on which a version of each node that is seen tonight landed, in days since 1970.
     types: identifier types by code, in alphabetical order, with `priority` (1 strongest) beside.
     values, value_type, unfit: an identifier's text, type code, and why it cannot link (NULL where it can).
+    texts, text: the distinct texts of identifiers in their order, and the place of each identifier's among them.
     tie_node, tie_value, first, last: a tie a row, ordered by node and identifier; dates as days since 1970.
     """
 
     nodes: pa.Array
     person: Flags
+    landed: Ints
     types: tuple[str, ...]
     priority: Ints
     values: pa.Array
+    texts: pa.Array
+    text: Ints
     value_type: Ints
     unfit: pa.Array
     tie_node: Ints
@@ -51,10 +56,10 @@ class Graph:
 
     def find(self, id_types: pa.ChunkedArray, id_values: pa.ChunkedArray) -> Ints:
         """The place of each identifier among `values`; -1 where the graph does not hold it."""
-        texts, rank = ranks(self.values)
-        keys = self.value_type * max(len(texts), 1) + rank
-        kind, text = places(id_types, pa.array(self.types)), places(id_values, texts)
-        sought = kind * max(len(texts), 1) + text
+        width = max(len(self.texts), 1)
+        keys = self.value_type * width + self.text
+        kind, text = places(id_types, pa.array(self.types)), places(id_values, self.texts)
+        sought = kind * width + text
         at = np.minimum(np.searchsorted(keys, sought), max(len(keys) - 1, 0))
         found = (kind >= 0) & (text >= 0) & (keys[at] == sought if len(keys) else False)
         return np.where(found, at, NOBODY)
@@ -65,6 +70,8 @@ def coded(tied: pa.Table, identifiers: Mapping[str, Identifier]) -> Graph:
     nodes, node = ranks(tied["node"])
     person = np.zeros(len(nodes), dtype=bool)
     person[node] = tied["person"].to_numpy()
+    landed = np.zeros(len(nodes), dtype=np.int64)
+    np.maximum.at(landed, node, _days(tied["last_seen"]))
     types = tuple(sorted(identifiers))
     given = tied["id_type"].is_valid().to_numpy()
     ties = tied.filter(pa.array(given)) if not given.all() else tied
@@ -76,9 +83,12 @@ def coded(tied: pa.Table, identifiers: Mapping[str, Identifier]) -> Graph:
     return Graph(
         nodes=nodes,
         person=person,
+        landed=landed,
         types=types,
         priority=np.array([identifiers[name].priority for name in types], dtype=np.int64),
         values=texts.take(pa.array(text[at])),
+        texts=texts,
+        text=text[at],
         value_type=kind[at],
         unfit=pc.take(_flat(ties["unfit"]), pa.array(at)),
         tie_node=node[given][order],
@@ -101,6 +111,8 @@ def ranks(texts: pa.ChunkedArray | pa.Array) -> tuple[pa.Array, Ints]:
 
 def places(texts: pa.ChunkedArray | pa.Array, among: pa.Array) -> Ints:
     """Where each text stands in `among`, which holds each once; -1 where it does not."""
+    if not len(texts):
+        return np.empty(0, dtype=np.int64)
     found = pc.index_in(_flat(texts), among.cast(pa.large_string()))
     return np.asarray(found.fill_null(NOBODY).to_numpy(zero_copy_only=False), dtype=np.int64)
 

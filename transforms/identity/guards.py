@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 from transforms.identity.definition import Identifier
 from transforms.identity.graph import Flags, Graph, Ints
 
+# Where a type has no max_linked: what touches more stronger identifiers, or people without any, is nobody's own.
+EVERYBODY = 1_000
 CONFLICT = ("kind", "value", "members", "detail")
 
 
@@ -22,7 +24,8 @@ class Believed:
     tie: the places in the graph of the ties that may link.
     vertex: the identifier that each of these leads to: its place in the graph, or, where an identifier fell
     silent for longer than its type's max_age, a number from len(graph.values) on for each of its earlier lives.
-    conflicts: `kind value members detail`, where value is the identifier's place in the graph.
+    conflicts: `kind value members detail`, where value is the identifier's place in the graph; a node's place is
+    counted on from the number of identifiers.
     """
 
     tie: Ints
@@ -72,15 +75,14 @@ def _hubs(graph: Graph, identifiers: Mapping[str, Identifier], stopped: Flags) -
     stopped = stopped.copy()
     found = [conflicts("hub", np.empty(0, np.int64), np.empty(0, np.int64), [])]
     for name, identifier in sorted(identifiers.items(), key=lambda item: (item[1].priority, item[0])):
-        if identifier.max_linked is None:
-            continue
         hubs = _hubs_of(graph, graph.type_code(name), identifier.max_linked, stopped)
         found.append(hubs)
         stopped[hubs["value"].to_numpy(dtype=np.int64)] = True
     return pd.concat(found, ignore_index=True)
 
 
-def _hubs_of(graph: Graph, kind: int, most: int, stopped: Flags) -> pd.DataFrame:
+def _hubs_of(graph: Graph, kind: int, max_linked: int | None, stopped: Flags) -> pd.DataFrame:
+    most = EVERYBODY if max_linked is None else max_linked
     live = ~stopped[graph.tie_value]
     own = live & (graph.value_type[graph.tie_value] == kind)
     stronger = live & (graph.priority[graph.value_type[graph.tie_value]] < graph.priority[kind])
@@ -92,7 +94,7 @@ def _hubs_of(graph: Graph, kind: int, most: int, stopped: Flags) -> pd.DataFrame
     linked = np.bincount(pairs["value"], minlength=size)
     lonely = beside[beside["stronger"].isna()]
     # without a stronger identifier a record may be anybody's; events repeat the one identifier they know
-    counts = graph.person[lonely["node"]] | (linked[lonely["value"]] == 0)
+    counts = graph.person[lonely["node"]] | ((linked[lonely["value"]] == 0) & (max_linked is not None))
     alone = np.bincount(lonely["value"][counts], minlength=size)
     value = np.flatnonzero((linked > most) | (alone > most))
     detail = [

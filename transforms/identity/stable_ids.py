@@ -33,24 +33,33 @@ class Past:
     """The last release, as far as tonight's graph can remember it. An id is named by its place in `ids`.
 
     since: days since 1970 on which the id first owned an identifier. known: it owns one of a known type.
-    in_use: it owned a record. node_id: the id of each of tonight's nodes, -1 for a new one.
+    records: how many it owned. node_id: the id of each of tonight's nodes, -1 for a new one.
     held_value, held_id: an identifier of tonight and an id that owns it or once did.
     """
 
     ids: pa.Array
     since: Ints
     known: Flags
-    in_use: Flags
+    records: Ints
     node_id: Ints
     held_value: Ints
     held_id: Ints
 
+    @property
+    def in_use(self) -> Flags:
+        """Which ids owned a record."""
+        return self.records > 0
+
 
 @dataclass(frozen=True)
 class Ids:
-    """customer: the id of each component. changes: `kind customer_id from_ids cause`, in a fixed order."""
+    """customer: the id of each component, and its place among those of the last release, -1 for a new one.
+
+    changes: `kind customer_id from_ids cause`, in a fixed order.
+    """
 
     customer: pa.Array
+    place: Ints
     changes: pd.DataFrame
 
 
@@ -74,7 +83,7 @@ def remember(graph: Graph, record: pa.Table, ledger: pa.Table, value: Ints) -> P
         ids=ids,
         since=since,
         known=np.isin(every, of_ledger[holds]),
-        in_use=np.isin(every, of_record),
+        records=np.bincount(of_record, minlength=len(ids)),
         node_id=node_id,
         held_value=held["value"].to_numpy(),
         held_id=held["id"].to_numpy(),
@@ -103,7 +112,7 @@ def assign(part: Ints, owner: Ints, graph: Graph, past: Past, *, key: str, day: 
     place = chosen.copy()
     place[fresh] = len(past.ids) + np.arange(len(fresh))
     customer = pa.concat_arrays([past.ids, pa.array(minted, pa.large_string())]).take(pa.array(place))
-    return Ids(customer, _changes(chosen, kept, shared, customer, past))
+    return Ids(customer, chosen, _changes(chosen, kept, shared, customer, past))
 
 
 def new_ids(records: Sequence[str], used: pa.Array, *, key: str, day: date) -> list[str]:
@@ -135,8 +144,27 @@ def churn(ids: Ids, past: Past) -> float:
     return gone / len(known) if len(known) else 0.0
 
 
+def changed(part: Ints, ids: Ids, known: Flags, past: Past) -> tuple[Flags, pa.Array]:
+    """Which components are not the last release's customers of the same records, known or not as they were before.
+
+    Gives them beside the ids that nobody has any more. known: of each component.
+    """
+    chosen, old = ids.place, past.node_id
+    stays = (old >= 0) & (old == chosen[part])
+    fresh = np.zeros(len(chosen), dtype=bool)
+    fresh[part[~stays]] = True
+    held = np.bincount(old[stays], minlength=len(past.ids))
+    fresh |= (chosen < 0) | (np.append(held != past.records, True)[chosen])
+    fresh |= known != np.append(past.known, False)[chosen]
+    ended = np.setdiff1d(np.flatnonzero(past.in_use), chosen)
+    return fresh, past.ids.take(pa.array(ended))
+
+
 def _counted(part: Ints, of_id: Ints) -> pd.DataFrame:
-    return pd.DataFrame({"part": part, "id": of_id}).value_counts().rename("count").reset_index()
+    """part, id, count: how often each pair occurs, ordered by part and id."""
+    width = int(of_id.max(initial=0)) + 1
+    key, count = np.unique(part * width + of_id, return_counts=True)
+    return pd.DataFrame({"part": key // width, "id": key % width, "count": count})
 
 
 def _greedy(pairs: pd.DataFrame, past: Past, chosen: Ints) -> Ints:
@@ -145,13 +173,19 @@ def _greedy(pairs: pd.DataFrame, past: Past, chosen: Ints) -> Ints:
     Ties: the older id, then the smaller id, then the component with the smaller first node.
     """
     part, of_id = pairs["part"].to_numpy(), pairs["id"].to_numpy()
+    result, taken = chosen.copy(), np.zeros(len(past.ids), dtype=bool)
+    taken[chosen[chosen >= 0]] = True
+    # most components and ids have nobody beside them to choose before
+    alone = (np.bincount(part, minlength=len(chosen))[part] == 1) & (np.bincount(of_id)[of_id] == 1)
+    free = alone & (result[part] < 0) & ~taken[of_id]
+    result[part[free]] = of_id[free]
+    pairs, part, of_id = pairs[~alone], part[~alone], of_id[~alone]
     order = np.lexsort((part, of_id, past.since[of_id], -pairs["count"].to_numpy(), ~past.known[of_id]))
-    result, taken = chosen.tolist(), set(chosen.tolist())
     for component, candidate in zip(part[order].tolist(), of_id[order].tolist(), strict=True):
-        if result[component] < 0 and candidate not in taken:
+        if result[component] < 0 and not taken[candidate]:
             result[component] = candidate
-            taken.add(candidate)
-    return np.asarray(result, dtype=np.int64)
+            taken[candidate] = True
+    return result
 
 
 def _returning(chosen: Ints, came_from: Flags, owner: Ints, graph: Graph, past: Past) -> pd.DataFrame:

@@ -5,23 +5,31 @@ from transforms.schemas.shape import Column, Table
 IDENTITY_EDGE = Table(
     "identity/edge",
     (
-        Column("left_type", "string", "'record', always", "none", True),
+        Column(
+            "left_type", "string", "'record'; an identifier type where two are said to be of one person", "none", True
+        ),
         Column("left_value", "string", "a node: silver's _node", "personal", True),
         Column("right_type", "string", "an identifier type, or 'record'", "none", True),
         Column("right_value", "string", "the identifier's value, or a node", "personal", True),
         Column(
             "rule",
             "string",
-            "gives (the record gives the identifier), same (by hand), or the matching rule",
+            "gives (the record gives the identifier), same (said by hand) or match (two records alike)",
             "none",
             True,
         ),
-        Column("weight", "double", "strength of the tie: 1 / priority of the identifier's type", "none", True),
+        Column(
+            "weight",
+            "double",
+            "strength of the tie: 1 / priority of the identifier's type, a match's probability, 1 by hand",
+            "none",
+            True,
+        ),
         Column("source", "string", "the record's source", "none", True),
         Column("first_seen", "date", "business date on which the tie was first landed", "none", True),
         Column("last_seen", "date", "business date on which it was last landed", "none", True),
     ),
-    key=("left_value", "right_type", "right_value"),
+    key=("left_type", "left_value", "right_type", "right_value", "rule"),
 )
 IDENTITY_RECORD = Table(
     "identity/record",
@@ -58,9 +66,11 @@ IDENTITY_CONFLICT = Table(
     "identity/conflict",
     (
         Column("date", "date", "", "none", True),
-        Column("kind", "string", "hub, cap, blocked or cut", "none", True),
-        Column("id_type", "string", "", "none", True),
-        Column("id_value", "string", "", "personal", True),
+        Column(
+            "kind", "string", "hub, cap, blocked, cut, or unheard (a decision by hand without effect)", "none", True
+        ),
+        Column("id_type", "string", "an identifier type, or 'record'", "none", True),
+        Column("id_value", "string", "the identifier's value, or a node", "personal", True),
         Column("members", "bigint", "how many records the value touches", "none"),
         Column("detail", "string", "why", "none"),
     ),
