@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from jobs.engines.bridges import bridges
-from jobs.engines.tied import tied
+from jobs.engines.tied import rows_of, tied
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.reader import Reader
@@ -95,7 +95,7 @@ def _suspicions(connection: duckdb.DuckDBPyConnection, sizes: pd.DataFrame) -> p
     # one tie joins most duplicates, rightly: it counts where something else speaks against them
     alone = 2 * ((several["smaller_part"] > 0) & (points > 0))
     several["points"] = points + alone + several["cuts"]
-    several["why"] = [_why(row) for row in several.to_dict("records")]
+    several["why"] = [_why(row) for row in rows_of(several)]
     return several
 
 
@@ -124,13 +124,15 @@ def one_tie_parts(links: pd.DataFrame) -> pd.DataFrame:
     rows = links.iloc[found.tie][["customer", "rule"]].assign(below=found.below)
     whole = pd.Series(persons).groupby([name.split("\n", 1)[0] for name in vertices]).sum()
     rows["smaller_part"] = np.minimum(rows["below"], rows["customer"].map(whole) - rows["below"])
-    rows = rows[rows["smaller_part"] > 0].sort_values(["customer", "smaller_part", "rule"], ascending=[True, False, True])
+    rows = rows[rows["smaller_part"] > 0].sort_values(
+        ["customer", "smaller_part", "rule"], ascending=[True, False, True]
+    )
     return rows.drop_duplicates("customer").rename(columns={"rule": "by"})[["customer", "smaller_part", "by"]]
 
 
 def _top(frame: pd.DataFrame, by: Sequence[str], rows: int) -> list[dict[str, Any]]:
     ordered = frame.sort_values([*by, "customer"], ascending=[*(False for _ in by), True]).head(rows)
-    return [{name: _plain(value) for name, value in row.items()} for row in ordered.to_dict("records")]
+    return [{name: _plain(value) for name, value in row.items()} for row in rows_of(ordered)]
 
 
 def _plain(value: Any) -> Any:

@@ -105,7 +105,13 @@ def _print(found: dict[str, Any], screen: Screen) -> None:
     ]
     screen.table("golden record", ["field", "value", "from"], golden)
     ties = [
-        [tie["type"], tie["value"], tie["records"], ", ".join(tie["sources"]), "" if tie["believed"] else "not believed"]
+        [
+            tie["type"],
+            tie["value"],
+            tie["records"],
+            ", ".join(tie["sources"]),
+            "" if tie["believed"] else "not believed",
+        ]
         for tie in found["identifiers"]
     ]
     screen.table("identifiers", ["type", "value", "records", "given by", ""], ties)

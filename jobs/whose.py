@@ -85,7 +85,9 @@ def _nobodys(reader: Reader, kind: str, forms: list[str], rows: list[dict[str, A
         was = f"until {last['valid_to']} it was customer {last['customer_id']}'s"
     if told:
         why = max(told, key=lambda row: row["date"])
-        refused = f"{kind}: it is given, and not believed ({why['kind']}: {why['detail']}), so it is nobody's as of {day}"
+        refused = (
+            f"{kind}: it is given, and not believed ({why['kind']}: {why['detail']}), so it is nobody's as of {day}"
+        )
         return f"{refused}; {was}" if rows else refused
     if rows:
         return f"{kind}: no record gives it as of {day}; {was}: portrait show {last['customer_id']}"

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import duckdb
+import pandas as pd
 import pyarrow as pa
 
 from jobs.runtime.reader import Reader
@@ -76,6 +78,11 @@ def tied(reader: Reader, identifiers: Mapping[str, Identifier]) -> Iterator[duck
         for statement in _VIEWS.split(";"):
             connection.execute(statement, {"day": reader.release.date} if "$day" in statement else None)
         yield connection
+
+
+def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """A frame as dicts, by the names of its columns."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 def _persons(reader: Reader) -> pa.Table:
