@@ -27,8 +27,8 @@ from owner where customer_id = $customer order by 3 desc, 1
 """
 _TIES = """
 select record_id, id_type, id_value, life, rule, weight, first_seen, last_seen, holds, holder,
-    (select kind || ': ' || detail from refused r where (r.id_type, r.id_value) = (tie.id_type, tie.id_value)
-        order by r.kind desc limit 1) as why
+    (select if(kind in ('cut', 'cap'), '', kind || ': ') || detail from refused r
+        where (r.id_type, r.id_value) = (tie.id_type, tie.id_value) order by r.kind desc limit 1) as why
 from tie where customer_id = $customer order by id_type = 'record', weight desc, id_type, id_value, record_id
 """
 _SAID = "select person.* from person join owner using (record_id) where customer_id = $customer order by record_id"
@@ -95,7 +95,7 @@ def _record(row: Mapping[str, Any], number: Mapping[str, int], ties: pd.DataFram
     own = ties[ties["record_id"] == row["record_id"]]
     return {
         "number": number[row["record_id"]],
-        "record": row["record_id"] if clear else row["source"],
+        "record": row["record_id"] if clear and row["person"] else row["source"],
         "source": row["source"],
         "person": bool(row["person"]),
         "gives": sorted(set(own.loc[own["id_type"] != RECORD, "id_type"])),

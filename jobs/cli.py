@@ -353,6 +353,28 @@ def identity_audit(
     show_ties(_load(conf, env, screen), identifier, screen, clear=clear, picture=picture)
 
 
+@identity_app.command("evaluate")
+@told
+def identity_evaluate(
+    truth: Annotated[Path, typer.Option("--truth", metavar="FILE", help="A CSV file: source, key, person.")],
+    pairs: Annotated[
+        Path | None, typer.Option("--pairs", metavar="FILE", help="Write the wrong pairs to this CSV file.")
+    ] = None,
+    show_values: Annotated[
+        bool, typer.Option("--show-values", help="With keys on screen and fields in the file. Personal data.")
+    ] = False,
+    rows: Annotated[int, typer.Option(min=0, help="Show so many false merges and misses.")] = 10,
+    conf: Conf = CONF,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hold the newest release's identities against known truth: precision, recall, F1, and what is wrong."""
+    from jobs.evaluate import show_evaluation
+
+    screen = Screen(as_json=as_json)
+    show_evaluation(_load(conf, env, screen), truth, screen, pairs=pairs, values=show_values, rows=rows)
+
+
 def _is_local() -> bool:
     """Under spark-submit the master, its memory and its defaults come from there."""
     return "PYSPARK_GATEWAY_PORT" not in os.environ

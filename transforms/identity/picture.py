@@ -129,12 +129,12 @@ def _card(box: Box, place: Mapping[str, tuple[int, float]]) -> str:
     column, y = place[box.key]
     x, height = _LEFT[column], _STEP - 8
     below = (
-        f'<text class="soft" x="{x + 10}" y="{y + 13:.1f}">{escape(_short(box.below, 40))}</text>' if box.below else ""
+        f'<text class="soft" x="{x + 10}" y="{y + 13:.1f}">{escape(_short(box.below, 38))}</text>' if box.below else ""
     )
     return (
         f'<g><title>{escape(box.label)}</title><rect class="{"refused" if box.refused else "holds"}" x="{x}" '
         f'y="{y - height / 2:.1f}" width="{_BOX}" height="{height}" rx="7"/>'
-        f'<text x="{x + 10}" y="{y - 1 if box.below else y + 4:.1f}">{escape(_short(box.label, 32))}</text>{below}</g>'
+        f'<text x="{x + 10}" y="{y - 1 if box.below else y + 4:.1f}">{escape(_short(box.label, 29))}</text>{below}</g>'
     )
 
 
