@@ -11,7 +11,7 @@ import pandas as pd
 from pyarrow import dataset as ds
 
 from jobs.engines.bridges import bridges
-from jobs.engines.tied import FIELDS, rows_of, tied
+from jobs.engines.tied import COMPARED, rows_of, tied
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.reader import Reader
@@ -129,12 +129,15 @@ def _elsewhere(holder: Any) -> str:
 
 
 def _differences(said: pd.DataFrame, number: Mapping[str, int], *, clear: bool) -> list[dict[str, Any]]:
-    """Fields of which the customer's records tell more than one value."""
+    """Fields of which the customer's records tell more than one value; case is no difference."""
     found = []
-    for field in FIELDS:
-        values = said.dropna(subset=field).groupby(field)["record_id"].agg(list)
-        if len(values) > 1 and field != "registered_at":
-            told = {value: [number[record] for record in records] for value, records in values.items()}
+    for field in COMPARED:
+        rows = said.dropna(subset=field)
+        told = {
+            str(own[field].min()): [number[record] for record in own["record_id"]]
+            for _, own in rows.groupby(rows[field].str.casefold())
+        }
+        if len(told) > 1:
             found.append({"field": field, "different": len(told), **({"values": told} if clear else {})})
     return found
 

@@ -114,7 +114,8 @@ def _both(
             f"--truth {path}: none of its {len(truth)} records is in the release of {reader.release.date} ({told}); "
             "source is the name of a file in conf/sources/, key the record's key there"
         )
-    return found[~lost].reset_index(drop=True), unknown
+    known = found[~lost].reset_index(drop=True)
+    return known.assign(place=range(len(known))), unknown
 
 
 class Joining:

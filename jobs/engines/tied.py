@@ -15,6 +15,8 @@ from transforms.schemas import CONTACT, IDENTITY_CONFLICT, IDENTITY_EDGE, IDENTI
 
 # What of silver is asked for: whom a source describes, and by which values.
 FIELDS = tuple(column.name for column in CONTACT.columns if column.name not in (*CONTACT.key, CONTACT.changed))
+# A source registers people when it does: that two do so at other times is no difference between them.
+COMPARED = tuple(name for name in FIELDS if name != "registered_at")
 _PERSON = pa.schema([("record_id", pa.string()), ("source", pa.string()), *((name, pa.string()) for name in FIELDS)])
 _VIEWS = """
 create table owner as select record_id, customer_id from record;

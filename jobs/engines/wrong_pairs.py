@@ -10,15 +10,13 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from jobs.engines.tied import FIELDS
+from jobs.engines.tied import COMPARED
 from transforms.errors import DefinitionError
 from transforms.privacy import hint
 
 # Of one customer or person that many records are paired, and that many pairs of a kind listed.
 WITHIN, MOST = 200, 50_000
 FALSE, MISS = "false merge", "miss"
-# a source registers people when it does: that two do so at other times is no difference between them
-COMPARED = tuple(name for name in FIELDS if name != "registered_at")
 _PAIRS = """
 with ranked as (select *, row_number() over (partition by {same} order by place) as nth from both_sides
     qualify nth <= {within})
@@ -71,12 +69,16 @@ def listed(connection: duckdb.DuckDBPyConnection, both: pd.DataFrame, rule: Call
     told = both.set_index("place")[["source", "key", "record_id", "person", "customer_id"]]
     told = told.join(person[list(COMPARED)], on="record_id")
     left, right = (told.loc[found[f"{side}_place"]].reset_index(drop=True) for side in ("left", "right"))
-    differs = {name: left[name].notna() & right[name].notna() & (left[name] != right[name]) for name in COMPARED}
-    flags = pd.DataFrame(differs).to_numpy()
+    flags = pd.DataFrame({name: _differ(left[name], right[name]) for name in COMPARED}).to_numpy()
     ties = [rule(one, other) for one, other in zip(found["left_place"], found["right_place"], strict=True)]
     whole = pd.concat([found[["kind"]], left.add_prefix("left_"), right.add_prefix("right_")], axis=1)
     names = [[name for name, differ in zip(COMPARED, row, strict=True) if differ] for row in flags]
     return Wrong(whole.assign(tie=ties, differ=pd.Series(names, dtype=object)))
+
+
+def _differ(left: pd.Series, right: pd.Series) -> pd.Series:
+    """Where both give a value, and not the same; case is no difference."""
+    return left.notna() & right.notna() & (left.str.casefold() != right.str.casefold())
 
 
 def write_pairs(path: Path, wrong: Wrong, *, values: bool) -> int:
