@@ -10,7 +10,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
 from jobs.engines.linking import Linked, link
@@ -22,8 +22,9 @@ from transforms.identity.graph import NOBODY, Flags, Graph, Ints, coded
 from transforms.identity.guards import guard
 from transforms.identity.ledger import carry_forward
 from transforms.identity.stable_ids import Ids, Past
-from transforms.identity.survivorship import golden_records
+from transforms.identity.survivorship import disagreements, golden_records
 from transforms.schemas import (
+    CONTACT,
     GOLD_CUSTOMER,
     IDENTITY_CHANGE,
     IDENTITY_CONFLICT,
@@ -101,6 +102,7 @@ def _tell(night: Night, tonight: Tonight, past: Past) -> None:
     figures = {
         "customers": len(tonight.ids.customer),
         "known": tonight.known.sum(),
+        "anonymous": (~tonight.known).sum(),
         "records": len(tonight.graph.nodes),
         "new": kinds.get("new", 0),
         "merges": kinds.get("merge", 0),
@@ -113,6 +115,7 @@ def _tell(night: Night, tonight: Tonight, past: Past) -> None:
     for name, value in figures.items():
         night.figure(name, int(value))
     night.figure("id_churn", round(stable_ids.churn(tonight.ids, past), 6))
+    night.figure("id_churn_limit", night.conf.identity.limits.id_churn)
 
 
 def _check_churn(night: Night, churn: float, identity: Identity) -> None:
@@ -133,15 +136,18 @@ def _save(night: Night, tonight: Tonight, ledger: pa.Table) -> None:
     night.save(records, IDENTITY_RECORD)
     night.save(_table(changes, IDENTITY_CHANGE), IDENTITY_CHANGE, mode="append")
     night.save(_conflicts(tonight, night.day), IDENTITY_CONFLICT, mode="append")
-    night.save(_golden(night, _frame(night, records), len(records)), GOLD_CUSTOMER)
+    seen = Observation("what sources say of the same customers")
+    night.save(_golden(night, _frame(night, records), len(records), seen), GOLD_CUSTOMER)
+    if night.has(CONTACT.table):
+        night.figure("disagreements", disagreements(seen.get))
 
 
-def _golden(night: Night, records: DataFrame, number: int) -> DataFrame:
+def _golden(night: Night, records: DataFrame, number: int, seen: Observation) -> DataFrame:
     owned = F.broadcast(records) if number <= BROADCAST_RECORDS else records
     contacts, consents = (
         night.view(entity) if night.has(f"silver/{entity}") else None for entity in ("contact", "consent")
     )
-    return golden_records(owned, contacts, consents, identity=night.conf.identity)
+    return golden_records(owned, contacts, consents, identity=night.conf.identity, seen=seen)
 
 
 def _records(tonight: Tonight) -> pa.Table:
