@@ -160,7 +160,9 @@ def _show_run(run: Mapping[str, Any], stages: list[dict[str, Any]], release: int
     what = "replay as of" if run["run_id"].startswith(REPLAY) else "night of"
     title = f"{what} {run['date']}: {run['status']}{numbered} (run {run['run_id']}, {run['seconds'] or 0:.0f} s)"
     screen.table(title, ["stage", "status", "seconds", "rows", "jobs"], rows)
-    identity = next((json.loads(row["figures"] or "{}") for row in stages if row["stage"] == "identity"), {})
+    identity: dict[str, Any] = next(
+        (json.loads(row["figures"] or "{}") for row in stages if row["stage"] == "identity"), {}
+    )
     if churn := churn_of(identity):
         screen.say(f"  known customers that lost their id: {churn}")
     for row in stages:

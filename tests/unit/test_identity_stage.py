@@ -122,8 +122,8 @@ def test_three_nights(nights):
     assert owners(first)['crm:{"crm_id":["1"]}'] == a
     assert {kind for kind, _, _ in changes(first)} == {"new"} and len(changes(first)) == 5
     assert first.stage.figures == {
-        "edges": 9, "customers": 5, "known": 2, "anonymous": 3, "records": 6, "new": 5, "merges": 0, "splits": 0, "retired": 0,
-        "cuts": 0, "hubs": 0, "blocked": 0, "id_churn": 0.0, "id_churn_limit": 0.5, "disagreements": {},
+        "edges": 9, "customers": 5, "known": 2, "anonymous": 3, "records": 6, "new": 5, "merges": 0, "splits": 0,
+        "retired": 0, "cuts": 0, "hubs": 0, "blocked": 0, "id_churn": 0.0, "id_churn_limit": 0.5, "disagreements": {},
     }  # fmt: skip
     golden = {row["customer_id"]: row for row in first.rows(GOLD_CUSTOMER)}
     assert {key: row["city"] for key, row in golden.items()} == {a: "Ulm", b: "Rom"}
