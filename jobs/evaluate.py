@@ -41,7 +41,7 @@ left join owner on owner.record_id = coalesce(a._node, b._node)
 order by place
 """
 _TIES = """
-select record_id, id_type, id_value, life, rule, holds, (select any_value(kind) from refused r
+select record_id, id_type, id_value, life, rule, holds, (select min(kind) from refused r
         where (r.id_type, r.id_value) = (tie.id_type, tie.id_value) and kind <> 'cap') as kind
 from tie
 where customer_id in (select customer_id from both_sides)
