@@ -1,7 +1,6 @@
 """`portrait identity audit ID`: how each record of a customer is tied to it, as text and as a picture."""
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,13 @@ import numpy as np
 import pandas as pd
 from pyarrow import dataset as ds
 
+from jobs.audit_picture import check_picture, write_picture
 from jobs.engines.bridges import bridges
 from jobs.engines.tied import COMPARED, rows_of, tied
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.reader import Reader
 from jobs.whose import RECORD, Found, whose
-from transforms.errors import DefinitionError
-from transforms.identity.picture import EVENTS, IDENTIFIER, PERSON, Box, Line, draw
 from transforms.privacy import hint
 from transforms.schemas import IDENTITY_CHANGE
 
@@ -32,8 +30,6 @@ select record_id, id_type, id_value, life, rule, weight, first_seen, last_seen, 
 from tie where customer_id = $customer order by id_type = 'record', weight desc, id_type, id_value, record_id
 """
 _SAID = "select person.* from person join owner using (record_id) where customer_id = $customer order by record_id"
-_PICTURES = (".html", ".svg")
-_PAGE = "body{margin:0;overflow-x:auto;background:#f6f7f9}@media(prefers-color-scheme:dark){body{background:#12161d}}"
 
 
 def show_ties(conf: Configuration, identifier: str, screen: Screen, *, clear: bool, picture: Path | None) -> None:
@@ -42,14 +38,14 @@ def show_ties(conf: Configuration, identifier: str, screen: Screen, *, clear: bo
     Records are told by source and number, identifiers by hints, unless `clear`. Raises DefinitionError where nobody
     has the identifier, no night was released, or the picture cannot be written there.
     """
-    if picture and picture.suffix not in _PICTURES:
-        raise DefinitionError(f"--picture {picture}: write it as {' or '.join(_PICTURES)}")
+    if picture:
+        check_picture(picture)
     reader = Reader(conf)
     owner = whose(reader, conf, identifier)
     with tied(reader, conf.identity.identifiers) as connection:
         found = _customer(connection, reader, owner, clear=clear)
     if picture:
-        _write(picture, found)
+        write_picture(picture, found)
         found["picture"] = str(picture)
     _print(found, screen, clear=clear)
     screen.result(found)
@@ -224,55 +220,3 @@ def _alone_lines(ties: Sequence[dict[str, Any]], persons: int) -> list[str]:
 
 def _values(told: Mapping[str, Sequence[int]]) -> str:
     return "; ".join(f"{value} ({', '.join(map(str, records))})" for value, records in told.items())
-
-
-def _write(picture: Path, found: Mapping[str, Any]) -> None:
-    """As SVG, or as a page that opens offline."""
-    title = f"Customer {found['customer_id']} as of {found['date']}"
-    text = draw(title, _boxes(found), _lines(found["ties"]))
-    if picture.suffix == ".html":
-        text = (
-            '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-            f"<title>{escape(title)}</title><style>{_PAGE}</style><body>{text}</body></html>\n"
-        )
-    try:
-        picture.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DefinitionError(f"--picture {picture}: cannot be written: {error.strerror}") from None
-
-
-def _boxes(found: Mapping[str, Any]) -> list[Box]:
-    records = [
-        Box(
-            f"record {row['number']}",
-            PERSON if row["person"] else EVENTS,
-            f"{row['number']} {row['record']}",
-            f"since {row['since']}" if row["since"] else "tied by nothing",
-        )
-        for row in found["records"]
-    ]
-    held = {tie["identifier"] for tie in found["ties"] if tie["holds"]}
-    identifiers = {
-        tie["identifier"]: Box(
-            f"identifier {tie['identifier']}",
-            IDENTIFIER,
-            tie["value"],
-            f"{tie['type']}, weight {tie['weight']:g}" if tie["identifier"] in held else tie["why_not"],
-            refused=tie["identifier"] not in held,
-        )
-        for tie in found["ties"]
-        if tie["identifier"] is not None
-    }
-    return [*records, *identifiers.values()]
-
-
-def _lines(ties: Sequence[Mapping[str, Any]]) -> list[Line]:
-    return [
-        Line(
-            f"record {tie['record']}",
-            f"identifier {tie['identifier']}" if tie["other_record"] is None else f"record {tie['other_record']}",
-            "refused" if not tie["holds"] else "alone" if tie["alone_holds"] else "holds",
-            f"{tie['rule']}, {tie['first_seen']} to {tie['last_seen']}",
-        )
-        for tie in ties
-    ]
