@@ -19,7 +19,10 @@ class Shown:
 
 def tables(figures: Figures) -> list[Shown]:
     """Every table that has something to show, in the night's order."""
-    all_tables = [_sources(figures), _reasons(figures), _identity(figures), *_segments(figures), _reached(figures)]
+    all_tables = [
+        _sources(figures), _reasons(figures), _identity(figures), _disagreements(figures), *_segments(figures),
+        _reached(figures),
+    ]  # fmt: skip
     return [table for table in all_tables if table.rows]
 
 
@@ -40,9 +43,34 @@ def _reasons(figures: Figures) -> Shown:
 
 
 def _identity(figures: Figures) -> Shown:
-    told = figures.get("identity", {})
-    rows = [[name.replace("_", " "), value] for name, value in told.items() if isinstance(value, int | float)]
-    return Shown("Who is who", ["figure", "count"], rows)
+    told = dict(figures.get("identity", {}))
+    churn = churn_of(told)
+    shares = [["id churn", churn]] if churn else []
+    counts = [
+        [name.replace("_", " "), value]
+        for name, value in told.items()
+        if isinstance(value, int | float) and not name.startswith("id_churn")
+    ]
+    return Shown("Who is who", ["figure", "count"], [*counts, *shares])
+
+
+def churn_of(identity: Mapping[str, Any]) -> str:
+    """The share of the known customers whose id ended that night, beside what the limit allows; empty: not told."""
+    if "id_churn" not in identity:
+        return ""
+    limit = identity.get("id_churn_limit")
+    return f"{identity['id_churn']:.2%}" + (f" (at most {limit:.2%})" if limit is not None else "")
+
+
+def _disagreements(figures: Figures) -> Shown:
+    """Fields that sources tell differently of the same customers, the most disputed first."""
+    told = figures.get("identity", {}).get("disagreements", {})
+    rows = [
+        [name, counts["told"], counts["differ"], f"{counts['differ'] / counts['told']:.1%}"]
+        for name, counts in sorted(told.items(), key=lambda item: (-item[1]["differ"], item[0]))
+        if counts["differ"]
+    ]
+    return Shown("Where sources differ about a customer", ["field", "told by several", "differ", "share"], rows)
 
 
 def _segments(figures: Figures) -> Iterator[Shown]:

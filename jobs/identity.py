@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
 from jobs.engines.components import components
@@ -33,8 +33,9 @@ from transforms.identity.ledger import carry_forward
 from transforms.identity.manual import RECORD
 from transforms.identity.pairs import CONTRADICTIONS, Pairs, paired, standing
 from transforms.identity.stable_ids import Ids, Past
-from transforms.identity.survivorship import golden_records
+from transforms.identity.survivorship import disagreements, golden_records
 from transforms.schemas import (
+    CONTACT,
     GOLD_CUSTOMER,
     IDENTITY_CHANGE,
     IDENTITY_CONFLICT,
@@ -120,6 +121,7 @@ def _tell(night: Night, tonight: Tonight, past: Past) -> None:
         "matches": (~tonight.pairs.by_hand).sum(),
         "customers": len(tonight.ids.customer),
         "known": tonight.known.sum(),
+        "anonymous": (~tonight.known).sum(),
         "records": len(tonight.graph.nodes),
         "new": kinds.get("new", 0),
         "merges": kinds.get("merge", 0),
@@ -134,6 +136,7 @@ def _tell(night: Night, tonight: Tonight, past: Past) -> None:
     for name, value in figures.items():
         night.figure(name, int(value))
     night.figure("id_churn", round(stable_ids.churn(tonight.ids, past), 6))
+    night.figure("id_churn_limit", night.conf.identity.limits.id_churn)
 
 
 def _check_churn(night: Night, churn: float, identity: Identity) -> None:
@@ -155,13 +158,16 @@ def _save(night: Night, tonight: Tonight, past: Past, ledger: pa.Table) -> None:
     night.save(records, IDENTITY_RECORD)
     night.save(_table(changes, IDENTITY_CHANGE), IDENTITY_CHANGE, mode="append")
     night.save(_conflicts(tonight, night.day), IDENTITY_CONFLICT, mode="append")
-    night.save(_golden(night, tonight, past, records), GOLD_CUSTOMER)
+    seen = Observation("what sources say of the same customers")
+    night.save(_golden(night, tonight, past, records, seen), GOLD_CUSTOMER)
+    if night.has(CONTACT.table):
+        night.figure("disagreements", disagreements(seen.get))
 
 
-def _golden(night: Night, tonight: Tonight, past: Past, records: pa.Table) -> DataFrame:
+def _golden(night: Night, tonight: Tonight, past: Past, records: pa.Table, seen: Observation) -> DataFrame:
     """The golden records; those of customers of whom nothing changed are the last release's."""
     if tonight.touched is None or not night.has(GOLD_CUSTOMER):
-        return _golden_of(night, records)
+        return _golden_of(night, records, seen)
     fresh, ended = stable_ids.changed(tonight.linked.part, tonight.ids, tonight.known, past)
     part, nodes = tonight.linked.part, tonight.graph.nodes
     touched = pc.is_in(nodes, tonight.touched.cast(nodes.type)).to_numpy(zero_copy_only=False)
@@ -169,16 +175,16 @@ def _golden(night: Night, tonight: Tonight, past: Past, records: pa.Table) -> Da
     changed = pa.concat_arrays([tonight.ids.customer.filter(pa.array(fresh)), ended])
     gone = F.broadcast(frame_of(night.spark, pa.table({"customer_id": changed})))
     kept = night.load(GOLD_CUSTOMER).join(gone, on="customer_id", how="left_anti")
-    return kept.unionByName(_golden_of(night, records.filter(pa.array(fresh[part]))))
+    return kept.unionByName(_golden_of(night, records.filter(pa.array(fresh[part])), seen))
 
 
-def _golden_of(night: Night, records: pa.Table) -> DataFrame:
+def _golden_of(night: Night, records: pa.Table, seen: Observation) -> DataFrame:
     frame = frame_of(night.spark, records)
     owned = F.broadcast(frame) if len(records) <= BROADCAST_RECORDS else frame
     contacts, consents = (
         night.view(entity) if night.has(f"silver/{entity}") else None for entity in ("contact", "consent")
     )
-    return golden_records(owned, contacts, consents, identity=night.conf.identity)
+    return golden_records(owned, contacts, consents, identity=night.conf.identity, seen=seen)
 
 
 def _records(tonight: Tonight) -> pa.Table:

@@ -6,7 +6,7 @@ from dataclasses import astuple
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from jobs.figures import Figures, tables
+from jobs.figures import Figures, churn_of, tables
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.files import files_of, to_take
@@ -160,6 +160,11 @@ def _show_run(run: Mapping[str, Any], stages: list[dict[str, Any]], release: int
     what = "replay as of" if run["run_id"].startswith(REPLAY) else "night of"
     title = f"{what} {run['date']}: {run['status']}{numbered} (run {run['run_id']}, {run['seconds'] or 0:.0f} s)"
     screen.table(title, ["stage", "status", "seconds", "rows", "jobs"], rows)
+    identity: dict[str, Any] = next(
+        (json.loads(row["figures"] or "{}") for row in stages if row["stage"] == "identity"), {}
+    )
+    if churn := churn_of(identity):
+        screen.say(f"  known customers that lost their id: {churn}")
     for row in stages:
         for warning in json.loads(row["figures"] or "{}").get("warnings", []):
             screen.say(f"  warning ({row['stage']}): {warning}")

@@ -27,6 +27,21 @@ def _shape_of(character: str) -> str:
     return character
 
 
+def hint(kind: str, value: str) -> str:
+    """An identifier as those may see it who may not see it: enough to tell what it is, and not whose.
+
+    Of an e-mail address the first letters of its two parts, of a phone its last two digits, of all else the first
+    letter; of a record its source, of an event's node the source alone.
+    """
+    if kind == "record":
+        source, _, key = value.partition(":")
+        return source if key.startswith("{") else f"{source}:{key[:1]}***"
+    if kind == "email":
+        name, _, domain = value.rpartition("@")
+        return f"{name[:1]}***@{domain[:1]}***"
+    return f"***{value[-2:]}" if kind == "phone" else f"{value[:1]}***"
+
+
 class Purpose(Definition):
     """A use of personal data, and the consent that it needs."""
 

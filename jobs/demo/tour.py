@@ -114,6 +114,8 @@ def _ways_on(conf: Configuration, night: Night, folder: Path, screen: Screen) ->
     tries = [
         ["portrait status", "how the nights went"],
         ["portrait show email:…", "any customer by any identifier"],
+        ["portrait identity audit", "who is worth a look, and why"],
+        [f"portrait identity evaluate --truth {FOLDER}/truth/truth.csv", "where the identities are wrong"],
         ["portrait plan", "what the next night would do"],
         ["portrait run --date 2017-12-30 --again", "the newest night once more: the same tables"],
         [f"portrait restore --to {night.base.run_id if night.base else ''}", "the day before yesterday's state again"],

@@ -2,11 +2,11 @@
 
 from datetime import UTC, date, datetime
 
-from pyspark.sql import Row
+from pyspark.sql import Observation, Row
 
 from transforms.identity.definition import Identity
 from transforms.identity.edges import EMPTY, OVERLONG, ties
-from transforms.identity.survivorship import golden_records
+from transforms.identity.survivorship import disagreements, golden_records
 from transforms.schemas import CONTACT, ENTITIES, GOLD_CUSTOMER, WEB_EVENT
 
 D1, D2, D3, D4 = (date(2026, 3, day) for day in (1, 2, 3, 4))
@@ -112,7 +112,9 @@ def _contact(node: str, source: str = "crm", *, updated=None, registered=None, *
     return {"_node": node, "record_id": node, "source": source, **stamps, **fields}
 
 
-def _golden(spark, contacts: list[dict], *, records=None, consents=None, trust=("crm", "shop"), **survivorship):
+def _golden(
+    spark, contacts: list[dict], *, records=None, consents=None, trust=("crm", "shop"), seen=None, **survivorship
+):
     """customer -> row. Every node is the known customer K's unless `records` says otherwise."""
     identity = Identity.model_validate(
         {
@@ -128,7 +130,7 @@ def _golden(spark, contacts: list[dict], *, records=None, consents=None, trust=(
     if consents is not None:
         schema = "_node string, purpose string, decided_at timestamp, granted boolean"
         consents = spark.createDataFrame(consents, schema)
-    found = golden_records(frame, rows, consents, identity=identity)
+    found = golden_records(frame, rows, consents, identity=identity, seen=seen)
     assert tuple(found.columns) == GOLD_CUSTOMER.names
     return {row.customer_id: row for row in found.collect()}
 
@@ -225,6 +227,28 @@ def test_fields_have_rules_of_their_own_types_come_back_and_missing_stays_null(s
     assert row.provenance == {
         "email": "b", "city": "a", "birth_date": "a", "household_size": "b", "registered_at": "b",
     }  # fmt: skip
+
+
+def test_of_whom_sources_say_different_things(spark):
+    """Two sources that say it alike or differently count; one source with itself, or one alone, is no comparison."""
+    said = {
+        "differ": [("crm", "Ulm"), ("shop", "Bonn")],
+        "alike but for case": [("crm", "ULM"), ("shop", "Ulm")],
+        "differ by one of three": [("crm", "Ulm"), ("shop", "Ulm"), ("shop", "Bonn")],
+        "within one source": [("crm", "Ulm"), ("crm", "Bonn")],
+        "one alone": [("crm", "Ulm"), ("shop", None)],
+    }
+    nodes = [(case, f"{case}/{n}", told) for case, rows in said.items() for n, told in enumerate(rows)]
+    contacts = [_contact(node, source, registered=1 + len(node) % 9, city=city) for _, node, (source, city) in nodes]
+    seen = Observation("said")
+    _golden(spark, contacts, records=[(node, case, True) for case, node, _ in nodes], seen=seen)
+    assert disagreements(seen.get) == {"city": {"told": 3, "differ": 2}}
+
+
+def test_nobody_known_is_no_disagreement(spark):
+    seen = Observation("nobody")
+    assert _golden(spark, [_contact("a", city="Ulm")], records=[("a", "K", False)], seen=seen) == {}
+    assert disagreements(seen.get) == {}
 
 
 def test_known_customers_only_and_those_without_contact_too(spark):

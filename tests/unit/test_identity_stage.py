@@ -127,8 +127,9 @@ def test_three_nights(nights):
     assert owners(first)['crm:{"crm_id":["1"]}'] == a
     assert {kind for kind, _, _ in changes(first)} == {"new"} and len(changes(first)) == 5
     assert first.stage.figures == {
-        "edges": 9, "matches": 0, "customers": 5, "known": 2, "records": 6, "new": 5, "merges": 0, "splits": 0,
-        "retired": 0, "cuts": 0, "hubs": 0, "blocked": 0, "id_churn": 0.0,
+        "edges": 9, "matches": 0, "customers": 5, "known": 2, "anonymous": 3, "records": 6, "new": 5, "merges": 0,
+        "splits": 0, "retired": 0, "cuts": 0, "hubs": 0, "blocked": 0, "id_churn": 0.0, "id_churn_limit": 0.5,
+        "disagreements": {},
     }  # fmt: skip
     golden = {row["customer_id"]: row for row in first.rows(GOLD_CUSTOMER)}
     assert {key: row["city"] for key, row in golden.items()} == {a: "Ulm", b: "Rom"}
@@ -165,6 +166,30 @@ def test_three_nights(nights):
     assert changes(third) == [("split", old_card, (b,))]
     assert third.rows(IDENTITY_EDGE)[0].keys() == set(IDENTITY_EDGE.names)
     assert len(third.rows(IDENTITY_CHANGE)) == 5 + 4 + 1
+
+
+def test_decisions_follow_the_records_through_a_merge_and_a_split(nights):
+    """Ann allows what Bob refuses at the same time: while they are one the refusal holds, apart each has their own."""
+    given = [
+        ({"crm_id": ["1"]}, "marketing", True), ({"crm_id": ["2"]}, "marketing", False),
+        ({"crm_id": ["1"]}, "profiling", True),
+    ]  # fmt: skip
+    nights.rules["identifiers"] = {**RULES["identifiers"], "crm_id": {"priority": 1}}
+    linked = (BOB[0] | {"email": ["ann@x"]}, {"city": "Rom"})
+
+    def consents(day: int, bob) -> tuple[dict, Night]:
+        night = nights.run(day, {"1": ANN, "2": bob}, consents=given)
+        return {row["customer_id"]: row["consents"] for row in night.rows(GOLD_CUSTOMER)}, night
+
+    before, first = consents(1, BOB)
+    a, b = owners(first)["crm:1"], owners(first)["crm:2"]
+    assert before == {a: {"marketing": True, "profiling": True}, b: {"marketing": False}}
+    one, second = consents(2, linked)
+    assert one == {a: {"marketing": False, "profiling": True}} or one == {b: {"marketing": False, "profiling": True}}
+    assert second.stage.figures["merges"] == 1 and second.stage.figures["id_churn"] == 0.5
+    after, third = consents(3, BOB)
+    assert after == before
+    assert third.stage.figures["splits"] == 1 and third.stage.figures["id_churn"] == 0
 
 
 def test_a_night_run_again_and_rows_in_another_order_give_the_same(nights):

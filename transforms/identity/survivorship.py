@@ -1,8 +1,8 @@
 """The golden record: of all that the sources say about a known customer, one value a field, and who said it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
 from transforms.columns import conform
@@ -11,16 +11,24 @@ from transforms.schemas import GOLD_CUSTOMER, GOLDEN_FIELDS
 
 _LAST = 2**63 - 1
 _FIELDS = tuple(column.name for column in GOLDEN_FIELDS)
+# A source registers people when it does: that two do so at other times is no difference between them.
+COMPARED = tuple(name for name in _FIELDS if name != "registered_at")
 _NEEDED = ("_node", "record_id", "source", "updated_at", *_FIELDS)
 
 
 def golden_records(
-    records: DataFrame, contacts: DataFrame | None, consents: DataFrame | None, *, identity: Identity
+    records: DataFrame,
+    contacts: DataFrame | None,
+    consents: DataFrame | None,
+    *,
+    identity: Identity,
+    seen: Observation | None = None,
 ) -> DataFrame:
     """gold/customer. Grain: known customer.
 
     records: record_id, customer_id, known (identity/record with the flag). contacts, consents: the silver views,
     None where no source gives any. A customer of whom no contact record is known has NULL in every field.
+    seen: counts, while the rows are written, of whom sources say different things; see `disagreements`.
     """
     known = records.where("known").select(F.col("record_id").alias("_node"), "customer_id")
     if contacts is None:
@@ -30,6 +38,7 @@ def golden_records(
         told = contacts.select(*_NEEDED).join(known, on="_node", how="inner")
         everybody = told.unionByName(known.select("customer_id"), allowMissingColumns=True)
         customers = everybody.transform(_survivors, identity=identity)
+        customers = customers.observe(seen, *_counts()) if seen else customers
     if consents is None:
         return conform(customers, GOLD_CUSTOMER)
     return conform(customers.join(_decisions(known, consents), on="customer_id", how="left"), GOLD_CUSTOMER)
@@ -50,18 +59,58 @@ def _survivors(told: DataFrame, *, identity: Identity) -> DataFrame:
     rarity = _by_field(identity, lambda rules: -F.col("times") if "most_frequent" in rules else F.lit(0))
     entry = F.when(F.col("field") != "customer", F.struct("field", F.struct("best.value", "best.record_id")))
     return (
-        told.select("customer_id", "record_id", _distrust(identity.trust), _age(), everybody, *texts)
+        told.select("customer_id", "record_id", "source", _distrust(identity.trust), _age(), everybody, *texts)
         .repartition("customer_id")
-        .unpivot(["customer_id", "record_id", "distrust", "age"], ["customer", *_FIELDS], "field", "value")
+        .unpivot(["customer_id", "record_id", "source", "distrust", "age"], ["customer", *_FIELDS], "field", "value")
         .where(F.col("value").isNotNull())
         .groupBy("customer_id", "field", before, "value")
-        .agg(F.count("*").alias("times"), F.min(F.struct(after, "record_id")).alias("said"))
+        .agg(
+            F.count("*").alias("times"),
+            F.min(F.struct(after, "record_id")).alias("said"),
+            F.min("source").alias("one"),
+            F.max("source").alias("other"),
+        )
         .groupBy("customer_id", "field")
-        .agg(F.min(F.struct("before", rarity, "said.after", "value", "said.record_id")).alias("best"))
+        .agg(
+            F.min(F.struct("before", rarity, "said.after", "value", "said.record_id")).alias("best"),
+            (F.min("one") < F.max("other")).alias("compared"),
+            (F.min(F.lower("value")) < F.max(F.lower("value"))).alias("several"),
+        )
         .groupBy("customer_id")
-        .agg(F.map_from_entries(F.collect_list(entry)).alias("kept"))
-        .select("customer_id", *(F.col("kept")[name]["value"].alias(name) for name in _FIELDS), _provenance())
+        .agg(
+            F.map_from_entries(F.collect_list(entry)).alias("kept"),
+            F.collect_list(F.when(F.col("compared"), F.col("field"))).alias("_compared"),
+            F.collect_list(F.when(F.col("compared") & F.col("several"), F.col("field"))).alias("_differ"),
+        )
+        .select(
+            "customer_id",
+            *(F.col("kept")[name]["value"].alias(name) for name in _FIELDS),
+            _provenance(),
+            "_compared",
+            "_differ",
+        )
     )
+
+
+def _counts() -> list[Column]:
+    """For each field of how many customers two sources give it, and of how many they give it differently.
+
+    With more than one source and more than one value there are always two sources that differ. Case is no difference.
+    """
+    return [
+        F.count_if(F.array_contains(column, name)).alias(f"{column}_{name}")
+        for name in COMPARED
+        for column in ("_compared", "_differ")
+    ]
+
+
+def disagreements(seen: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """Field -> of how many customers two sources `told` it, and of how many they `differ`; fields told at all."""
+    return {
+        name: {"told": seen[f"_compared_{name}"], "differ": seen[f"_differ_{name}"]}
+        for name in COMPARED
+        if seen.get(f"_compared_{name}")
+    }
 
 
 def _by_field(identity: Identity, make: Callable[[tuple[Rule, ...]], Column]) -> Column:

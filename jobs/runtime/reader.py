@@ -1,0 +1,47 @@
+"""Tables of one release as Arrow, filtered while they are read: for commands that need no Spark."""
+
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import dataset as ds
+
+from jobs.runtime.clock import end_of
+from jobs.runtime.configuration import Configuration
+from jobs.runtime.releases import newest
+from jobs.runtime.tables import Lakehouse
+from transforms.errors import DefinitionError
+from transforms.schemas import Table
+
+
+class Reader:
+    """The newest release. Raises DefinitionError where no night was released."""
+
+    def __init__(self, conf: Configuration) -> None:
+        self.lakehouse = Lakehouse(conf.lakehouse)
+        release = newest(self.lakehouse)
+        if release is None:
+            raise DefinitionError(f"{self.lakehouse.uri}: no night is released yet; portrait run --date YYYY-MM-DD")
+        self.release = release
+        self.release_end = end_of(release.date, conf.pipeline.timezone)
+
+    def dataset(self, table: str | Table) -> ds.Dataset | None:
+        """The table at the release's version; nothing is read yet. None where the release has no such table."""
+        name = table if isinstance(table, str) else table.name
+        version = self.release.versions.get(name)
+        return self.lakehouse.dataset(name, version) if version is not None else None
+
+    def where(self, table: str | Table, condition: ds.Expression, columns: list[str] | None = None) -> Any:
+        """The rows that meet a condition, as dicts; none where the release has no such table."""
+        found = self.dataset(table)
+        if found is None:
+            return []
+        read: pa.Table = found.to_table(filter=condition, columns=columns)
+        return read.to_pylist(maps_as_pydicts="lossy")
+
+    @property
+    def current(self) -> ds.Expression:
+        """Versions of silver's rows that the release's night saw."""
+        visible = ds.field("_valid_to").is_null() | (ds.field("_valid_to") > self.release.date)
+        at_end = pa.scalar(self.release_end, pa.timestamp("us", "UTC"))
+        happened = ds.field("event_at").is_null() | (ds.field("event_at") <= at_end)
+        return visible & (ds.field("_batch_date") <= self.release.date) & happened
