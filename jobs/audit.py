@@ -20,12 +20,13 @@ from transforms.schemas import OPS_STAGE
 _POINTS = {"birth_dates": 3, "genders": 2, "given_names": 1, "family_names": 1}
 _SIZES = """
 select t.customer_id as customer, count(distinct t.record_id) as records,
-    count(distinct p.record_id) as persons, count(distinct (id_type, id_value)) filter (where holds) as identifiers,
+    count(distinct p.record_id) as persons,
+    count(distinct (id_type, id_value)) filter (where holds and id_type <> 'record') as identifiers,
     count(*) filter (where holds) as ties, count(distinct t.source) as sources
 from (
-    select customer_id, record_id, id_type, id_value, holds, source from tie
+    select customer_id, record_id, id_type, id_value, holds, source from tie where record_id is not null
     union all select customer_id, record_id, null, null, false, split_part(record_id, ':', 1) from owner
-        where record_id not in (select record_id from tie)
+        where record_id not in (select record_id from tie where record_id is not null)
 ) t left join (select distinct record_id from person) p using (record_id)
 group by all
 """
@@ -43,9 +44,8 @@ _LINKS = """
 with several as (
     select customer_id from owner join (select distinct record_id from person) using (record_id)
     group by all having count(*) > 1)
-select customer_id as customer, record_id, id_type, id_value, life, rule,
-    record_id in (select record_id from person) as person,
-    id_type = 'record' and id_value in (select record_id from person) as other_person
+select customer_id as customer, one_end, other_end, rule,
+    one_end in (select record_id from person) as person, other_end in (select record_id from person) as other_person
 from tie where holds and customer_id in (from several) order by all
 """
 _REFUSED = """
@@ -108,14 +108,11 @@ def _why(row: Mapping[str, Any]) -> str:
 def one_tie_parts(links: pd.DataFrame) -> pd.DataFrame:
     """The ties that alone hold two parts together, each with records of persons: `customer smaller_part by`.
 
-    links: customer, record_id, id_type, id_value, life, rule, person, other_person; a tie that holds a row.
+    links: customer, one_end, other_end, rule, person, other_person; a tie that holds a row.
     Of a customer's ties the one with the largest smaller part, in persons' records. `by`: what ties it.
     """
-    records = links["customer"] + "\n" + links["record_id"]
-    pairs = links["id_type"] == "record"
-    ids = links["customer"] + "\n\t" + links["id_type"] + "\n" + links["id_value"] + "\n" + links["life"].astype(str)
-    ends = ids.where(~pairs, links["customer"] + "\n" + links["id_value"])
-    codes, vertices = pd.factorize(pd.concat([records, ends], ignore_index=True), sort=True)
+    ends = [links["customer"] + "\n" + links[end] for end in ("one_end", "other_end")]
+    codes, vertices = pd.factorize(pd.concat(ends, ignore_index=True), sort=True)
     left, right = codes[: len(links)], codes[len(links) :]
     persons = np.zeros(len(vertices), dtype=np.int64)
     persons[left[links["person"].to_numpy(dtype=bool)]] = 1
@@ -192,7 +189,8 @@ def _print(found: dict[str, Any], screen: Screen) -> None:
         if found[name]:
             header = [column.replace("_", " ") for column in columns]
             screen.table(title, header, [[row[column] for column in columns] for row in found[name]])
-    titles = {"hub": "hubs: they tie nobody", "blocked": "blocked", "cut": "cut", "cap": "too full, and therefore cut"}
+    titles = {"hub": "hubs: they tie nobody", "blocked": "blocked", "cut": "cut", "cap": "too full, and therefore cut",
+              "unheard": "decisions by hand without effect"}  # fmt: skip
     for kind, told in found["refused"].items():
         values = [[row["type"], row["value"], row["records"], row["why"]] for row in told["most"]]
         screen.table(f"{titles.get(kind, kind)} ({told['count']:,})", ["type", "value", "records", "why"], values)

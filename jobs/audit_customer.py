@@ -24,7 +24,8 @@ select record_id, split_part(record_id, ':', 1) as source, record_id in (select 
 from owner where customer_id = $customer order by 3 desc, 1
 """
 _TIES = """
-select record_id, id_type, id_value, life, rule, weight, first_seen, last_seen, holds, holder,
+select record_id, left_type, left_value, id_type, id_value, one_end, other_end, rule, weight,
+    first_seen, last_seen, holds, holder,
     (select if(kind in ('cut', 'cap'), '', kind || ': ') || detail from refused r
         where (r.id_type, r.id_value) = (tie.id_type, tie.id_value) order by r.kind desc limit 1) as why
 from tie where customer_id = $customer order by id_type = 'record', weight desc, id_type, id_value, record_id
@@ -57,17 +58,15 @@ def _customer(connection: duckdb.DuckDBPyConnection, reader: Reader, owner: Foun
     number = {row["record_id"]: place for place, row in enumerate(records, start=1)}
     ties = connection.execute(_TIES, asked).df()
     alone = _alone(ties, {row["record_id"]: bool(row["person"]) for row in records})
-    places = ties.groupby(["id_type", "id_value", "life"], sort=True).ngroup()
+    ends = sorted({end for end in [*ties["one_end"], *ties["other_end"]] if end.startswith("\t")})
+    number |= {end: place for place, end in enumerate(ends, start=1)}
     return {
         "customer_id": owner.customer_id,
         "release": reader.release.release,
         "date": reader.release.date,
         "notes": list(owner.notes),
         "records": [_record(row, number, ties, clear=clear) for row in records],
-        "ties": [
-            _tie(row, number, int(place) + 1, part, clear=clear)
-            for row, place, part in zip(rows_of(ties), places, alone, strict=True)
-        ],
+        "ties": [_tie(row, number, part, clear=clear) for row, part in zip(rows_of(ties), alone, strict=True)],
         "differences": _differences(connection.execute(_SAID, asked).df(), number, clear=clear),
         "changes": _changes(reader, owner.customer_id),
     }
@@ -76,10 +75,7 @@ def _customer(connection: duckdb.DuckDBPyConnection, reader: Reader, owner: Foun
 def _alone(ties: pd.DataFrame, person: Mapping[str, bool]) -> list[int]:
     """For each tie how many persons' records the smaller part would hold without it; 0 where nothing falls apart."""
     holds = ties[ties["holds"].astype(bool)]
-    pairs = holds["id_type"] == RECORD
-    ids = "\t" + holds["id_type"] + "\n" + holds["id_value"] + "\n" + holds["life"].astype(str)
-    ends = ids.where(~pairs, holds["id_value"])
-    codes, vertices = pd.factorize(pd.concat([holds["record_id"], ends], ignore_index=True), sort=True)
+    codes, vertices = pd.factorize(pd.concat([holds["one_end"], holds["other_end"]], ignore_index=True), sort=True)
     weight = np.array([int(person.get(name, False)) for name in vertices], dtype=np.int64)
     found = bridges(codes[: len(holds)].astype(np.int64), codes[len(holds) :].astype(np.int64), weight)
     smaller = pd.Series(0, index=ties.index)
@@ -99,17 +95,21 @@ def _record(row: Mapping[str, Any], number: Mapping[str, int], ties: pd.DataFram
     }
 
 
-def _tie(row: Mapping[str, Any], number: Mapping[str, int], place: int, alone: int, *, clear: bool) -> dict[str, Any]:
-    """place: the identifier's number; what it is itself need not be told."""
-    other = number.get(row["id_value"]) if row["id_type"] == RECORD else None
-    value = f"record {other}" if other else row["id_value"] if clear else hint(row["id_type"], row["id_value"])
+def _tie(row: Mapping[str, Any], number: Mapping[str, int], alone: int, *, clear: bool) -> dict[str, Any]:
+    """number: of each record, and of each identifier, whose value need not be told."""
+    by_record, of_record = row["left_type"] == RECORD, row["id_type"] == RECORD
+    value = row["id_value"] if clear else hint(row["id_type"], row["id_value"])
+    other = number.get(row["other_end"]) if of_record else None
     why = None if row["holds"] else row["why"] if isinstance(row["why"], str) else _elsewhere(row["holder"])
+    left = row["left_value"] if clear else hint(row["left_type"], row["left_value"])
     return {
-        "record": number[row["record_id"]],
-        "identifier": None if other else place,
+        "record": number[row["one_end"]] if by_record else None,
+        "of_identifier": None if by_record else number[row["one_end"]],
+        "from": f"{number[row['one_end']]}" if by_record else f"{row['left_type']} {left}",
+        "identifier": None if of_record else number[row["other_end"]],
         "other_record": other,
         "type": row["id_type"],
-        "value": value,
+        "value": f"record {other}" if other else value,
         "rule": row["rule"],
         "weight": round(float(row["weight"]), 4),
         "first_seen": row["first_seen"].date(),
@@ -183,7 +183,7 @@ def _grouped(ties: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
         key = (
             tie["identifier"],
             tie["other_record"],
-            tie["other_record"] and tie["record"],
+            tie["type"] == RECORD and tie["record"],
             tie["rule"],
             tie["why_not"],
         )
@@ -197,7 +197,7 @@ def _tie_rows(ties: Sequence[dict[str, Any]]) -> list[list[Any]]:
             group[0]["rule"],
             group[0]["value"],
             f"{group[0]['weight']:g}",
-            ", ".join(str(tie["record"]) for tie in group),
+            ", ".join(tie["from"] for tie in group),
             min(tie["first_seen"] for tie in group),
             group[0]["why_not"] or "",
         ]

@@ -64,8 +64,8 @@ def _boxes(found: Mapping[str, Any]) -> list[Box]:
 def _lines(ties: Sequence[Mapping[str, Any]]) -> list[Line]:
     return [
         Line(
-            f"record {tie['record']}",
-            f"identifier {tie['identifier']}" if tie["other_record"] is None else f"record {tie['other_record']}",
+            f"identifier {tie['of_identifier']}" if tie["record"] is None else f"record {tie['record']}",
+            f"record {tie['other_record']}" if tie["identifier"] is None else f"identifier {tie['identifier']}",
             "refused" if not tie["holds"] else "alone" if tie["alone_holds"] else "holds",
             f"{tie['rule']}, {tie['first_seen']} to {tie['last_seen']}",
         )

@@ -41,13 +41,13 @@ left join owner on owner.record_id = coalesce(a._node, b._node)
 order by place
 """
 _TIES = """
-select record_id, id_type, id_value, life, rule, holds, (select min(kind) from refused r
+select one_end, other_end, rule, holds, (select min(kind) from refused r
         where (r.id_type, r.id_value) = (tie.id_type, tie.id_value) and kind <> 'cap') as kind
 from tie
 where customer_id in (select customer_id from both_sides)
     or (id_type, id_value) in (select (id_type, id_value) from tie t join both_sides b on b.node = t.record_id
         where not holds)
-order by not holds, weight desc, first_seen, record_id, id_type, id_value
+order by not holds, weight desc, first_seen, one_end, other_end
 """
 
 
@@ -123,9 +123,8 @@ class Joining:
 
     def __init__(self, both: pd.DataFrame, ties: pd.DataFrame) -> None:
         nodes = both["node"].where(both["node"].notna(), both["record_id"])
-        ids = "\t" + ties["id_type"] + "\n" + ties["id_value"] + "\n" + ties["life"].astype(str)
-        ends = ids.where(ties["id_type"] != "record", ties["id_value"])
-        codes, names = pd.factorize(pd.concat([nodes, ties["record_id"], ends], ignore_index=True), sort=True)
+        ends = pd.concat([nodes, ties["one_end"], ties["other_end"]], ignore_index=True)
+        codes, names = pd.factorize(ends, sort=True)
         self.vertex = codes[: len(both)].tolist()
         left, right = codes[len(both) : len(both) + len(ties)], codes[len(both) + len(ties) :]
         self.held = int(ties["holds"].sum())

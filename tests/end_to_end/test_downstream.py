@@ -122,9 +122,7 @@ def test_the_ties_that_hold_make_the_customers(nights: Nights) -> None:
     with tied(Reader(conf), conf.identity.identifiers) as connection:
         owner = dict(connection.execute("from owner").fetchall())
         graph.add_nodes_from(owner)
-        holds = "select record_id, id_type, id_value, life from tie where holds"
-        for record, kind, value, life in connection.execute(holds).fetchall():
-            graph.add_edge(record, value if kind == "record" else (kind, value, life))
+        graph.add_edges_from(connection.execute("select one_end, other_end from tie where holds").fetchall())
     parts = {frozenset(one for one in part if one in owner) for part in nx.connected_components(graph)}
     expected = pd.Series(list(owner)).groupby(pd.Series(list(owner.values()))).agg(frozenset)
     assert parts == set(expected)
