@@ -8,6 +8,8 @@ that a line may be long, only its end is read, as a rule, to see that one ends t
 from pathlib import Path
 from typing import Any
 
+from pyarrow import ArrowException
+
 from jobs.runtime.formats.landing import Landing
 from jobs.runtime.formats.unpacked import PACKED, plain
 from jobs.runtime.stores import store_of
@@ -25,7 +27,10 @@ def check_lines(landing: Landing, paths: dict[str, str]) -> None:
     """
     for read, original in paths.items():
         packed = read == original and Path(original).suffix in PACKED
-        at = _in_packed(landing, original) if packed else _in_plain(read)
+        try:
+            at = _in_packed(landing, original) if packed else _in_plain(read)
+        except (OSError, ArrowException) as error:
+            raise landing.refused(original, f"cannot be opened: {error}") from None
         if at is not None:
             raise too_long(landing, original, f"the line that begins at byte {at:,}")
 
