@@ -1,6 +1,5 @@
 """A source's rows into bronze, in one commit. What is written is looked at: it may show that it is not whole."""
 
-import functools
 import re
 from collections.abc import Mapping
 
@@ -161,7 +160,7 @@ def _write_answer(
 
 def _signs(source: Source, names: list[str]) -> list[SparkColumn]:
     """What to look for while an extract is written: characters that its encoding cannot have meant, open quotes."""
-    text = F.concat_ws("", *(F.col(f"`{name}`") for name in names))
+    text = _text(names)
     broken = text.contains("\ufffd")
     # a reader of single bytes takes any text: another encoding shows as control characters, or long runs of accents
     odd = F.lit(False) if is_utf8(source) else text.rlike(_ODD_TEXT)
@@ -177,10 +176,13 @@ def _signs(source: Source, names: list[str]) -> list[SparkColumn]:
     ]
 
 
+def _text(names: list[str]) -> SparkColumn:
+    return F.concat_ws("", *(F.col(f"`{name}`") for name in names))
+
+
 def _too_long(names: list[str]) -> list[SparkColumn]:
     """The longest record that no night refines, and the file that it is in."""
-    lengths = (F.coalesce(F.octet_length(f"`{name}`"), F.lit(0)) for name in names)
-    length = functools.reduce(lambda left, right: left + right, lengths)
+    length = F.octet_length(_text(names))
     return [
         F.max(F.when(length > LONGEST_RECORD, length)).alias("longest"),
         F.min(F.when(length > LONGEST_RECORD, F.col("_file"))).alias("longest_in"),

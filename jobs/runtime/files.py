@@ -62,7 +62,7 @@ def _lost_links(source: Source, folder: str) -> list[str]:
     lost = []
     for place, folders, files in os.walk(folder, followlinks=True):
         for link in (f"{place}/{name}" for name in folders if Path(place, name).is_symlink()):
-            above = {os.path.realpath(path) for path in (place, *Path(place).parents)}
+            above = {os.path.realpath(path) for path in (Path(place), *Path(place).parents)}
             if os.path.realpath(link) in above:
                 raise DataError(
                     f"source {source.source}: {link}: a link that leads back to a folder above it; remove the link"
