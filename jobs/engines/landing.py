@@ -31,7 +31,7 @@ from transforms.sources.names import landed_names, raw_names
 MOST_BROKEN_TEXT = 0.01
 _ODD_TEXT = r"[\x80-\x9f]|[\xa1-\xff]{6}|\xc3[\xa0-\xbf\u0152-\u2122]"
 _UNREAD = re.compile(r"FAILED_READ_FILE|PATH_NOT_FOUND|EOFException|ZipException|not in gzip format|MALFORMED_CSV")
-_FILE_IN_ERROR = re.compile(r"(?:reading file|path:?) '?(?:file:)?([^\s'\"]+[^\s'\".,])")
+_FILE_IN_ERROR = re.compile(r"(?:reading file|path:?) '?(?:file:(?://)?)?([^\s'\"]+[^\s'\".,])")
 
 
 class GoneError(DataError):

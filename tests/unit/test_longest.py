@@ -2,7 +2,9 @@
 
 import bz2
 import gzip
+import os
 import re
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -53,3 +55,19 @@ def test_a_file_is_refused_for_a_line_longer_than_any_and_for_nothing_else(
     begins = int(re.search(r"begins at byte (\d+)", str(refused.value))[1])  # type: ignore[index]
     assert str(path) in str(refused.value)
     assert data[begins : begins + LIMIT + 1] in long[0]
+
+
+def test_a_file_that_may_not_be_read_is_refused_by_its_name() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        path = Path(folder) / "a.csv"
+        path.write_text("id\n1\n")
+        path.chmod(0)
+        landed, me = landing(path), os.geteuid()
+        if me == 0:  # the superuser may read all
+            os.seteuid(65534)
+        try:
+            with pytest.raises(DataError, match=f"source people: {path}: cannot be opened"):
+                check_lines(landed, {str(path): str(path)})
+        finally:
+            os.seteuid(me)
