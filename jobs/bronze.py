@@ -65,6 +65,7 @@ def _check_required(night: Night, taken: Taken) -> dict[str, Listed]:
                     f"source {name}: no extract for {night.day}: {_expected(night, source)} matches no file; "
                     "deliver it, or set read.required: false"
                 )
+            check_whole(source, found[name][1])
     return found
 
 

@@ -16,6 +16,7 @@ from jobs.runtime.files import ExtractFile
 from jobs.runtime.formats.delimited import unclosed
 from jobs.runtime.formats.dialect import Dialect, can_break
 from jobs.runtime.formats.landing import named
+from jobs.runtime.formats.longest import LONGEST_RECORD
 from jobs.runtime.formats.unpacked import is_utf8
 from jobs.runtime.night import Night
 from jobs.runtime.stores import remove_folder
@@ -28,10 +29,9 @@ from transforms.sources.names import landed_names, raw_names
 
 # Beyond this share of records with U+FFFD a file was written in another encoding than it is read in.
 MOST_BROKEN_TEXT = 0.01
-# Refining holds a record several times over; one of so many bytes is a file without line ends, or an open quote.
-LONGEST_RECORD = 8_000_000
 _ODD_TEXT = r"[\x80-\x9f]|[\xa1-\xff]{6}|\xc3[\xa0-\xbf\u0152-\u2122]"
-_FILE_IN_ERROR = re.compile(r"(?:reading file|path:?) '?(?:file:)?([^\s'\"]+[^\s'\".,])")
+_UNREAD = re.compile(r"FAILED_READ_FILE|PATH_NOT_FOUND|EOFException|ZipException|not in gzip format|MALFORMED_CSV")
+_FILE_IN_ERROR = re.compile(r"(?:reading file|path:?) '?(?:file:(?://)?)?([^\s'\"]+[^\s'\".,])")
 
 
 class GoneError(DataError):
@@ -131,11 +131,19 @@ def _write_answer(
     landed = landed_names((name for name in answer.rows.columns if not name.startswith("_")), known)
     _check_columns(night, source, list(landed), [stands_for], known)
     seen = Observation(source.source)
-    rows = answer.rows if answer.high is None else answer.rows.observe(seen, answer.high.alias("high"))
+    signs = [] if answer.high is None else [answer.high.alias("high")]
+    rows = answer.rows.observe(seen, *_too_long([*landed, "_corrupt"]), *signs)
     table = bronze_table(source, {name: raw for raw, name in landed.items()})
     before = night.versions.get(table.name)
     rows = named(rows.withColumnsRenamed(landed), landed)
     saved = night.save(of_night(rows, day=night.day, ingested_at=night.started_at), table, mode="append")
+    told = seen.get
+    if told["longest"]:
+        night.take_back(table, before, rows=saved.rows)
+        raise DataError(
+            f"source {source.source}: {source.read.table or 'read.query'} gave a record of {told['longest']:,} bytes, "
+            f"more than {LONGEST_RECORD:,}; leave out the column that is so long, by read.query"
+        )
     if source.extract == "snapshot" and not saved.rows:
         night.take_back(table, before, rows=saved.rows)
         raise DataError(
@@ -144,7 +152,7 @@ def _write_answer(
         )
     if answer.since is None:
         return saved.rows, None
-    high = seen.get["high"]
+    high = told["high"]
     if high is None and earlier and earlier.since == answer.since:
         high = earlier.high
     return saved.rows, databases.Mark(answer.since, high)
@@ -152,11 +160,10 @@ def _write_answer(
 
 def _signs(source: Source, names: list[str]) -> list[SparkColumn]:
     """What to look for while an extract is written: characters that its encoding cannot have meant, open quotes."""
-    text = F.concat_ws("", *(F.col(f"`{name}`") for name in names))
+    text = _text(names)
     broken = text.contains("\ufffd")
     # a reader of single bytes takes any text: another encoding shows as control characters, or long runs of accents
     odd = F.lit(False) if is_utf8(source) else text.rlike(_ODD_TEXT)
-    length = F.octet_length(text) + F.coalesce(F.octet_length("_corrupt"), F.lit(0))
     told = source.read.format == "csv" and "multiline" not in source.read.options and can_break(Dialect.of(source))
     open_quotes = F.max(unclosed(Dialect.of(source))) if told else F.lit(None).cast("boolean")
     return [
@@ -165,6 +172,18 @@ def _signs(source: Source, names: list[str]) -> list[SparkColumn]:
         F.sum(F.when(odd, 1).otherwise(0)).alias("odd"),
         F.min(F.when(odd, F.col("_file"))).alias("odd_example"),
         open_quotes.alias("unclosed"),
+        *_too_long([*names, "_corrupt"]),
+    ]
+
+
+def _text(names: list[str]) -> SparkColumn:
+    return F.concat_ws("", *(F.col(f"`{name}`") for name in names))
+
+
+def _too_long(names: list[str]) -> list[SparkColumn]:
+    """The longest record that no night refines, and the file that it is in."""
+    length = F.octet_length(_text(names))
+    return [
         F.max(F.when(length > LONGEST_RECORD, length)).alias("longest"),
         F.min(F.when(length > LONGEST_RECORD, F.col("_file"))).alias("longest_in"),
     ]
@@ -199,10 +218,10 @@ def _columns_read(source: Source) -> list[str]:
 
 def _unreadable(source: Source, error: Exception) -> DataError:
     message = str(getattr(error, "java_exception", error))
-    if not re.search(r"FAILED_READ_FILE|EOFException|ZipException|not in gzip format|MALFORMED_CSV", message):
+    if not _UNREAD.search(message):
         raise error
     match = _FILE_IN_ERROR.search(message)
     return DataError(
         f"source {source.source}: {match[1] if match else source.read.path}: cannot be read to its end "
-        "(truncated or not what its name says); deliver it again"
+        "(truncated, gone, or not what its name says); deliver it again"
     )

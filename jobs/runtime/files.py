@@ -1,16 +1,18 @@
 """An extract's files: which lie there, and which were not taken yet."""
 
 import hashlib
+import os
 import re
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from pyarrow import ArrowException, fs
 
-from jobs.runtime.stores import store_of
+from jobs.runtime.stores import exists, store_of
 from transforms.errors import DataError
 from transforms.sources.definition import Source
 from transforms.sources.paths import fixed_folder, shape
@@ -40,13 +42,33 @@ def files_of(source: Source, pattern: str) -> list[ExtractFile]:
     root = fixed_folder(pattern)
     try:
         store, folder = store_of(root)
+        # a listing leaves out links that lead nowhere
+        lost = _lost_links(source, folder) if isinstance(store, fs.LocalFileSystem) else []
         found = store.get_file_info(fs.FileSelector(folder, allow_not_found=True, recursive=True))
+        found += store.get_file_info(lost)
     except (OSError, ArrowException) as error:
         raise DataError(f"{source.place}: read.path: {root} cannot be listed: {error}") from None
     scheme = root[: len(root) - len(folder)] if root.endswith(folder) else ""
     matching = re.compile(shape(pattern))
-    files = [_file(info, scheme, root, matching) for info in found if info.type == fs.FileType.File]
+    files = [_file(info, scheme, root, matching) for info in found if info.type != fs.FileType.Directory]
     return sorted((file for file in files if file), key=lambda file: (file.file_date, file.path))
+
+
+def _lost_links(source: Source, folder: str) -> list[str]:
+    """The links in a folder that lead nowhere.
+
+    Raises DataError where one leads back to a folder above it: every file would be found again and again.
+    """
+    lost = []
+    for place, folders, files in os.walk(folder, followlinks=True):
+        for link in (f"{place}/{name}" for name in folders if Path(place, name).is_symlink()):
+            above = {os.path.realpath(path) for path in (Path(place), *Path(place).parents)}
+            if os.path.realpath(link) in above:
+                raise DataError(
+                    f"source {source.source}: {link}: a link that leads back to a folder above it; remove the link"
+                )
+        lost += [path for name in files if Path(path := f"{place}/{name}").is_symlink() and not exists(path)]
+    return lost
 
 
 def _file(info: fs.FileInfo, scheme: str, root: str, matching: re.Pattern[str]) -> ExtractFile | None:
@@ -59,7 +81,8 @@ def _file(info: fs.FileInfo, scheme: str, root: str, matching: re.Pattern[str]) 
     except ValueError:
         return None
     modified = info.mtime.astimezone(UTC) if info.mtime else datetime.fromtimestamp(0, UTC)
-    return ExtractFile(path, path.removeprefix(root).lstrip("/"), info.size, modified, day)
+    # a link to nothing, or a pipe, holds no bytes
+    return ExtractFile(path, path.removeprefix(root).lstrip("/"), info.size or 0, modified, day)
 
 
 def to_take(
@@ -114,7 +137,13 @@ def signature(files: Iterable[ExtractFile]) -> str:
 
 
 def check_whole(source: Source, files: Iterable[ExtractFile]) -> None:
-    """Raise DataError naming the first file that holds nothing at all."""
+    """Raise DataError naming the first file that holds nothing at all, or is none."""
     for file in files:
         if file.size == 0:
-            raise DataError(f"source {source.source}: {file.path}: the file has zero bytes; deliver it again")
+            raise DataError(f"source {source.source}: {file.path}: {_nothing_in(file)}; deliver it again")
+
+
+def _nothing_in(file: ExtractFile) -> str:
+    store, path = store_of(file.path)
+    whole = store.get_file_info(path).type == fs.FileType.File
+    return "the file has zero bytes" if whole else "is not a file (a link to nothing, a pipe, or gone again)"

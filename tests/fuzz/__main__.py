@@ -30,6 +30,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--only", default="", help="kinds of mutations: a part of the function's name in cases.py")
     parser.add_argument("--match", default="", help="a part of the kind of a mutation")
+    parser.add_argument("--product", action="store_true", help="the product's own memory and compilation")
     given = parser.parse_args()
     until, dice = time.monotonic() + given.minutes * 60, random.Random(given.seed)
     came, wrong = Counter[tuple[str, str]](), 0
@@ -50,7 +51,9 @@ def main() -> int:
             batch = batch or [chance.mutated(dice) for _ in range(_AT_ONCE)]
             night += 1
             began = time.monotonic()
-            for result in judged(lambda: _session(log), Path(folder) / str(night), batch):
+            for result in judged(
+                lambda: _session(log, {} if given.product else _LITTLE), Path(folder) / str(night), batch
+            ):
                 came[result.case.kind, result.outcome] += 1
                 for flaw in result.flaws:
                     wrong += 1
@@ -62,14 +65,14 @@ def main() -> int:
     return int(wrong > 0)
 
 
-def _session(log: Path) -> SparkSession:
+def _session(log: Path, settings: dict[str, str]) -> SparkSession:
     """The session; another where its JVM has died, which is a finding of its own."""
     if SparkContext._gateway is not None and cast(Any, SparkContext._gateway).proc.poll() is not None:
         told = [line for line in log.read_text().splitlines() if "OutOfMemory" in line]
         print("the JVM died:", *told[:2])
         SparkContext._gateway = SparkContext._jvm = SparkContext._active_spark_context = None
         SparkSession._instantiatedSession = None
-    session: SparkSession = open_session(_LITTLE, log=log, light=True)
+    session: SparkSession = open_session(settings, log=log, light=bool(settings))
     return session
 
 

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pyarrow as pa
+
 from tests.fuzz.originals import (
     COLUMNS,
     MARKER,
@@ -141,6 +143,10 @@ def _line(at: int = AT) -> bytes:
 
 
 REFUSED = Expect("refused")
+
+
+def _zstd(data: bytes) -> bytes:
+    return pa.compress(data, codec="zstd", asbytes=True)
 
 
 def of_rows() -> Iterator[Case]:
@@ -368,7 +374,21 @@ def of_size() -> Iterator[Case]:
     long = Expect("rows", n, OTHERS, {KEY: {"product_name": MARKER + "x" * 5_000_000}}, 0, EVERY)
     yield _csv("a long value", as_csv(changed(product=MARKER + "x" * 5_000_000)), long, "5 MB")
     yield _csv("a long value", as_csv(changed(product=MARKER + "x" * 20_000_000)), REFUSED, "20 MB")
-    yield _csv("a long line", _row(b"x" * 50_000_000), REFUSED, "50 MB")
+    line = _row(b"x" * 50_000_000)
+    yield _csv("a long line", line, REFUSED, "50 MB")
+    yield _csv("a long line", line.replace(b"\n", b"\r"), REFUSED, "50 MB, CR")
+    for suffix, pack in (("gz", gzip.compress), ("bz2", bz2.compress), ("zst", _zstd)):
+        yield _csv("a long line", pack(line), REFUSED, f"50 MB in {suffix}", f"a.csv.{suffix}")
+    yield _csv("a long line", line.decode().encode("utf-16"), REFUSED, "50 MB in UTF-16", encoding="utf-16")
+    yield _csv("a long line", b"x" * 50_000_000, REFUSED, "50 MB and nothing else")
+    quoted = _row(_line() + b',"' + (b"x" * 999 + b"\n") * 50_000)
+    yield _csv("a quote never closed", quoted, REFUSED, "50 MB behind it")
+    yield _csv("a quote never closed", quoted, REFUSED, "50 MB behind it", multiline=True)
+    value = changed(product=MARKER + "x" * 50_000_000)
+    for format_, write in (("json", as_json), ("xml", as_xml), ("parquet", as_parquet), ("orc", as_orc)):
+        yield Case("a long value", format_, {f"a.{format_}": write(value)}, REFUSED, _tag(format_), "50 MB")
+    document = b"[" + as_json(value).strip().replace(b"\n", b",") + b"]"
+    yield Case("a long value", "json", {"a.json": document}, REFUSED, note="50 MB in a document")
     many = json.dumps({**lines()[AT], **{f"k{at}": at for at in range(10_000)}})
     yield Case("many keys", "json", {"a.json": as_json() + many.encode() + b"\n"}, REFUSED)
 

@@ -1,5 +1,6 @@
 """Which files of an extract a night takes, and how a file is known again."""
 
+import os
 import re
 import shutil
 import zlib
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.runtime.files import ExtractFile, checksum, files_of, is_as_taken, signature, to_take
+from jobs.runtime.files import ExtractFile, check_whole, checksum, files_of, is_as_taken, signature, to_take
+from transforms.errors import DataError
 from transforms.sources.definition import Source, parse_source
 from transforms.sources.paths import dated
 
@@ -125,3 +127,44 @@ def test_a_file_is_as_it_was_taken_by_its_bytes(tmp_path: Path) -> None:
     assert not is_as_taken(file, {**taken, "size": 1})
     moved = replace(file, modified_at=file.modified_at + timedelta(seconds=1))
     assert signature([file]) == signature(found(f"{tmp_path}/orders-{{date}}.csv")) != signature([moved])
+
+
+def test_what_is_no_file_is_found_and_refused_by_its_name(tmp_path: Path) -> None:
+    lies(tmp_path, "2026-03-10/a.csv")
+    (tmp_path / "2026-03-10" / "lost.csv").symlink_to("nothing.csv")
+    (tmp_path / "2026-03-10" / "itself.csv").symlink_to("itself.csv")
+    os.mkfifo(tmp_path / "2026-03-10" / "pipe.csv")
+    files = found(f"{tmp_path}/{{date}}/*.csv")
+    assert [Path(file.name).name for file in files] == ["a.csv", "itself.csv", "lost.csv", "pipe.csv"]
+    check_whole(source(), files[:1])
+    for file in files[1:]:
+        with pytest.raises(DataError, match=rf"{file.path}: is not a file"):
+            check_whole(source(), [file])
+
+
+def test_a_file_that_is_gone_by_the_time_it_is_read_is_named(tmp_path: Path) -> None:
+    lies(tmp_path, "2026-03-10/a.csv")
+    files = found(f"{tmp_path}/{{date}}/*.csv")
+    Path(files[0].path).unlink()
+    with pytest.raises(DataError, match=rf"{files[0].path}: cannot be read"):
+        checksum(files[0])
+
+
+@pytest.mark.parametrize("ways", [{"loop": "."}, {"one": "../..", "two": "../.."}, {"out": "../../beside"}])
+def test_a_link_back_to_a_folder_above_refuses_the_source_rather_than_to_count_files_again(
+    tmp_path: Path, ways: dict[str, str]
+) -> None:
+    lies(tmp_path / "extracts", "2026-03-10/a.csv")
+    (tmp_path / "beside").mkdir()
+    (tmp_path / "beside" / "back").symlink_to(tmp_path / "extracts")
+    for name, target in ways.items():
+        (tmp_path / "extracts" / "2026-03-10" / name).symlink_to(target)
+    with pytest.raises(DataError, match=r"source orders: .*: a link that leads back to a folder above it"):
+        found(f"{tmp_path}/extracts/{{date}}/*.csv")
+
+
+def test_a_link_to_a_folder_elsewhere_and_a_folder_with_a_files_name_are_read(tmp_path: Path) -> None:
+    lies(tmp_path, "elsewhere/a.csv", "extracts/2026-03-11/whole.csv/part-0.csv")
+    (tmp_path / "extracts" / "2026-03-10").symlink_to(tmp_path / "elsewhere")
+    names = [file.name for file in found(f"{tmp_path}/extracts/{{date}}/*.csv")]
+    assert names == ["2026-03-10/a.csv", "2026-03-11/whole.csv/part-0.csv"]

@@ -6,6 +6,7 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import functions as F
 
 from jobs.runtime.formats.landing import Landing, file_column, named
+from jobs.runtime.formats.longest import check_lines
 from jobs.runtime.formats.unpacked import check_packed, readable
 from transforms.sources.definition import ACCESS_LOG, COMBINED_LINE, QUOTED_FIELD
 
@@ -24,7 +25,9 @@ def read_access_log(landing: Landing) -> "DataFrame":
     pattern = COMBINED_LINE + f" {QUOTED_FIELD}" * len(extra) + r"\s*$"
     groups = _SEPARATOR.join(f"${number}" for number in range(1, len(names) + 1))
     parts = F.split(F.regexp_replace("value", pattern, groups), _SEPARATOR)
-    lines = text_lines(landing, readable(landing, decoded=True)).withColumn("_parts", parts)
+    paths = readable(landing, decoded=True)
+    check_lines(landing, paths)
+    lines = text_lines(landing, paths).withColumn("_parts", parts)
     whole = F.size("_parts") == len(names)
     landed = landing.names(names)
     rows = lines.select(

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from jobs.runtime.files import ExtractFile
 from jobs.runtime.formats.access_log import text_lines
 from jobs.runtime.formats.landing import Landing, named
+from jobs.runtime.formats.longest import check_lines
 from jobs.runtime.formats.unpacked import check_packed, decoded_texts, in_scratch, is_utf8, plain, written_anew
 from transforms.sources.json_text import NEEDS_EXACT, document_records, object_fields
 
@@ -28,6 +29,7 @@ def read_json(landing: Landing) -> "DataFrame":
     """A column for each key of the outermost objects, every value the text it was written as."""
     check_packed(landing)
     paths = {_lines_of(landing, file, place): file.path for place, file in enumerate(landing.files)}
+    check_lines(landing, paths)
     lines = text_lines(landing, paths)
     keys, exact = _seen(lines)
     landed = landing.names(keys)
@@ -59,17 +61,23 @@ def _by_text() -> SparkColumn:
 
 def _seen(lines: "DataFrame") -> tuple[list[str], SparkColumn | None]:
     """All keys, and which lines must be parsed by their exact text (None: none of them)."""
-    keys = F.json_object_keys("value")
-    twice = F.coalesce(F.size(keys) != F.size(F.array_distinct(keys)), F.lit(False))
-    exact = F.col("value").rlike(NEEDS_EXACT) | twice
-    told = lines.select(F.explode_outer(keys).alias("key"), exact.alias("exact")).groupBy("key").agg(F.max("exact"))
-    found = told.collect()
+    exact = _needs_exact(F.json_object_keys("value"))
+    # a line's text is looked at once, not once for each key in it
+    by_line = lines.select("value", F.json_object_keys("value").alias("keys"))
+    by_line = by_line.select("keys", _needs_exact(F.col("keys")).alias("exact"))
+    found = by_line.select(F.explode_outer("keys").alias("key"), "exact").groupBy("key").agg(F.max("exact")).collect()
     names = {row["key"] for row in found} - {None}
     if not any(row[1] for row in found):
         return sorted(names), None
     by_text = _fields(lines.where(exact), _by_text())
     more = by_text.select(F.explode(F.map_keys("_fields")).alias("key")).distinct().collect()
     return sorted(names | {row["key"] for row in more}), exact
+
+
+def _needs_exact(keys: SparkColumn) -> SparkColumn:
+    """Does the line show a number as Spark would not, or have one of its keys twice?"""
+    twice = F.coalesce(F.size(keys) != F.size(F.array_distinct(keys)), F.lit(False))
+    return F.col("value").rlike(NEEDS_EXACT) | twice
 
 
 def _lines_of(landing: Landing, file: ExtractFile, place: int) -> str:

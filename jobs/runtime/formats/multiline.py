@@ -16,6 +16,7 @@ from pyarrow import parquet as pq
 from jobs.runtime.files import ExtractFile
 from jobs.runtime.formats.dialect import Dialect, Header, rows_of
 from jobs.runtime.formats.landing import Landing, file_column
+from jobs.runtime.formats.longest import LONGEST_RECORD
 from jobs.runtime.formats.unpacked import decoded_texts, plain
 from jobs.runtime.stores import store_of
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _BATCH = 20_000
-_LONGEST_FIELD = 1 << 30
 
 
 def read_multiline(
@@ -33,7 +33,7 @@ def read_multiline(
 
     Raises DataError naming file and line where a quote does not close, or something follows one that does.
     """
-    csv.field_size_limit(_LONGEST_FIELD)
+    csv.field_size_limit(LONGEST_RECORD)
     frames = []
     for header, files in groups.items():
         names = [landed[name] for name in header.names]
@@ -73,8 +73,8 @@ def _written(row: list[str], dialect: Dialect) -> str:
 
 def _rows(landing: Landing, dialect: Dialect, file: ExtractFile) -> Iterator[list[str]]:
     with plain(landing, file) as pieces:
-        lines = _cut(decoded_texts(landing, pieces))
         try:
+            lines = _cut(decoded_texts(landing, pieces))
             yield from (row for row in rows_of(dialect, lines, to_end=True) if row)
         except csv.Error as error:
             remedy = (
@@ -89,6 +89,8 @@ def _cut(texts: Iterator[str]) -> Iterator[str]:
     rest = ""
     for text in texts:
         *lines, rest = (rest + text).split("\n")
+        if len(rest) > LONGEST_RECORD:
+            raise csv.Error(f"a line longer than {LONGEST_RECORD:,} characters")
         yield from (line + "\n" for line in lines)
     if rest:
         yield rest
