@@ -43,7 +43,8 @@ def test_a_decision_is_read_in_the_forms_that_tables_hold():
         ("emial,secret@x,record,crm:1,,", "same.csv:2: left_type: 'emial' is neither 'record' nor among the"),
         ("email,secret@x,record, ,,", "same.csv:2: right_value: it is empty; name a record or an identifier"),
         ("email,secret@x,record", "same.csv:2: 3 values instead of 6; put quotes around"),
-        (f'email,"{"secret" * 30_000}",record,crm:1,,', "same.csv:2: not CSV: field larger than field limit"),
+        (f"email,{'secret' * 200},record,crm:1,,", "same.csv:2: left_value: longer than 1,000 characters, which no"),
+        ('email,"secret"x,record,crm:1,,', "same.csv:2: not CSV: "),
     ],
 )
 def test_a_bad_line_is_named(line, told):

@@ -14,6 +14,7 @@ from transforms.errors import DefinitionError
 from transforms.identity.written import forms
 
 RECORD = "record"
+LONGEST = 1_000
 COLUMNS = ("left_type", "left_value", "right_type", "right_value", "reason", "decided_by")
 # A type and the forms in which the value may be held, most likely first.
 Vertex = tuple[str, tuple[str, ...]]
@@ -52,7 +53,7 @@ def parse_decisions(
     types: the identifier types that may be named, beside `record`. countries: where a phone number may be from.
     Raises DefinitionError, a line for each mistake.
     """
-    rows = csv.reader(io.StringIO(text))
+    rows = csv.reader(io.StringIO(text), strict=True)
     try:
         return tuple(_read(rows, place, {RECORD, *types}, tuple(dict.fromkeys(countries))))
     except csv.Error as error:
@@ -101,6 +102,8 @@ def _wrong(row: Sequence[str], header: Sequence[str], known: set[str]) -> Iterat
             yield f"{side}_type: {told}{nearest(kind, known)}"
         if not cells[f"{side}_value"]:
             yield f"{side}_value: it is empty; name a record or an identifier"
+        if len(cells[f"{side}_value"]) > LONGEST:
+            yield f"{side}_value: longer than {LONGEST:,} characters, which no record or identifier is"
 
 
 def check_decisions(decisions: Decisions) -> None:
