@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 from jobs.engines.components import components
 from jobs.engines.linking import Linked, link
 from jobs.engines.spread import on_spark
+from jobs.engines.tonights_matches import tonights_matches
 from jobs.engines.tonights_ties import released, tonights_ties
 from jobs.runtime.frames import frame_of
 from jobs.runtime.night import Night
@@ -28,10 +29,10 @@ from transforms.identity import stable_ids
 from transforms.identity.definition import PLACE, Identity
 from transforms.identity.edge_table import edge_table
 from transforms.identity.graph import NOBODY, Flags, Graph, Ints, coded
-from transforms.identity.guards import guard
+from transforms.identity.guards import Believed, guard
 from transforms.identity.ledger import carry_forward
 from transforms.identity.manual import RECORD
-from transforms.identity.pairs import CONTRADICTIONS, Pairs, paired, standing
+from transforms.identity.pairs import Pairs, paired, standing
 from transforms.identity.stable_ids import Ids, Past
 from transforms.identity.survivorship import disagreements, golden_records
 from transforms.schemas import (
@@ -75,22 +76,21 @@ def run(night: Night) -> None:
     identity = night.conf.identity
     tied = tonights_ties(night)
     graph = coded(tied.ties, identity.identifiers)
-    pairs = _pairs(night, graph, tied.pairs)
+    believed = guard(graph, identity.identifiers)
+    pairs = _pairs(night, graph, believed, tied.pairs)
     ledger = released(night, LEDGER)
     place = graph.find(ledger["id_type"], ledger["id_value"])
     past = stable_ids.remember(graph, released(night, IDENTITY_RECORD), ledger, place)
-    tonight = _customers(night, graph, tied.touched, pairs, past)
+    tonight = _customers(night, graph, believed, tied.touched, pairs, past)
     _tell(night, tonight, past)
     _check_churn(night, stable_ids.churn(tonight.ids, past), identity)
     _save(night, tonight, past, _ledger(tonight, ledger, place, night.day))
 
 
-def _pairs(night: Night, graph: Graph, before: pa.Table) -> Pairs:
+def _pairs(night: Night, graph: Graph, believed: Believed, before: pa.Table) -> Pairs:
     """What ties and parts records beside their identifiers: decisions by hand, and matches."""
-    matches = standing(before.slice(0, 0) if night.refit else before, graph)
-    pairs = paired(
-        graph, night.conf.decisions, matches, CONTRADICTIONS.empty_table(), before=before, day=night.day
-    )  # fmt: skip
+    found = tonights_matches(night, graph, believed, standing(before, graph))
+    pairs = paired(graph, night.conf.decisions, found.matches, found.contradictions, before=before, day=night.day)
     if len(pairs.unheard):
         night.warn(
             f"{PLACE}: manual: {len(pairs.unheard)} of the records and identifiers that decisions by hand name are "
@@ -99,9 +99,10 @@ def _pairs(night: Night, graph: Graph, before: pa.Table) -> Pairs:
     return pairs
 
 
-def _customers(night: Night, graph: Graph, touched: pa.Array | None, pairs: Pairs, past: Past) -> Tonight:
+def _customers(
+    night: Night, graph: Graph, believed: Believed, touched: pa.Array | None, pairs: Pairs, past: Past
+) -> Tonight:
     identity = night.conf.identity
-    believed = guard(graph, identity.identifiers)
     spread = len(believed.tie) > identity.limits.driver_edges
     find = partial(on_spark, night.spark) if spread else components
     linked = link(graph, believed, identity.identifiers, pairs, find=find)

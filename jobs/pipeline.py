@@ -48,7 +48,7 @@ def release(night: Night, cause: releases.Cause = "night") -> None:
 NIGHT = (
     Stage("bronze", bronze.run, reads="extracts", writes="bronze/<source>, ops/file"),
     Stage("silver", silver.run, reads="bronze", writes="silver/<entity>, silver/quarantine"),
-    Stage("identity", identity.run, reads="silver, identity", writes="identity/*, gold/customer"),
+    Stage("identity", identity.run, reads="silver, identity", writes="identity/*, gold/customer, gold/model"),
     Stage("tags", tags.run, reads="silver, identity, gold/customer, gold/model", writes="tag/*, gold/model"),
     Stage("profile", profile.run, reads="gold/customer, tag", writes="gold/customer_profile"),
     Stage("audiences", audiences.run, reads="gold", writes="gold/audience, gold/audience_member"),

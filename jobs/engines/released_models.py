@@ -15,6 +15,8 @@ from transforms.schemas import GOLD_MODEL
 from transforms.tags.plan import meaning
 from transforms.tags.tag import Tag
 
+# the model that matches records: no tag, so that no tag's name is taken
+LINKAGE = "identity: matching"
 Fit = Callable[[Mapping[str, Any] | None], tuple[dict[str, Any], dict[str, Any]]]
 
 
@@ -41,7 +43,7 @@ class Models:
 
     @classmethod
     def of(cls, night: Night) -> "Models":
-        version = night.base.versions.get(GOLD_MODEL.name) if night.base else None
+        version = night.versions.get(GOLD_MODEL.name)
         rows = night.lakehouse.rows(GOLD_MODEL, version) if version is not None else []
         read = {"parameters": json.loads, "quality": json.loads}
         models = (
@@ -95,7 +97,8 @@ class Models:
         """Write gold/model where something was fitted; otherwise the table stays as it is."""
         if not self.fitted:
             return
-        kept = {tag: model for tag, model in self.released.items() if tag in self.night.conf.tags}
+        known = {*self.night.conf.tags, LINKAGE}
+        kept = {tag: model for tag, model in self.released.items() if tag in known}
         models = sorted({**kept, **self.fitted}.values(), key=lambda model: model.tag)
         self.night.save(_table(models), GOLD_MODEL)
 

@@ -47,7 +47,7 @@ def test_limits_and_survivorship_have_defaults():
     ("change", "line"),
     [
         (("max_linked: 4", "max_link: 4"), "unknown key 'identifiers.phone.max_link'; did you mean 'max_linked'?"),
-        (("trust:", "matching: {}\ntrust:"), "unknown key 'matching'"),
+        (("trust:", "matchin: {}\ntrust:"), "unknown key 'matchin'; did you mean 'matching'?"),
         (("max_age: 180d", "max_age: 180"), "identifiers.cookie.max_age: '180' is not a duration"),
         (("max_age: 180d", "max_age: 12h"), "identifiers.cookie.max_age: '12h' must be in whole days"),
         (("priority: 3", "priority: 0"), "identifiers.phone.priority: "),

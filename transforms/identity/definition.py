@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from transforms.definitions import Definition, days, nearest
 from transforms.errors import DefinitionError
 from transforms.identity.manual import Manual
+from transforms.identity.matching import Matching, check_matching
 from transforms.schemas import ENTITIES, GOLDEN_FIELDS
 
 PLACE = "conf/identity.yml"
@@ -71,6 +72,7 @@ class Identity(Definition):
     known_by: tuple[str, ...] = Field(min_length=1)
     identifiers: dict[str, Identifier] = Field(min_length=1)
     manual: Manual = Manual()
+    matching: Matching | None = None
     survivorship: dict[str, tuple[Rule, ...]] = {}
     trust: tuple[str, ...] = ()
     limits: Limits = Limits()
@@ -97,6 +99,12 @@ class Identity(Definition):
             twice = [value for value in values if values.count(value) > 1]
             if twice:
                 raise ValueError(f"{name}: '{twice[0]}' is given twice")
+        return self
+
+    @model_validator(mode="after")
+    def _matching_of_known_columns(self) -> "Identity":
+        if self.matching:
+            check_matching(self.matching, self.identifiers)
         return self
 
     def rules(self, field: str) -> tuple[Rule, ...]:

@@ -20,8 +20,8 @@ GOLD_CUSTOMER = Table(
 GOLD_MODEL = Table(
     "gold/model",
     (
-        Column("tag", "string", "the tag that was fitted", "none", True),
-        Column("kind", "string", "rfm or kmeans", "none", True),
+        Column("tag", "string", "the tag that was fitted; identity: matching for what matches records", "none", True),
+        Column("kind", "string", "rfm, kmeans or linkage", "none", True),
         Column("version", "int", "counts the fits of this tag", "none", True),
         Column("definition", "string", "hash of the definition that was fitted", "none", True),
         Column("fitted_on", "date", "business date of the fit", "none", True),
