@@ -48,6 +48,8 @@ def derived(kinds: Mapping[str, Kind]) -> dict[str, str]:
     for name, kind in kinds.items():
         if kind == "email":
             found[f"{name}_digits"] = f"nullif(regexp_replace(split_part({name}, '@', 1), '[^0-9]', '', 'g'), '')"
+        if kind == "name":
+            found[f"{name}_latin"] = f"regexp_matches({name}, '[a-z]')"
     return found
 
 
@@ -58,7 +60,9 @@ def comparison(column: str, kind: Kind, kinds: Mapping[str, Kind], implied_by: S
     """
     left, right = f'"{column}_l"', f'"{column}_r"'
     implied = "".join(f" OR {finer}_l = {finer}_r" for finer in implied_by)
-    missing = {"sql_condition": f"{left} IS NULL OR {right} IS NULL{implied}", "label_for_charts": "missing"}
+    # a name in two scripts (李娜, Li Na) says nothing, neither for one person nor for two
+    scripts = f" OR {column}_latin_l <> {column}_latin_r" if kind == "name" else ""
+    missing = {"sql_condition": f"{left} IS NULL OR {right} IS NULL{implied}{scripts}", "label_for_charts": "missing"}
     levels = [
         missing | {"is_null_level": True},
         _level("exact", f"{left} = {right}", term=column),
