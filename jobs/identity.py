@@ -5,7 +5,7 @@ release saw them. From there on the driver works in integers and writes each tab
 conf/identity.yml Spark finds the components.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 
@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from jobs.engines.components import components
 from jobs.engines.linking import Linked, link
 from jobs.engines.spread import on_spark
-from jobs.engines.tonights_matches import tonights_matches
+from jobs.engines.tonights_matches import tonights_matches, unlooked
 from jobs.engines.tonights_ties import released, tonights_ties
 from jobs.runtime.frames import frame_of
 from jobs.runtime.night import Night
@@ -96,7 +96,7 @@ def _pairs(night: Night, graph: Graph, believed: Believed, before: pa.Table) -> 
             f"{PLACE}: manual: {len(pairs.unheard)} of the records and identifiers that decisions by hand name are "
             "not among tonight's; identity/conflict names them and the line (kind 'unheard')"
         )
-    return pairs
+    return replace(pairs, unheard=pd.concat([pairs.unheard, unlooked(found)], ignore_index=True))
 
 
 def _customers(

@@ -135,7 +135,7 @@ class Linkage:
         return int(self.con.execute(f"select coalesce(sum(n * (n - 1) // 2), 0) from ({blocks})").fetchall()[0][0])
 
     def _by_chance(self) -> Patterns:
-        drawn = f"(select id from records order by hash(id * 7919 + 1), id limit {_BY_CHANCE})"
+        drawn = f"(select id from records order by hash(cast(id as bigint) * 7919 + 1), id limit {_BY_CHANCE})"
         self.con.execute(
             f"create or replace temp table sample as select l.id as l, r.id as r from {drawn} l join {drawn} r "
             "on l.id < r.id"
@@ -155,7 +155,7 @@ class Linkage:
         if not _LEAST_PAIRS <= pairs <= _MOST_PAIRS_A_RECORD * self.records:
             return None
         kept = int(1_000_000 * min(1.0, (_OF_SESSION / pairs) ** 0.5))
-        drawn = f"(select * from records where {given} and hash(id * 7919 + 2) % 1000000 < {kept})"
+        drawn = f"(select * from records where {given} and hash(cast(id as bigint) * 7919 + 2) % 1000000 < {kept})"
         same = " and ".join(f"l.{column} = r.{column}" for column in on)
         self.con.execute(
             f"create or replace temp table sample as select l.id as l, r.id as r from {drawn} l join {drawn} r "
@@ -168,7 +168,7 @@ class Linkage:
     def _sample(self, pairs: str, share: float) -> None:
         self.con.execute(
             f"create or replace temp table sample as select l, r from {pairs} "
-            f"where hash(l * 7919 + r) % 1000000 < {int(1_000_000 * share)}"
+            f"where hash(cast(l as bigint) * 7919 + r) % 1000000 < {int(1_000_000 * share)}"
         ).fetchall()
 
     def _patterns(self, pairs: str) -> Patterns:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -85,6 +86,15 @@ def _keep(night: Night, models: Models, found: Matched, definition: str, known: 
         fitted_on=night.day, parameters=found.model.parameters(), quality=dict(quality),
     )  # fmt: skip
     replace(models, fitted={LINKAGE: row}).save()
+
+
+def unlooked(found: Matched) -> pd.DataFrame:
+    """The blocks that were not looked at, as rows `kind id_type id_value members detail` of identity/conflict."""
+    rows = [
+        ("blocked", "block", block.value, block.records, f"matching: rule '{block.rule}': larger than limits.block")
+        for block in found.refused
+    ]
+    return pd.DataFrame(rows, columns=["kind", "id_type", "id_value", "members", "detail"])
 
 
 def _tell(night: Night, found: Matched) -> None:

@@ -9,8 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from jobs.engines.blocking import block
+from jobs.engines.blocking import Refused, block
 from jobs.engines.matching import Matched, match
+from jobs.engines.tonights_matches import unlooked
 from tests.bench.linkage import DAY, NOTHING, contacts, febrl, matched, scores
 from transforms.definitions import parse
 from transforms.errors import DefinitionError
@@ -18,6 +19,7 @@ from transforms.identity.agreement import grouped
 from transforms.identity.definition import Identity
 from transforms.identity.estimation import Patterns, Session, likeness
 from transforms.identity.matching import Matching, rules
+from transforms.identity.pairs import CONTRADICTIONS, MATCHES
 
 COMPARED = {"given_name": "name", "birth_date": "date"}
 
@@ -162,3 +164,17 @@ def test_a_later_night_scores_what_is_new_and_keeps_what_was_matched(people: pd.
     pair = ["left", "right"]
     assert second.matches.select(pair).equals(first.matches.select(pair))
     assert 0 < second.scored < 100 and not second.fitted
+
+
+def test_a_refused_block_is_a_conflict_without_its_value():
+    refused = [Refused("postal_code", "0123456789abcdef", 50_000, ("birth_date",))]
+    (row,) = unlooked(Matched(MATCHES.empty_table(), CONTRADICTIONS.empty_table(), refused, None, False, 0)).to_dict(
+        "records"
+    )
+    assert (row["kind"], row["id_type"], row["id_value"], row["members"]) == (
+        "blocked",
+        "block",
+        "0123456789abcdef",
+        50_000,
+    )
+    assert "rule 'postal_code'" in row["detail"] and "limits.block" in row["detail"]

@@ -35,7 +35,8 @@ class Pairs:
 
     rule: the place of each tie's rule in RULES. weight: 1 by hand, else the probability. first, last: days since 1970.
     why: what says that a pair is apart, for people to read.
-    unheard: decisions that hold nothing together or apart tonight, as rows `kind id_type id_value members detail`.
+    unheard: decisions that hold nothing together or apart tonight, and blocks that matching did not look at, as rows
+    `kind id_type id_value members detail`.
     """
 
     left: Ints
