@@ -13,6 +13,7 @@ import typer
 from jobs.runtime.configuration import Configuration, load_configuration
 from jobs.runtime.console import Screen
 from transforms.errors import DefinitionError, PortraitError
+from transforms.tags.life_cycle import check_life_cycle
 
 app = typer.Typer(
     name="portrait",
@@ -89,6 +90,9 @@ def validate(
         return
     if day:
         raise DefinitionError("--date: without --sample no data is read; add --sample SOURCE")
+    from jobs.runtime.catalog import newest_catalog
+
+    check_life_cycle(loaded.tags, newest_catalog(loaded.lakehouse))
     counts = {
         "sources": len(loaded.sources), "tags": len(loaded.tags),
         "audiences": len(loaded.audiences), "exports": len(loaded.exports),
@@ -373,6 +377,73 @@ def identity_evaluate(
 
     screen = Screen(as_json=as_json)
     show_evaluation(_load(conf, env, screen), truth, screen, pairs=pairs, values=show_values, rows=rows)
+
+
+tags_app = typer.Typer(help="The catalogue of tags, their examples, and what a change would do.", no_args_is_help=True)
+app.add_typer(tags_app, name="tags")
+
+
+@tags_app.command("list")
+@told
+def tags_list(
+    category: Annotated[str | None, typer.Option("--category", help="Those of this folder alone.")] = None,
+    status: Annotated[
+        str | None, typer.Option("--status", help="Those that are draft, online, offline, retired.")
+    ] = None,
+    conf: Conf = CONF,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest release's catalogue: coverage, change, freshness, use."""
+    from jobs.tags_catalog import show_tags
+
+    screen = Screen(as_json=as_json)
+    show_tags(_load(conf, env, screen), screen, category=category, status=status)
+
+
+@tags_app.command("show")
+@told
+def tags_show(
+    tag: Annotated[str, typer.Argument(metavar="TAG", help="A tag, or a column of the profile.")],
+    conf: Conf = CONF,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one tag: definition, distribution, change since last night, dependencies, freshness, cost."""
+    from jobs.tags_catalog import show_tag
+
+    screen = Screen(as_json=as_json)
+    show_tag(_load(conf, env, screen), tag, screen)
+
+
+@tags_app.command("test")
+@told
+def tags_test(
+    tags: Annotated[list[str] | None, typer.Argument(metavar="[TAG]…", help="These alone; otherwise all.")] = None,
+    conf: Conf = CONF,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the examples that stand in the tags."""
+    from jobs.examples import run_examples
+
+    screen = Screen(as_json=as_json)
+    run_examples(_load(conf, env, screen), tags or [], screen, local=_is_local())
+
+
+@tags_app.command("diff")
+@told
+def tags_diff(
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="For a pull request.")] = False,
+    conf: Conf = CONF,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the definitions here would change against the newest release. Writes nothing."""
+    from jobs.tags_diff import show_difference
+
+    screen = Screen(as_json=as_json)
+    show_difference(_load(conf, env, screen), screen, as_markdown=as_markdown, local=_is_local())
 
 
 def _is_local() -> bool:
