@@ -247,6 +247,24 @@ def show(
 
 @app.command()
 @told
+def explain(
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="A customer id, or type:value (email:ann@x.org).")],
+    tag: Annotated[str, typer.Argument(metavar="TAG", help="A tag, or a column of the profile.")],
+    spark: Annotated[bool, typer.Option("--spark", help="Recompute it in Spark, as the night does.")] = False,
+    rows: Annotated[int, typer.Option(min=0, help="Show so many of the rows that went in.")] = 20,
+    conf: Conf = CONF,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show where a customer's value came from, and recompute it."""
+    from jobs.explain import show_explanation
+
+    screen = Screen(as_json=as_json)
+    show_explanation(_load(conf, env, screen), identifier, tag, screen, spark=spark, rows=rows, local=_is_local())
+
+
+@app.command()
+@told
 def report(day: Day, conf: Conf = CONF, env: Env = None, as_json: AsJson = False) -> None:
     """Write a night's report as one HTML file."""
     from jobs.report import write_report

@@ -26,19 +26,18 @@ def show_tags(conf: Configuration, screen: Screen, *, category: str | None = Non
         if (not category or (row["category"] + "/").startswith(category.rstrip("/") + "/"))
         and (not status or row["status"] == status)
     ]
-    shown = [
-        [
-            row["tag"], row["title_en"], row["title_zh"] or "", row["category"], row["status"], row["version"],
-            row["kind"], percent(row["coverage"]), row["changed"], row["fresh_as_of"], len(row["used_by"]),
-            row["owner"],
-        ]
-        for row in rows
-    ]  # fmt: skip
-    header = [
-        "tag", "title", "标题", "category", "status", "version", "kind", "coverage", "changed", "fresh as of",
-        "used by", "owner",
-    ]  # fmt: skip
-    screen.table(f"{len(rows)} tags", header, shown)
+    header = ["tag", "title", "标题", "status", "coverage", "changed", "fresh as of", "used by"]
+    for folder in dict.fromkeys(row["category"] for row in rows):
+        shown = [
+            [
+                row["tag"], row["title_en"], row["title_zh"] or "", row["status"], percent(row["coverage"]),
+                row["changed"], row["fresh_as_of"], len(row["used_by"] or []),
+            ]
+            for row in rows
+            if row["category"] == folder
+        ]  # fmt: skip
+        screen.table(folder or "tags", header, shown)
+    screen.say(f"{len(rows)} tags; changed: customers whose value is another than the night before")
     for row in rows:
         if row["stale"] and row["status"] == "online":
             screen.say(f"{row['tag']} is NULL for everybody: {row['stale']}")
@@ -104,7 +103,7 @@ def _facts(row: Row) -> dict[str, Any]:
         "made from": ", ".join(row["reads"] or []), "built on": ", ".join(row["depends_on"] or []),
         "used by": ", ".join(use.replace(":", " ") for use in row["used_by"] or []),
         "fresh as of": row["fresh_as_of"], "stale": stale, "costs": seconds,
-        "coverage": f"{percent(row['coverage'])} ({row['known']:,} of {row['customers']:,})" if row["customers"] else "",
+        "coverage": row["customers"] and f"{percent(row['coverage'])} ({row['known']:,} of {row['customers']:,})",
         "distinct values": row["distinct_values"],
         "drift": None if row["drift"] is None else f"{row['drift']:.3f} since the release before",
     }  # fmt: skip

@@ -38,7 +38,7 @@ def _tags(told: Told) -> Shown:
 
 
 def _why(one: Told) -> str:
-    keys = [f"{key}: {_short(old)} → {_short(new)}" for key, (old, new) in one["keys"].items()]
+    keys = [f"{key}: {_change(old, new)}" for key, (old, new) in one["keys"].items()]
     through = [f"through {', '.join(one['through'])}"] if one["through"] else []
     return "; ".join([*keys, *through])
 
@@ -65,7 +65,7 @@ def _moves(told: Told) -> Shown:
     rows = [
         [row["column"], _value(move["from"]), _value(move["to"]), move["customers"]]
         for row in told["columns"]
-        if "mean_now" not in row or len(row["moves"]) > 1
+        if "mean_now" not in row
         for move in row["moves"]
     ]
     return Shown("From what to what", ["column", "from", "to", "customers"], rows)
@@ -90,6 +90,16 @@ def _exports(told: Told) -> Shown:
 
 def _value(value: Any) -> str:
     return "(none)" if value is None else str(value)
+
+
+def _change(old: Any, new: Any) -> str:
+    """From what to what; of lists and mappings only what is another in them."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+        return ", ".join(f"{name}: {_change(old.get(name), new.get(name))}" for name in names)
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return "; ".join(_change(was, now) for was, now in zip(old, new, strict=True) if was != now)
+    return f"{_short(old)} → {_short(new)}"
 
 
 def _short(value: Any) -> str:

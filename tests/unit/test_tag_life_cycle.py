@@ -92,7 +92,7 @@ def test_validate_holds_the_files_against_the_last_release(tmp_path: Path) -> No
     code, output = validated()
     assert code == 2
     assert output.splitlines()[0] == (
-        "tags/spend.yml: is gone, but tag big, tag few need 'spend'; bring it back, or change those first"
+        "tags/spend.yml: is gone, but 'spend' is still needed by tag big, tag few; bring it back or change them first"
     )
     for name in ("big", "few"):
         (tmp_path / "tags" / f"{name}.yml").unlink()
