@@ -265,15 +265,28 @@ def explain(
 
 @app.command()
 @told
-def report(day: Day, conf: Conf = CONF, env: Env = None, as_json: AsJson = False) -> None:
-    """Write a night's report as one HTML file."""
-    from jobs.report import write_report
-    from jobs.runtime.tables import Lakehouse
-
+def report(
+    day: Annotated[str | None, typer.Option("--date", help="The business date, YYYY-MM-DD.")] = None,
+    catalog: Annotated[bool, typer.Option("--catalog", help="The catalogue of tags as a page.")] = False,
+    conf: Conf = CONF,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a night's report as one HTML file, or the catalogue of tags."""
     screen = Screen(as_json=as_json)
     loaded = _load(conf, env, screen)
-    path = write_report(Lakehouse(loaded.lakehouse), _day(day))
-    screen.say(f"report: {path}")
+    if catalog == bool(day):
+        raise DefinitionError("report: say which: --date YYYY-MM-DD for a night's report, or --catalog for the tags")
+    if day:
+        from jobs.report import write_report
+        from jobs.runtime.tables import Lakehouse
+
+        path = write_report(Lakehouse(loaded.lakehouse), _day(day))
+    else:
+        from jobs.catalog_page import write_catalog
+
+        path = write_catalog(loaded)
+    screen.say(f"{'catalogue' if catalog else 'report'}: {path}")
     screen.result({"report": path})
 
 
