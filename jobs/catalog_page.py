@@ -189,9 +189,8 @@ def _bars(values: Mapping[str, int], customers: int) -> str:
     for place, (value, number) in enumerate(values.items()):
         y = place * _LINE
         short = value if len(value) <= 22 else value[:21] + "…"
-        lines.append(
-            f'<g><title>{escape(value)}</title><text x="0" y="{y + 14}">{escape(short)}</text><rect x="140" y="{y + 4}" '
-            f'width="{120 * min(number / top, 1):.1f}" height="12"/><text x="{_WIDTH}" y="{y + 14}" text-anchor="end">'
-            f"{number / customers:.1%}</text></g>"
-        )
+        text = f'<title>{escape(value)}</title><text x="0" y="{y + 14}">{escape(short)}</text>'
+        bar = f'<rect x="140" y="{y + 4}" width="{120 * min(number / top, 1):.1f}" height="12"/>'
+        share = f'<text x="{_WIDTH}" y="{y + 14}" text-anchor="end">{number / customers:.1%}</text>'
+        lines.append(f"<g>{text}{bar}{share}</g>")
     return f'<svg viewBox="0 0 {_WIDTH} {len(values) * _LINE + 4}" role="img">{"".join(lines)}</svg>'

@@ -436,15 +436,20 @@ def tags_list(
 @told
 def tags_show(
     tag: Annotated[str, typer.Argument(metavar="TAG", help="A tag, or a column of the profile.")],
+    preview: Annotated[bool, typer.Option("--preview", help="Compute it as it is defined here; for drafts.")] = False,
     conf: Conf = CONF,
     env: Env = None,
     as_json: AsJson = False,
 ) -> None:
     """Show one tag: definition, distribution, change since last night, dependencies, freshness, cost."""
-    from jobs.tags_catalog import show_tag
+    from jobs.tags_catalog import preview_tag, show_tag
 
     screen = Screen(as_json=as_json)
-    show_tag(_load(conf, env, screen), tag, screen)
+    loaded = _load(conf, env, screen)
+    if preview:
+        preview_tag(loaded, tag, screen, local=_is_local())
+    else:
+        show_tag(loaded, tag, screen)
 
 
 @tags_app.command("test")

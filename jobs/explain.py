@@ -1,9 +1,10 @@
 """`portrait explain ID TAG`: where a value came from, and the same value recomputed by another engine."""
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import duckdb
@@ -22,7 +23,7 @@ from transforms.profile import PROFILE
 from transforms.schemas import ENTITIES, GOLD_CUSTOMER, GOLD_MODEL, IDENTITY_RECORD
 from transforms.tags.definition import parse_tags
 from transforms.tags.plan import meaning
-from transforms.tags.recompute import needed_by, rows_sql, settled, value_sql
+from transforms.tags.recompute import needed_by, rfm_scores, rfm_segment_sql, rows_sql, settled, value_sql
 from transforms.tags.tag import CUSTOMER, Tag
 
 Told = dict[str, Any]
@@ -79,12 +80,15 @@ def explained(
     released = {column: profile[0][column] for column in columns}
     given = _given(reader, tag, customer, profile[0])
     day, end = reader.release.date, reader.release_end
+    model = next((_model(told) for told in reader.where(GOLD_MODEL, ds.field("tag") == tag.tag)), None)
     used, total, recomputed, why_not = list[Told](), 0, dict[str, Any](), None
     if row["stale"]:
         why_not, recomputed = f"NULL for everybody: {row['stale']}", dict.fromkeys(columns)
     elif given is not None:
         try:
             used, total, recomputed = _recomputed(tag, given, conf.pipeline.timezone, day, end, rows)
+            if tag.kind == "rfm" and model:
+                recomputed |= _scored(tag, recomputed, json.loads(model["parameters"]), day, end)
         except (DefinitionError, duckdb.Error) as error:
             line = str(error) if isinstance(error, DefinitionError) else f"DuckDB cannot say it ({_line(error)})"
             why_not = f"{line}; try --spark"
@@ -92,7 +96,6 @@ def explained(
         why_not = (
             "made by a model from tags" if tag.kind == "kmeans" else f"a {tag.kind} is recomputed by --spark alone"
         )
-    model = next((_model(told) for told in reader.where(GOLD_MODEL, ds.field("tag") == tag.tag)), None)
     kept = {column: value for column, value in recomputed.items() if column in columns}
     return Explained(tag, columns, released, used, total, kept, why_not, model)
 
@@ -124,7 +127,7 @@ def _given(reader: Reader, tag: Tag, customer: str, profile: Told) -> pa.Table |
 
 
 def _recomputed(
-    tag: Tag, given: pa.Table, timezone: str, day: Any, end: datetime, most: int
+    tag: Tag, given: pa.Table, timezone: str, day: date, end: datetime, most: int
 ) -> tuple[list[Told], int, dict[str, Any]]:
     duck = duckdb.connect()
     duck.execute("set timezone = ?", [timezone])
@@ -137,6 +140,17 @@ def _recomputed(
         found = duck.execute(sql).fetchone()
         values[column] = settled(found[0] if found else None, tag, column)
     return shown.slice(0, most).to_pylist(maps_as_pydicts="lossy"), used.num_rows, values
+
+
+def _scored(tag: Tag, figures: dict[str, Any], parameters: Told, day: date, end: datetime) -> dict[str, Any]:
+    """RFM's scores and segment, from the figures and the model's cut points."""
+    own = {name.removeprefix(f"{tag.tag}_"): value for name, value in figures.items()}
+    own |= rfm_scores(own, parameters)
+    duck = duckdb.connect()
+    duck.register("given", pa.table({name: [value] for name, value in own.items()}))
+    found = duck.execute(rfm_segment_sql(tag, day=day, as_of=end)).fetchone()
+    scored = {f"{tag.tag}_{score}": own[score] for score in "rfm"}
+    return {**scored, f"{tag.tag}_segment": found[0] if found else None}
 
 
 def _by_spark(
@@ -201,7 +215,7 @@ def _show(told: Told, screen: Screen) -> None:
             screen.say(f"… and {told['rows_in_all'] - len(told['rows'])} more; --rows shows more of them")
             screen.say()
     elif not told["not_recomputed"]:
-        screen.say("no row went in")
+        screen.say(f"{told['rows_in_all']:,} rows went in" if told["rows_in_all"] else "no row went in")
     if told["model"]:
         model = told["model"]
         screen.say(

@@ -12,6 +12,7 @@ from jobs.runtime.console import Screen
 from jobs.runtime.reader import Reader
 from transforms.definitions import nearest
 from transforms.errors import DefinitionError
+from transforms.profile import PROFILE
 from transforms.schemas import GOLD_TAG_CHANGE
 
 Row = dict[str, Any]
@@ -63,6 +64,29 @@ def show_tag(conf: Configuration, name: str, screen: Screen) -> None:
         screen.say(f"changed since the night before: {row['changed']:,} customers{share}")
         screen.table("why", ["cause", "values"], [[cause, number] for cause, number in causes.items()])
     screen.result({**told(row), "causes": causes})
+
+
+def preview_tag(conf: Configuration, name: str, screen: Screen, *, local: bool) -> None:
+    """How the values of a tag as it is defined here would be distributed over the newest release. Writes nothing."""
+    from jobs.engines.profiles import Profiles
+    from jobs.rehearsal import rehearsed, with_needs
+
+    if name not in conf.tags:
+        raise DefinitionError(f"{name}: no such tag{nearest(name, conf.tags)}")
+    tag = conf.tags[name]
+    if tag.status == "retired":
+        raise DefinitionError(f"{tag.place}: is retired; a retired tag is not computed any more")
+    reader = Reader(conf)
+    with rehearsed(conf, reader.release, with_needs([name], conf.tags), local=local) as night:
+        hidden = [output.name for output in tag.outputs if output.sensitivity in ("personal", "sensitive")]
+        customers, found = Profiles(night.held(PROFILE)).summaries(hidden, conf.privacy.smallest_group)
+    own = {output.name: found[output.name] for output in tag.outputs}
+    screen.say(f"{name} ({tag.status}) as it is defined here, over release {reader.release.release}")
+    screen.say()
+    for column, values in own.items():
+        screen.say(f"coverage {percent(values['known'] / customers if customers else None)} of {customers:,} customers")
+        _show_distribution(column, values, customers, screen)
+    screen.result({"tag": name, "release": reader.release.release, "customers": customers, "distribution": own})
 
 
 def _catalog(reader: Reader) -> dict[str, Row]:

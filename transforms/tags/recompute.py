@@ -5,8 +5,9 @@ customer's rows of the tag's entity, the golden record of a fact, or the tags th
 time zone is the business's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlglot import exp, parse_one
@@ -176,6 +177,32 @@ def _rfm(tag: Tag, clock: _Clock) -> dict[str, str]:
         f"{tag.tag}_{name}": _over_rows(tag, clock, f"select {value} from counted", default)
         for name, (value, default) in values.items()
     }
+
+
+def rfm_scores(figures: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, int | None]:
+    """r, f and m: how many cut points the figures lie above; of recency fewer are better. None: bought nothing."""
+    scores = int(parameters["scores"])
+
+    def above(name: str, metric: str) -> int | None:
+        value = figures[name]
+        return None if value is None else sum(Decimal(str(value)) > Decimal(cut) for cut in parameters[metric])
+
+    if not figures["frequency"] or figures["frequency"] <= 0:
+        return dict.fromkeys("rfm")
+    places = {
+        "r": above("recency_days", "recency"),
+        "f": above("frequency", "frequency"),
+        "m": above("monetary", "monetary"),
+    }
+    return {
+        score: None if place is None else scores - place if score == "r" else 1 + place
+        for score, place in places.items()
+    }
+
+
+def rfm_segment_sql(tag: Tag, *, day: date, as_of: datetime) -> str:
+    """The segment by the tag's cases, over `given`: r, f, m, recency_days, frequency, monetary."""
+    return f"select {_cases(tag, _Clock(day, as_of))} from given"
 
 
 def literal(value: Any) -> str:
