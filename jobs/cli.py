@@ -13,6 +13,7 @@ import typer
 from jobs.runtime.configuration import Configuration, load_configuration
 from jobs.runtime.console import Screen
 from transforms.errors import DefinitionError, PortraitError
+from transforms.tags.life_cycle import check_life_cycle
 
 app = typer.Typer(
     name="portrait",
@@ -89,6 +90,9 @@ def validate(
         return
     if day:
         raise DefinitionError("--date: without --sample no data is read; add --sample SOURCE")
+    from jobs.runtime.catalog import newest_catalog
+
+    check_life_cycle(loaded.tags, newest_catalog(loaded.lakehouse))
     counts = {
         "sources": len(loaded.sources), "tags": len(loaded.tags),
         "audiences": len(loaded.audiences), "exports": len(loaded.exports),
@@ -243,15 +247,46 @@ def show(
 
 @app.command()
 @told
-def report(day: Day, conf: Conf = CONF, env: Env = None, as_json: AsJson = False) -> None:
-    """Write a night's report as one HTML file."""
-    from jobs.report import write_report
-    from jobs.runtime.tables import Lakehouse
+def explain(
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="A customer id, or type:value (email:ann@x.org).")],
+    tag: Annotated[str, typer.Argument(metavar="TAG", help="A tag, or a column of the profile.")],
+    spark: Annotated[bool, typer.Option("--spark", help="Recompute it in Spark, as the night does.")] = False,
+    rows: Annotated[int, typer.Option(min=0, help="Show so many of the rows that went in.")] = 20,
+    conf: Conf = CONF,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show where a customer's value came from, and recompute it."""
+    from jobs.explain import show_explanation
 
     screen = Screen(as_json=as_json)
+    show_explanation(_load(conf, env, screen), identifier, tag, screen, spark=spark, rows=rows, local=_is_local())
+
+
+@app.command()
+@told
+def report(
+    day: Annotated[str | None, typer.Option("--date", help="The business date, YYYY-MM-DD.")] = None,
+    catalog: Annotated[bool, typer.Option("--catalog", help="The catalogue of tags as a page.")] = False,
+    conf: Conf = CONF,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a night's report as one HTML file, or the catalogue of tags."""
+    screen = Screen(as_json=as_json)
     loaded = _load(conf, env, screen)
-    path = write_report(Lakehouse(loaded.lakehouse), _day(day))
-    screen.say(f"report: {path}")
+    if catalog == bool(day):
+        raise DefinitionError("report: say which: --date YYYY-MM-DD for a night's report, or --catalog for the tags")
+    if day:
+        from jobs.report import write_report
+        from jobs.runtime.tables import Lakehouse
+
+        path = write_report(Lakehouse(loaded.lakehouse), _day(day))
+    else:
+        from jobs.catalog_page import write_catalog
+
+        path = write_catalog(loaded)
+    screen.say(f"{'catalogue' if catalog else 'report'}: {path}")
     screen.result({"report": path})
 
 
@@ -373,6 +408,78 @@ def identity_evaluate(
 
     screen = Screen(as_json=as_json)
     show_evaluation(_load(conf, env, screen), truth, screen, pairs=pairs, values=show_values, rows=rows)
+
+
+tags_app = typer.Typer(help="The catalogue of tags, their examples, and what a change would do.", no_args_is_help=True)
+app.add_typer(tags_app, name="tags")
+
+
+@tags_app.command("list")
+@told
+def tags_list(
+    category: Annotated[str | None, typer.Option("--category", help="Those of this folder alone.")] = None,
+    status: Annotated[
+        str | None, typer.Option("--status", help="Those that are draft, online, offline, retired.")
+    ] = None,
+    conf: Conf = CONF,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest release's catalogue: coverage, change, freshness, use."""
+    from jobs.tags_catalog import show_tags
+
+    screen = Screen(as_json=as_json)
+    show_tags(_load(conf, env, screen), screen, category=category, status=status)
+
+
+@tags_app.command("show")
+@told
+def tags_show(
+    tag: Annotated[str, typer.Argument(metavar="TAG", help="A tag, or a column of the profile.")],
+    preview: Annotated[bool, typer.Option("--preview", help="Compute it as it is defined here; for drafts.")] = False,
+    conf: Conf = CONF,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one tag: definition, distribution, change since last night, dependencies, freshness, cost."""
+    from jobs.tags_catalog import preview_tag, show_tag
+
+    screen = Screen(as_json=as_json)
+    loaded = _load(conf, env, screen)
+    if preview:
+        preview_tag(loaded, tag, screen, local=_is_local())
+    else:
+        show_tag(loaded, tag, screen)
+
+
+@tags_app.command("test")
+@told
+def tags_test(
+    tags: Annotated[list[str] | None, typer.Argument(metavar="[TAG]…", help="These alone; otherwise all.")] = None,
+    conf: Conf = CONF,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the examples that stand in the tags."""
+    from jobs.examples import run_examples
+
+    screen = Screen(as_json=as_json)
+    run_examples(_load(conf, env, screen), tags or [], screen, local=_is_local())
+
+
+@tags_app.command("diff")
+@told
+def tags_diff(
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="For a pull request.")] = False,
+    conf: Conf = CONF,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the definitions here would change against the newest release. Writes nothing."""
+    from jobs.tags_diff import show_difference
+
+    screen = Screen(as_json=as_json)
+    show_difference(_load(conf, env, screen), screen, as_markdown=as_markdown, local=_is_local())
 
 
 def _is_local() -> bool:

@@ -8,6 +8,7 @@
 All views read the versions that one release names, whatever later nights write. Only `spark` starts a JVM.
 """
 
+import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -76,6 +77,16 @@ class OpenRelease:
         for table in self.tables:
             connection.register(table.removeprefix(_GOLD), self.dataset(table))
         return connection
+
+    def earlier_profile(self, night: datetime.date) -> pa.Table:
+        """The profile as it was after an earlier night of this release's history, from gold/tag_change.
+
+        Grain: customer known then; the columns that it had, without as_of and run_id.
+        Raises DefinitionError for a night that the history does not have.
+        """
+        from jobs.history import earlier_profile
+
+        return earlier_profile(self.lakehouse, self.named, night)
 
     def spark(self, table: str) -> "DataFrame":
         """A table as a Spark DataFrame, in the session that is open, or in a new one."""

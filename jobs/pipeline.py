@@ -12,9 +12,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from jobs import audiences, bronze, exports, identity, profile, report, silver, tags
+from jobs import audiences, bronze, catalog, exports, identity, profile, report, silver, tags
 from jobs.engines import gate
 from jobs.runtime import releases
+from jobs.runtime.catalog import released_catalog
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen, scrubbed
 from jobs.runtime.lease import Lease
@@ -23,6 +24,7 @@ from jobs.runtime.recovery import OVER, Begin, begin
 from jobs.runtime.tables import Lakehouse
 from transforms.errors import DefinitionError, LockedError, PortraitError
 from transforms.schemas import OPS_LINEAGE, OPS_RUN, OPS_STAGE
+from transforms.tags.life_cycle import check_life_cycle
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ NIGHT = (
     Stage("identity", identity.run, reads="silver, identity", writes="identity/*, gold/customer, gold/model"),
     Stage("tags", tags.run, reads="silver, identity, gold/customer, gold/model", writes="tag/*, gold/model"),
     Stage("profile", profile.run, reads="gold/customer, tag", writes="gold/customer_profile"),
+    Stage("catalog", catalog.run, reads="gold, the last release", writes="gold/tag_catalog, gold/tag_change"),
     Stage("audiences", audiences.run, reads="gold", writes="gold/audience, gold/audience_member"),
     Stage("release", release, reads="every table's version", writes="ops/release"),
     Stage("exports", exports.run, reads="the release", writes="files, ops/export"),
@@ -100,6 +103,7 @@ def run_night(
     with Lease(conf.lakehouse, run_id or f"of {day} (process {os.getpid()})") as lease:
         start = begin(lakehouse, day, options=options, run_id=run_id, **_told_of(conf))
         lease.names_run(start.run_id)
+        check_life_cycle(conf.tags, released_catalog(lakehouse, start.base))
         night = opened(
             conf, day, start, screen=screen, lease=lease, local=local, session=session,
             refit=refit, full_refresh=full_refresh,

@@ -31,14 +31,23 @@ from jobs.runtime.releases import REPLAY, named_tables
 from jobs.runtime.tables import Lakehouse
 from transforms.columns import data_file
 from transforms.errors import PortraitError
-from transforms.schemas import CORRUPT, ENTITIES, GOLD_AUDIENCE, IDENTITY_CONFLICT, OPS_FILE, QUARANTINE, Entity
+from transforms.schemas import (
+    CORRUPT,
+    ENTITIES,
+    GOLD_AUDIENCE,
+    GOLD_TAG_CATALOG,
+    IDENTITY_CONFLICT,
+    OPS_FILE,
+    QUARANTINE,
+    Entity,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
 
-AFTER_SILVER = ("identity", "tags", "profile", "audiences")
+AFTER_SILVER = ("identity", "tags", "profile", "catalog", "audiences")
 # What a stage tells of a night's date beside what earlier nights told.
-_OF_DATES = {"identity": IDENTITY_CONFLICT, "audiences": GOLD_AUDIENCE}
+_OF_DATES = {"identity": IDENTITY_CONFLICT, "catalog": GOLD_TAG_CATALOG, "audiences": GOLD_AUDIENCE}
 _A_ROW = ("_batch_date", "source", "_file", "raw")
 
 

@@ -1,7 +1,7 @@
 """Stage `tags`: every tag that is online, each entity's in a few scans, then what is built on those and on models."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import reduce
@@ -37,12 +37,24 @@ def run(night: Night) -> None:
     known = night.load(GOLD_CUSTOMER).select("customer_id").persist()
     nodes = nodes_of(night, known).persist()  # for every entity's rows
     with ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(lambda entity: save_entity(night, plan, entity, known, nodes, newest), plan.entities))
+        spent = dict(
+            pool.map(lambda entity: timed(save_entity, night, plan, entity, known, nodes, newest), plan.entities)
+        )
+    began = time.monotonic()
     save_customer(night, plan)
+    night.figure("spent", {**spent, CUSTOMER: round(time.monotonic() - began, 2)})
+    night.figure("newest", {entity: str(day) for entity, day in newest.items()})
     night.figure("tags", len(plan.tags))
     night.figure("scans", sum(len(entity.scans) for entity in plan.entities))
     night.figure("plan", plan.lines())
     night.figure("seconds", round(time.monotonic() - started, 1))
+
+
+def timed(save: Callable[..., None], night: Night, plan: TagPlan, entity: EntityPlan, *rest: Any) -> tuple[str, float]:
+    """Save an entity's tags; gives its name and the seconds that took."""
+    began = time.monotonic()
+    save(night, plan, entity, *rest)
+    return entity.entity, round(time.monotonic() - began, 2)
 
 
 def forget_entities_without_tags(night: Night, plan: TagPlan) -> None:

@@ -26,6 +26,7 @@ from transforms.sources.definition import Source, known_zone, parse_source
 from transforms.sources.standard.divisions import Divisions, parse_divisions
 from transforms.sources.standard.rates import Rate, parse_rates
 from transforms.tags.definition import Tag, check_purposes, parse_tags
+from transforms.tags.life_cycle import deleted_but_used
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 # In a YAML of many (sources, exports) a password is not filled in: its definition holds the variable's name.
@@ -127,6 +128,7 @@ class _Loader:
         tags = self.attempt(lambda: parse_tags(self._texts(Path(self._path(pipeline.definitions)), deep=True))) or {}
         audiences = self._named("audiences", parse_audience, lambda audience: audience.audience)
         exports = self._named("exports", parse_export, lambda export: export.export)
+        self._look_for_deleted(pipeline)
         self.stop_on_problems()
         assert privacy is not None and identity is not None  # noqa: S101
         warnings = self.attempt(lambda: check_identity(identity, id_types(sources), set(sources))) or []
@@ -136,6 +138,7 @@ class _Loader:
         self.attempt(lambda: check_purposes(tags, privacy.purposes))
         self.attempt(lambda: check_audiences(audiences, tags, profile, privacy, pipeline.timezone))
         self.attempt(lambda: check_exports(exports, audiences, tags, profile, privacy))
+        self._look_for_deleted(pipeline)
         rates, divisions = self.attempt(lambda: self._rates(pipeline)), self.attempt(lambda: self._divisions(pipeline))
         self.stop_on_problems()
         return Configuration(
@@ -144,6 +147,18 @@ class _Loader:
             secrets=self.secrets,
             rates=rates or (), divisions=divisions, decisions=decisions,
         )  # fmt: skip
+
+    def _look_for_deleted(self, pipeline: Pipeline) -> None:
+        """Where something is wrong: it may be that a tag was deleted which the last release had."""
+        if not self.problems:
+            return
+        from jobs.runtime.catalog import newest_catalog
+
+        released = newest_catalog(pipeline.lakehouse if "://" in pipeline.lakehouse else self._path(pipeline.lakehouse))
+        folders = (Path(self._path(pipeline.definitions)), self.conf / "audiences", self.conf / "exports")
+        files = [file for folder in folders for file in sorted(folder.rglob("*.yml"))]
+        texts = {self._place(file): file.read_text(encoding="utf-8", errors="replace") for file in files}
+        self.problems[:0] = [line for line in deleted_but_used(texts, released) if line not in self.problems]
 
     def attempt(self, read: Callable[[], T]) -> T | None:
         try:

@@ -1,67 +1,20 @@
 """The demo's own tags: every one is sound, and every example in them comes out as it says."""
 
-from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
-from transforms.tags import evaluate
+from jobs.examples import check_examples
 from transforms.tags.definition import Tag, parse_tags
-from transforms.tags.examples import problems_of, rows_of, schema_of, tag_rows
-from transforms.tags.formulas import formula_of
-from transforms.tags.plan import plan_tags
-from transforms.tags.tag import CUSTOMER
 
 ROOT = Path(__file__).parents[2]
-DAY = date(2017, 6, 30)
 
 
 @pytest.fixture(scope="module")
 def tags() -> dict[str, Tag]:
     files = sorted((ROOT / "tag_definitions").rglob("*.yml"))
     return parse_tags({str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in files})
-
-
-def check_examples(spark: SparkSession, tags: dict[str, Tag], *, timezone: str) -> list[str]:
-    """A line for each example whose value does not come out; one Spark job for each kind of rows."""
-    as_of = datetime.combine(DAY, time.max, ZoneInfo(timezone)).astimezone(UTC)
-    found: dict[str, dict[str, Any]] = {}
-
-    def take(frame: DataFrame, names: list[str]) -> None:
-        for row in frame.select("customer_id", *names).collect():
-            for name in names:
-                found.setdefault(name, {})[row.customer_id] = row[name]
-
-    plan = plan_tags(tags, timezone=timezone, only=[tag.tag for tag in tags.values() if tag.status != "retired"])
-    everyone = [(f"{tag.tag} {at}",) for tag in tags.values() for at in range(len(tag.examples))]
-    customers = spark.createDataFrame(everyone, "customer_id string")
-    for entity in plan.entities:
-        data = rows_of(tags, entity.entity, day=DAY, timezone=timezone)
-        rows = spark.createDataFrame([tuple(row.values()) for row in data], schema_of(entity.entity))
-        frame = evaluate.over_rows(rows, customers=customers, plan=entity, day=DAY, as_of=as_of)
-        take(frame, [result.name for result in entity.results])
-    golden = [tuple(row.values()) for row in rows_of(tags, CUSTOMER, day=DAY, timezone=timezone)]
-    facts = spark.createDataFrame(golden, schema_of(CUSTOMER))
-    take(evaluate.facts(facts, facts=plan.facts, day=DAY, as_of=as_of), [fact.name for fact in plan.facts])
-    take(
-        _over_tags(spark, tags, as_of, timezone), [tag.tag for tag in tags.values() if tag.kind in ("derived", "rule")]
-    )
-    checked = [tag for tag in tags.values() if tag.kind not in ("rfm", "kmeans")]
-    return [line for tag in checked for line in problems_of(tag, found.get(tag.tag, {}), day=DAY, timezone=timezone)]
-
-
-def _over_tags(spark: SparkSession, tags: dict[str, Tag], as_of: datetime, timezone: str) -> DataFrame:
-    """The values of all tags on tags, each beside the inputs that its own examples give."""
-    columns = {output.name: output.type for tag in tags.values() for output in tag.outputs}
-    chosen = [tag for tag in tags.values() if tag.kind in ("derived", "rule")]
-    formulas = [formula_of(tag, timezone=timezone, columns=columns) for tag in chosen]
-    needs = {name: columns[name] for formula in formulas for name in sorted(formula.select.columns)}
-    data = [tuple(row.values()) for tag in chosen for row in tag_rows(tag, needs, day=DAY, timezone=timezone)]
-    schema = ", ".join(["customer_id string", *(f"{name} {ddl}" for name, ddl in needs.items())])
-    return evaluate.facts(spark.createDataFrame(data, schema), facts=formulas, day=DAY, as_of=as_of)
 
 
 def test_every_example_comes_out(spark: SparkSession, tags: dict[str, Tag]) -> None:

@@ -18,6 +18,8 @@ from transforms.schemas.gold import (
     GOLD_AUDIENCE_MEMBER,
     GOLD_CUSTOMER,
     GOLD_MODEL,
+    GOLD_TAG_CATALOG,
+    GOLD_TAG_CHANGE,
     GOLDEN_FIELDS,
 )
 from transforms.schemas.identity import (
@@ -79,6 +81,8 @@ __all__ = [
     "GOLD_AUDIENCE_MEMBER",
     "GOLD_CUSTOMER",
     "GOLD_MODEL",
+    "GOLD_TAG_CATALOG",
+    "GOLD_TAG_CHANGE",
     "IDENTITY_CHANGE",
     "IDENTITY_CONFLICT",
     "IDENTITY_EDGE",
@@ -121,7 +125,7 @@ FIXED_TABLES: dict[str, Table] = {
     for table in (
         *(entity.table for entity in ENTITIES.values()),
         QUARANTINE, IDENTITY_EDGE, IDENTITY_RECORD, LEDGER, IDENTITY_CHANGE, IDENTITY_CONFLICT,
-        GOLD_CUSTOMER, GOLD_MODEL, GOLD_AUDIENCE, GOLD_AUDIENCE_MEMBER,
+        GOLD_CUSTOMER, GOLD_MODEL, GOLD_AUDIENCE, GOLD_AUDIENCE_MEMBER, GOLD_TAG_CATALOG, GOLD_TAG_CHANGE,
         OPS_RUN, OPS_STAGE, OPS_FILE, OPS_QUALITY, OPS_LINEAGE, OPS_RELEASE, OPS_EXPORT,
     )
 }  # fmt: skip

@@ -46,7 +46,7 @@ def _read(files: Mapping[str, str], problems: list[str]) -> dict[str, Tag]:
     tags: dict[str, Tag] = {}
     for place, text in sorted(files.items()):
         try:
-            tag = parse(Tag, {**parse_yaml(text, place=place), "place": place}, place=place)
+            tag = parse(Tag, {**parse_yaml(text, place=place), "place": place, "text": text}, place=place)
         except DefinitionError as error:
             problems.extend(error.lines)
             continue

@@ -26,7 +26,7 @@ _NOT_BUILT = ("sequence", "sql", "import")
 _MODELS = ("rfm", "kmeans")
 
 _COMMON = {
-    "place", "tag", "title", "description", "owner", "version", "status", "type", "unit", "values", "max_age",
+    "place", "text", "tag", "title", "description", "owner", "version", "status", "type", "unit", "values", "max_age",
     "purposes", "sensitivity", "checks", "examples", "depends_on",
 }  # fmt: skip
 # What each kind is made of, beside the common keys; * marks what it must have.
@@ -45,8 +45,8 @@ KEYS: dict[str, set[str]] = {
     "kmeans": {"model*", "features*", "impute", "transform", "k", "seed", "refit", "names"},
 }  # fmt: skip
 _NOT_MEANING = {
-    "place", "title", "description", "owner", "version", "status", "purposes", "sensitivity", "checks", "examples",
-    "depends_on",
+    "place", "text", "title", "description", "owner", "version", "status", "purposes", "sensitivity", "checks",
+    "examples", "depends_on",
 }  # fmt: skip
 
 
@@ -104,9 +104,13 @@ class Example(Definition):
 
 
 class Tag(Definition):
-    """One tag. `place` is its file. `parse_tags` fills in `type`, `purposes`, `sensitivity` and `depends_on`."""
+    """One tag. `place` is its file, `text` what stands in it.
+
+    `parse_tags` fills in `type`, `purposes`, `sensitivity` and `depends_on`.
+    """
 
     place: str = ""
+    text: str = ""
     tag: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
     title: dict[Literal["en", "zh"], str]
     description: str = Field(min_length=1)
@@ -244,8 +248,11 @@ class Tag(Definition):
 
     @property
     def definition_hash(self) -> str:
-        """sha256 of everything that the values depend on, so not of titles, owners, checks or the status."""
-        meaning = self.model_dump(mode="json", by_alias=True, exclude=_NOT_MEANING)
+        """sha256 of everything that the values depend on, so not of titles, owners, checks or the status.
+
+        What is as it is by default is not in it: a key that tags can have one day changes none that does without.
+        """
+        meaning = self.model_dump(mode="json", by_alias=True, exclude=_NOT_MEANING, exclude_defaults=True)
         return hashlib.sha256(json.dumps(meaning, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
     @property
