@@ -1,8 +1,8 @@
 """Tags that no single entity gives: sequences, queries and lists from outside, into tag/across."""
 
-from collections.abc import Collection, Iterable, Mapping
-from datetime import date
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, TypedDict
 
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
@@ -20,6 +20,13 @@ from transforms.tags.sequences import Condition, Happening, happened, reach
 from transforms.tags.tag import CUSTOMER
 
 
+class Clock(TypedDict):
+    """The business day and its end."""
+
+    day: date
+    as_of: datetime
+
+
 def save_across(
     night: Night, plan: TagPlan, known: DataFrame, nodes: DataFrame, newest: Mapping[str, Any], silent: Collection[str]
 ) -> None:
@@ -32,9 +39,14 @@ def save_across(
             night.warn(f"{name}: no source of {', '.join(entities)} has ever come; it is NULL")
     sequences = [sequence for sequence in across.sequences if not lacking[sequence.tag.tag]]
     queries = [query for query in across.queries if not lacking[query.tag.tag]]
-    others = {query.tag.tag: answered(night, query, nodes) for query in queries}
+    rows = {
+        entity: silver_of(night, entity, nodes) for entity in AcrossPlan(tuple(sequences), tuple(queries)).columns()
+    }
+    clock: Clock = {"day": night.day, "as_of": night.as_of}
+    others = {query.tag.tag: answered(rows, query, **clock) for query in queries}
     others |= {tag.tag: listed(night, tag.tag) for tag in across.imports}
-    found = side_by_side(known, sequences=in_order(night, sequences, nodes) if sequences else None, others=others)
+    often = in_order(rows, sequences, **clock) if sequences else None
+    found = side_by_side(known, sequences=often, others=others)
     observation = Observation("across")
     counts = [F.count(F.lit(1)).alias("customers")]
     counts += [F.count_if(F.col(f"{query.tag.tag}_rows") > 1).alias(f"{query.tag.tag}_rows") for query in queries]
@@ -62,32 +74,29 @@ def tell(night: Night, across: AcrossPlan, queries: Iterable[Queried], counted: 
         night.figure(f"imported {tag.tag}", {"lines": lines, "customers": counted[tag.tag]})
 
 
-def in_order(night: Night, sequences: list[Happening], nodes: DataFrame) -> DataFrame:
-    """How often each sequence happened. Grain: customer."""
+def in_order(rows: Mapping[str, DataFrame], sequences: Sequence[Happening], *, day: date, as_of: datetime) -> DataFrame:
+    """How often each sequence happened. Grain: customer. `rows`: entity -> its rows, with customer_id."""
     conditions: dict[Condition, str] = {
-        what: at(what[1], day=night.day, as_of=night.as_of) for sequence in sequences for what in sequence.conditions
+        what: at(what[1], day=day, as_of=as_of) for sequence in sequences for what in sequence.conditions
     }
-    read = AcrossPlan(tuple(sequences)).columns()
-    rows = {entity: _rows(night, entity, columns, nodes, reach(sequences)) for entity, columns in read.items()}
-    return happened(rows, sequences=sequences, as_of=night.as_of, at=conditions)
+    days = reach(sequences)
+    needed = {}
+    for entity, columns in AcrossPlan(tuple(sequences)).columns().items():
+        recent = rows[entity].where(F.col("event_date") > F.date_sub(F.lit(day), days)) if days else rows[entity]
+        needed[entity] = recent.select("customer_id", *sorted({"event_at", "event_date", *columns}))
+    return happened(needed, sequences=sequences, as_of=as_of, at=conditions)
 
 
-def _rows(night: Night, entity: str, columns: Collection[str], nodes: DataFrame, days: int | None) -> DataFrame:
-    view = night.view(entity)
-    recent = view.where(F.col("event_date") > F.date_sub(F.lit(night.day), days)) if days else view
-    return recent.select("_node", *sorted({"event_at", "event_date", *columns})).join(nodes, "_node").drop("_node")
-
-
-def answered(night: Night, query: Queried, nodes: DataFrame) -> DataFrame:
-    """What a query gives, a row a customer. It sees known customers' rows alone, as this night may see them."""
-    views = [view_of(entity) for entity in query.entities]
+def answered(rows: Mapping[str, DataFrame], query: Queried, *, day: date, as_of: datetime) -> DataFrame:
+    """What a query gives, a row a customer. `rows`: entity -> its rows, which are all that it sees."""
     for entity in query.entities:
-        silver_of(night, entity, nodes).createOrReplaceTempView(view_of(entity))
+        rows[entity].createOrReplaceTempView(view_of(entity))
+    spark = rows[query.entities[0]].sparkSession
     try:
-        return one_each(night.spark.sql(at(query.query.sql, day=night.day, as_of=night.as_of)))
+        return one_each(spark.sql(at(query.query.sql, day=day, as_of=as_of)))
     finally:
-        for view in views:
-            night.spark.catalog.dropTempView(view)
+        for entity in query.entities:
+            spark.catalog.dropTempView(view_of(entity))
 
 
 def silver_of(night: Night, entity: str, nodes: DataFrame) -> DataFrame:

@@ -8,12 +8,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from jobs.engines.across import answered, in_order
 from transforms.tags import evaluate
+from transforms.tags.across import AcrossPlan, side_by_side, values
 from transforms.tags.definition import Tag, parse_tags
 from transforms.tags.examples import problems_of, rows_of, schema_of, tag_rows
 from transforms.tags.formulas import formula_of
 from transforms.tags.plan import plan_tags
-from transforms.tags.tag import CUSTOMER
+from transforms.tags.tag import ACROSS, CUSTOMER, KEYS
 
 ROOT = Path(__file__).parents[2]
 DAY = date(2017, 6, 30)
@@ -38,19 +40,39 @@ def check_examples(spark: SparkSession, tags: dict[str, Tag], *, timezone: str) 
     plan = plan_tags(tags, timezone=timezone, only=[tag.tag for tag in tags.values() if tag.status != "retired"])
     everyone = [(f"{tag.tag} {at}",) for tag in tags.values() for at in range(len(tag.examples))]
     customers = spark.createDataFrame(everyone, "customer_id string")
+    across = {tag.tag: tag for tag in plan.across.tags}
     for entity in plan.entities:
-        data = rows_of(tags, entity.entity, day=DAY, timezone=timezone)
+        data = rows_of(alone(tags), entity.entity, day=DAY, timezone=timezone)
         rows = spark.createDataFrame([tuple(row.values()) for row in data], schema_of(entity.entity))
         frame = evaluate.over_rows(rows, customers=customers, plan=entity, day=DAY, as_of=as_of)
         take(frame, [result.name for result in entity.results])
-    golden = [tuple(row.values()) for row in rows_of(tags, CUSTOMER, day=DAY, timezone=timezone)]
+    if across:
+        take(_across(spark, plan.across, customers, as_of, timezone), list(across))
+    golden = [tuple(row.values()) for row in rows_of(alone(tags), CUSTOMER, day=DAY, timezone=timezone)]
     facts = spark.createDataFrame(golden, schema_of(CUSTOMER))
     take(evaluate.facts(facts, facts=plan.facts, day=DAY, as_of=as_of), [fact.name for fact in plan.facts])
     take(
         _over_tags(spark, tags, as_of, timezone), [tag.tag for tag in tags.values() if tag.kind in ("derived", "rule")]
     )
-    checked = [tag for tag in tags.values() if tag.kind not in ("rfm", "kmeans")]
+    checked = [tag for tag in tags.values() if tag.kind not in ("rfm", "kmeans", "import")]
     return [line for tag in checked for line in problems_of(tag, found.get(tag.tag, {}), day=DAY, timezone=timezone)]
+
+
+def alone(tags: dict[str, Tag]) -> dict[str, Tag]:
+    """Those that a single entity gives."""
+    return {name: tag for name, tag in tags.items() if tag.kind not in ACROSS}
+
+
+def _across(spark: SparkSession, plan: AcrossPlan, customers: DataFrame, as_of: datetime, timezone: str) -> DataFrame:
+    """The values of sequences and queries over their own examples."""
+    chosen = AcrossPlan(plan.sequences, plan.queries)
+    rows = {}
+    for entity in chosen.columns():
+        data = rows_of({tag.tag: tag for tag in chosen.tags}, entity, day=DAY, timezone=timezone)
+        rows[entity] = spark.createDataFrame([tuple(row.values()) for row in data], schema_of(entity))
+    often = in_order(rows, chosen.sequences, day=DAY, as_of=as_of) if chosen.sequences else None
+    others = {query.tag.tag: answered(rows, query, day=DAY, as_of=as_of) for query in chosen.queries}
+    return values(side_by_side(customers, sequences=often, others=others), plan, withheld=())
 
 
 def _over_tags(spark: SparkSession, tags: dict[str, Tag], as_of: datetime, timezone: str) -> DataFrame:
@@ -77,16 +99,18 @@ def test_an_example_that_is_wrong_is_told(spark: SparkSession, tags: dict[str, T
 
 
 def test_every_tag_says_what_people_need_to_know(tags: dict[str, Tag]) -> None:
-    assert len(tags) >= 40
+    assert len(tags) >= 120
     for tag in tags.values():
         assert tag.title.get("zh"), tag.tag
         assert tag.purposes, tag.tag
-        assert tag.examples or tag.kind in ("rfm", "kmeans"), tag.tag
+        assert tag.examples or tag.kind in ("rfm", "kmeans", "import"), tag.tag
+        assert tag.unit or tag.type not in ("number", "integer"), tag.tag
+    titles = [tag.title[language] for tag in tags.values() for language in ("en", "zh")]
+    assert [title for title in set(titles) if titles.count(title) > 1] == []
 
 
-def test_the_kinds_of_the_first_issue_are_all_there(tags: dict[str, Tag]) -> None:
-    kinds: set[str] = {tag.kind for tag in tags.values()}
-    assert kinds == {"statistic", "first", "last", "fact", "preference", "derived", "rule", "rfm", "kmeans"}
+def test_every_kind_is_there(tags: dict[str, Tag]) -> None:
+    assert {tag.kind for tag in tags.values()} == KEYS.keys()
 
 
 def test_income_is_sensitive_and_not_for_marketing(tags: dict[str, Tag]) -> None:
