@@ -12,14 +12,17 @@ from transforms.errors import DataError, DefinitionError
 from transforms.tags.examples import problems_of, rows_of, schema_of, tag_rows
 from transforms.tags.formulas import formula_of
 from transforms.tags.plan import plan_tags
-from transforms.tags.tag import CUSTOMER, Tag
+from transforms.tags.tag import ACROSS, CUSTOMER, Tag
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from transforms.tags.across import AcrossPlan
+
 # The business day that examples are told from; a day of June meets no change of the clocks.
 DAY = date(2017, 6, 30)
-_MODELS = ("rfm", "kmeans")
+# What they give is not of a few rows alone.
+_WITHOUT = ("rfm", "kmeans", "import")
 
 
 def run_examples(conf: Configuration, names: Sequence[str], screen: Screen, *, local: bool) -> None:
@@ -30,7 +33,7 @@ def run_examples(conf: Configuration, names: Sequence[str], screen: Screen, *, l
     if unknown:
         raise DefinitionError(f"{unknown[0]}: no such tag{nearest(unknown[0], conf.tags)}")
     chosen = {name: tag for name, tag in conf.tags.items() if not names or name in names}
-    counted = {name: len(tag.examples) for name, tag in chosen.items() if tag.kind not in _MODELS}
+    counted = {name: len(tag.examples) for name, tag in chosen.items() if tag.kind not in _WITHOUT}
     without = [name for name, count in counted.items() if not count]
     spark = open_session(conf.pipeline.spark, local=local, light=True)
     found = check_examples(spark, conf.tags, timezone=conf.pipeline.timezone, only=chosen)
@@ -54,7 +57,7 @@ def check_examples(
     checked = {
         name: tag
         for name, tag in (tags if only is None else only).items()
-        if tag.kind not in _MODELS and tag.status != "retired" and tag.examples
+        if tag.kind not in _WITHOUT and tag.status != "retired" and tag.examples
     }
     as_of = datetime.combine(DAY, time.max, ZoneInfo(timezone)).astimezone(UTC)
     found: dict[str, dict[str, Any]] = {}
@@ -68,12 +71,15 @@ def check_examples(
     plan = plan_tags(tags, timezone=timezone, only=over_rows)
     everyone = [(f"{tag.tag} {at}",) for tag in checked.values() for at in range(len(tag.examples))]
     customers = spark.createDataFrame(everyone, "customer_id string")
+    if plan.across.tags:
+        take(_across(spark, plan.across, customers, as_of, timezone), [tag.tag for tag in plan.across.tags])
+    alone = {name: tag for name, tag in checked.items() if tag.kind not in ACROSS}
     for entity in plan.entities:
-        data = rows_of(checked, entity.entity, day=DAY, timezone=timezone)
+        data = rows_of(alone, entity.entity, day=DAY, timezone=timezone)
         rows = spark.createDataFrame([tuple(row.values()) for row in data], schema_of(entity.entity))
         frame = evaluate.over_rows(rows, customers=customers, plan=entity, day=DAY, as_of=as_of)
         take(frame, [result.name for result in entity.results])
-    golden = [tuple(row.values()) for row in rows_of(checked, CUSTOMER, day=DAY, timezone=timezone)]
+    golden = [tuple(row.values()) for row in rows_of(alone, CUSTOMER, day=DAY, timezone=timezone)]
     facts = spark.createDataFrame(golden, schema_of(CUSTOMER))
     take(evaluate.facts(facts, facts=plan.facts, day=DAY, as_of=as_of), [fact.name for fact in plan.facts])
     on_tags = [tag for tag in checked.values() if tag.kind in ("derived", "rule")]
@@ -83,6 +89,22 @@ def check_examples(
         for tag in checked.values()
         for line in problems_of(tag, found.get(tag.tag, {}), day=DAY, timezone=timezone)
     ]
+
+
+def _across(
+    spark: "SparkSession", plan: "AcrossPlan", customers: "DataFrame", as_of: datetime, timezone: str
+) -> "DataFrame":
+    """The values of sequences and queries over their own examples."""
+    from jobs.engines.across import answered, in_order
+    from transforms.tags.across import side_by_side, values
+
+    rows = {}
+    for entity in plan.columns():
+        data = rows_of({tag.tag: tag for tag in plan.tags}, entity, day=DAY, timezone=timezone)
+        rows[entity] = spark.createDataFrame([tuple(row.values()) for row in data], schema_of(entity))
+    often = in_order(rows, plan.sequences, day=DAY, as_of=as_of) if plan.sequences else None
+    others = {query.tag.tag: answered(rows, query, day=DAY, as_of=as_of) for query in plan.queries}
+    return values(side_by_side(customers, sequences=often, others=others), plan, withheld=())
 
 
 def _over_tags(

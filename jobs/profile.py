@@ -16,5 +16,5 @@ def run(night: Night) -> None:
 
 
 def tag_tables() -> list[str]:
-    """Every tag table that a night can have: one an entity, and one for tags over the customer."""
-    return [*(f"tag/{entity}" for entity in ENTITIES), "tag/customer"]
+    """Every tag table that a night can have: one an entity, one across them, and one for tags over the customer."""
+    return [*(f"tag/{entity}" for entity in ENTITIES), "tag/across", "tag/customer"]

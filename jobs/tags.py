@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
+from jobs.engines.across import save_across, silent_since
 from jobs.engines.kmeans import fit_kmeans
 from jobs.engines.released_models import Models
 from jobs.engines.rfm import fit_rfm
@@ -18,6 +19,7 @@ from transforms.errors import DataError
 from transforms.expressions import at
 from transforms.schemas import ENTITIES, GOLD_CUSTOMER, IDENTITY_RECORD, Table
 from transforms.tags import evaluate
+from transforms.tags.across import TABLE as ACROSS_TABLE
 from transforms.tags.counts import Count, Failed, by_figure, check_counts, failed_checks, segment_counts
 from transforms.tags.items import Formula
 from transforms.tags.plan import EntityPlan, TagPlan, columns_in, plan_tags, tag_table
@@ -29,20 +31,23 @@ _THREADS = 3
 
 
 def run(night: Night) -> None:
-    """Write tag/<entity> for each entity that has tags, tag/customer, and gold/model where something was fitted."""
+    """Write tag/<entity> for each entity that has tags, tag/across, tag/customer; gold/model where one was fitted."""
     started = time.monotonic()
     plan = plan_tags(night.conf.tags, timezone=night.conf.pipeline.timezone)
     forget_entities_without_tags(night, plan)
     newest = newest_batches(night, plan)
     known = night.load(GOLD_CUSTOMER).select("customer_id").persist()
     nodes = nodes_of(night, known).persist()  # for every entity's rows
+    tasks: dict[str, Callable[[], None]] = {
+        entity.entity: partial(save_entity, night, plan, entity, known, nodes, newest) for entity in plan.entities
+    }
+    if plan.across.tags:
+        silent = silent_across(night, plan, newest)
+        tasks["across"] = partial(save_across, night, plan, known, nodes, newest, silent)
     with ThreadPoolExecutor(_THREADS) as pool:
-        spent = dict(
-            pool.map(lambda entity: timed(save_entity, night, plan, entity, known, nodes, newest), plan.entities)
-        )
-    began = time.monotonic()
-    save_customer(night, plan)
-    night.figure("spent", {**spent, CUSTOMER: round(time.monotonic() - began, 2)})
+        spent = dict(zip(tasks, pool.map(timed, tasks.values()), strict=True))
+    spent[CUSTOMER] = timed(partial(save_customer, night, plan))
+    night.figure("spent", spent)
     night.figure("newest", {entity: str(day) for entity, day in newest.items()})
     night.figure("tags", len(plan.tags))
     night.figure("scans", sum(len(entity.scans) for entity in plan.entities))
@@ -50,11 +55,11 @@ def run(night: Night) -> None:
     night.figure("seconds", round(time.monotonic() - started, 1))
 
 
-def timed(save: Callable[..., None], night: Night, plan: TagPlan, entity: EntityPlan, *rest: Any) -> tuple[str, float]:
-    """Save an entity's tags; gives its name and the seconds that took."""
+def timed(task: Callable[[], None]) -> float:
+    """Do it; gives the seconds that took."""
     began = time.monotonic()
-    save(night, plan, entity, *rest)
-    return entity.entity, round(time.monotonic() - began, 2)
+    task()
+    return round(time.monotonic() - began, 2)
 
 
 def forget_entities_without_tags(night: Night, plan: TagPlan) -> None:
@@ -63,14 +68,17 @@ def forget_entities_without_tags(night: Night, plan: TagPlan) -> None:
     for entity in ENTITIES:
         if entity not in planned and night.has(f"tag/{entity}"):
             night.forget(f"tag/{entity}")
+    if not plan.across.tags:
+        night.forget(f"tag/{ACROSS_TABLE}")
 
 
 def newest_batches(night: Night, plan: TagPlan) -> dict[str, Any]:
     """Entity -> the newest business date of its rows that this night may see, in one job; absent: it never came."""
+    entities = dict.fromkeys([*(entity.entity for entity in plan.entities), *plan.across.columns()])
     views = [
-        night.view(entity.entity).agg(F.lit(entity.entity).alias("entity"), F.max("_batch_date").alias("newest"))
-        for entity in plan.entities
-        if night.has(ENTITIES[entity.entity].table)
+        night.view(entity).agg(F.lit(entity).alias("entity"), F.max("_batch_date").alias("newest"))
+        for entity in entities
+        if entity != CUSTOMER and night.has(ENTITIES[entity].table)
     ]
     if not views:
         return {}
@@ -99,6 +107,17 @@ def save_entity(
 
 def _is_silent(night: Night, tag: Tag, newest: Any) -> bool:
     return bool(tag.max_age and newest and newest < night.day - timedelta(days=tag.max_age))
+
+
+def silent_across(night: Night, plan: TagPlan, newest: dict[str, Any]) -> set[str]:
+    """Tags over several entities of which one has been silent for longer than they allow."""
+    silent = set()
+    for tag in plan.across.tags:
+        since = silent_since(plan.across.entities_of(tag), newest)
+        if _is_silent(night, tag, since):
+            night.warn(f"{tag.tag}: what it reads has been silent since {since}, longer than {tag.max_age}d: NULL")
+            silent.add(tag.tag)
+    return silent
 
 
 def nodes_of(night: Night, known: DataFrame) -> DataFrame:
@@ -132,12 +151,14 @@ def save_customer(night: Night, plan: TagPlan) -> None:
 
 
 def everything_known(night: Night, plan: TagPlan) -> DataFrame:
-    """The facts and the tags over entities. Grain: known customer."""
+    """The facts and the tags over entities and across them. Grain: known customer."""
     frame = evaluate.facts(night.load(GOLD_CUSTOMER), facts=plan.facts, day=night.day, as_of=night.as_of)
     for entity in plan.entities:
         table = tag_table(entity.entity, [])
         tags = night.load(table) if night.has(table) else None
         frame = frame.join(tags, "customer_id", "left") if tags else evaluate.nothing(frame, plan=entity)
+    if plan.across.tags:
+        frame = frame.join(night.load(f"tag/{ACROSS_TABLE}"), "customer_id", "left")
     return frame
 
 

@@ -14,10 +14,12 @@ from sqlglot import exp
 from sqlglot.dialects.spark import Spark
 from sqlglot.errors import ParseError, SqlglotError
 from sqlglot.parsers.spark import SparkParser
+from sqlglot.tokenizer_core import Token, TokenType
 
 from transforms.errors import DefinitionError
 from transforms.sql.aggregates import Measure
 from transforms.sql.compiler import AS_OF, DAY, MEASURE, Compiler, ExpressionError
+from transforms.sql.queries import Queries
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
@@ -116,7 +118,45 @@ def compile_expression(
     return Expression(str(text), frozenset(compiler.read), part.type, part.sql, tuple(compiler.measures))
 
 
-def _parsed(text: str) -> exp.Expr:
+@dataclass(frozen=True)
+class Query:
+    """A compiled query. `columns`: what it gives -> Spark DDL; `reads`: entity -> the columns that it reads of it.
+
+    `sql` reads views named by `transforms.sql.queries.view_of`, with marks for the clock.
+    """
+
+    columns: Mapping[str, str]
+    reads: Mapping[str, frozenset[str]]
+    sql: str
+
+
+def compile_query(text: str, *, place: str, entities: Mapping[str, Mapping[str, str]], timezone: str = "UTC") -> Query:
+    """A user's query over `entities` (name -> column -> Spark DDL), which it names between braces, made safe.
+
+    Raises DefinitionError: one line that begins with `place` and says what is wrong.
+    """
+    queries = Queries(entities, timezone)
+    try:
+        relation = queries.compile(_parsed(str(text), braces=True))
+    except ExpressionError as problem:
+        raise DefinitionError(f"{place}: {problem}") from None
+    except RecursionError:
+        raise DefinitionError(f"{place}: is nested too deeply") from None
+    return Query(relation.columns, {name: frozenset(read) for name, read in queries.read.items()}, relation.sql)
+
+
+def _entities(tokens: Sequence[Any]) -> list[Any]:
+    """The tokens, with `{name}` as one of them."""
+    found: list[Any] = []
+    for token in tokens:
+        found.append(token)
+        if [part.token_type for part in found[-3:-2] + found[-1:]] == [TokenType.L_BRACE, TokenType.R_BRACE]:
+            name = found[-2].text
+            found[-3:] = [Token(TokenType.IDENTIFIER, "{" + name + "}")]
+    return found
+
+
+def _parsed(text: str, *, braces: bool = False) -> exp.Expr:
     if len(text) > LONGEST:
         raise ExpressionError(f"is longer than {LONGEST} characters")
     if re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", text) or not _is_unicode(text):
@@ -125,6 +165,7 @@ def _parsed(text: str) -> exp.Expr:
     try:
         tokens = dialect.tokenize(text)
         _check_tokens(tokens)
+        tokens = _entities(tokens) if braces else tokens
         trees = [tree for tree in dialect.parser().parse(tokens, text) if tree is not None]
     except ParseError as error:
         raise ExpressionError(_parse_message(error)) from None

@@ -26,6 +26,7 @@ from transforms.sources.definition import Source, known_zone, parse_source
 from transforms.sources.standard.divisions import Divisions, parse_divisions
 from transforms.sources.standard.rates import Rate, parse_rates
 from transforms.tags.definition import Tag, check_purposes, parse_tags
+from transforms.tags.imports import Line, lists_of, parse_import
 from transforms.tags.life_cycle import deleted_but_used
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
@@ -64,7 +65,7 @@ class Pipeline(Definition):
 class Configuration:
     """All that a user wrote. `hash` changes with any of it; secrets are not in it.
 
-    `secrets`: environment variable -> value, of those that a `password` names.
+    `secrets`: environment variable -> value, of those that a `password` names. `imports`: tag -> the lines of its list.
     """
 
     root: Path
@@ -81,6 +82,7 @@ class Configuration:
     rates: tuple[Rate, ...] = ()
     divisions: Divisions | None = None
     decisions: Decisions = field(default_factory=Decisions)
+    imports: Mapping[str, tuple[Line, ...]] = field(default_factory=dict, repr=False)
 
     @property
     def lakehouse(self) -> str:
@@ -133,6 +135,7 @@ class _Loader:
         assert privacy is not None and identity is not None  # noqa: S101
         warnings = self.attempt(lambda: check_identity(identity, id_types(sources), set(sources))) or []
         decisions = self.attempt(lambda: self._decisions(identity, sources)) or Decisions()
+        imports = {tag.tag: self.attempt(partial(self._list, tag, identity, sources)) or () for tag in lists_of(tags)}
         self.attempt(lambda: check_known(sources))
         profile = profile_table(tags)
         self.attempt(lambda: check_purposes(tags, privacy.purposes))
@@ -145,7 +148,7 @@ class _Loader:
             root=self.root, pipeline=pipeline, privacy=privacy, sources=sources, identity=identity, tags=tags,
             audiences=audiences, exports=exports, hash=self.digest.hexdigest()[:16], warnings=tuple(warnings),
             secrets=self.secrets,
-            rates=rates or (), divisions=divisions, decisions=decisions,
+            rates=rates or (), divisions=divisions, decisions=decisions, imports=imports,
         )  # fmt: skip
 
     def _look_for_deleted(self, pipeline: Pipeline) -> None:
@@ -223,6 +226,16 @@ class _Loader:
         decisions = Decisions(*both)
         check_decisions(decisions)
         return decisions
+
+    def _list(self, tag: Tag, identity: Identity, sources: Mapping[str, Source]) -> tuple[Line, ...]:
+        """A list from outside that gives a tag."""
+        files = sorted(self.root.glob(str(tag.import_))) if not str(tag.import_).startswith("/") else []
+        files = files or [file for file in [Path(str(tag.import_))] if file.is_absolute() and file.is_file()]
+        if not files:
+            raise DefinitionError(f"{tag.place}: import: no file {tag.import_}; it starts at the project's root")
+        countries = [source.country for source in sources.values()]
+        texts = {self._place(file): self._read(file) for file in files}
+        return parse_import(texts, tag, types=identity.identifiers, countries=countries)
 
     def _one(self, name: str, model: type[Any]) -> Any:
         file = self.conf / name

@@ -16,8 +16,9 @@ from jobs.runtime.night import Night
 from jobs.runtime.releases import Release
 from jobs.runtime.tables import Lakehouse
 from transforms.errors import DataError
-from transforms.schemas import ENTITIES, GOLD_CUSTOMER, GOLD_MODEL, IDENTITY_RECORD
+from transforms.schemas import ENTITIES, GOLD_CUSTOMER, GOLD_MODEL, IDENTITY_RECORD, LEDGER
 from transforms.tags.definition import parse_tags
+from transforms.tags.imports import parse_import
 
 HEAD = "tag: {tag}\ntitle: {{en: A tag}}\ndescription: d\nowner: o\nstatus: online\n"
 PURPOSES = "purposes: [marketing]\n"
@@ -51,11 +52,16 @@ class Nights:
     bodies: dict[str, str] = field(default_factory=lambda: dict(BODIES))
     base: Release | None = None
     warned: list[str] = field(default_factory=list)
+    lists: dict[str, str] = field(default_factory=dict)  # tag -> the text of its list
 
     def run(self, day: date = FIRST, bought: Bought = BOUGHT, run_on: date | None = None, **options: Any) -> Night:
         """`day`: the date of the newest extract, and of the night unless `run_on` says otherwise."""
         files = {f"tags/{name}.yml": HEAD.format(tag=name) + body + "\n" for name, body in self.bodies.items()}
-        conf: Any = SimpleNamespace(tags=parse_tags(files), pipeline=SimpleNamespace(timezone="UTC", spark={}))
+        tags = parse_tags(files)
+        imports = {
+            name: parse_import({"l.csv": text}, tags[name], types=["crm_id"]) for name, text in self.lists.items()
+        }
+        conf: Any = SimpleNamespace(tags=tags, pipeline=SimpleNamespace(timezone="UTC", spark={}), imports=imports)
         night = Night(
             conf=conf, lakehouse=self.lakehouse, day=run_on or day, run_id=f"run-{day}", started_at=datetime(2017, 6, 1, tzinfo=UTC),
             base=self.base, on_warning=self.warned.append, **options,
@@ -83,6 +89,9 @@ class Nights:
         night.save(self.spark.createDataFrame(lines, schema), ENTITIES["transaction"].table)
         nodes = [(f"pos:{c}", c) for c in ("c1", "c2", "c3", "x")]
         night.save(self.spark.createDataFrame(nodes, "record_id string, customer_id string"), IDENTITY_RECORD)
+        owned = [("crm_id", c, c, True, day, None if c != "c3" else day) for c in ("c1", "c2", "c3")]
+        ledger = "id_type string, id_value string, customer_id string, known boolean, valid_from date, valid_to date"
+        night.save(self.spark.createDataFrame([*owned, ("crm_id", "x", "x", False, day, None)], ledger), LEDGER)
         people = [(c, f"city of {c}") for c in ("c1", "c2", "c3", "c4")]
         night.save(self.spark.createDataFrame(people, "customer_id string, city string"), GOLD_CUSTOMER)
 
@@ -192,3 +201,48 @@ def test_an_entity_that_loses_its_tags_leaves_the_state(nights: Nights) -> None:
     night = nights.run(FIRST + timedelta(days=1))
     assert not night.has("tag/transaction")
     assert list(values(night, "tag/customer")["c1"]) == ["city"]
+
+
+ACROSS = {
+    "again": PURPOSES + "sequence: [{event: transaction}, {event: transaction, within: 3d}]\ntype: integer\ndefault: 0",
+    "came_back": PURPOSES + "sequence: [{event: web_event}, {event: transaction}]\ndefault: false",
+    "largest": PURPOSES
+    + "sql: select customer_id, max(spent) as value from (select customer_id, order_id, sum(amount) as spent from {transaction} group by customer_id, order_id) o group by customer_id\ndefault: 0",
+    "every_order": PURPOSES + "sql: select customer_id, order_id as value from {transaction}",
+    "vip": PURPOSES + "import: vip.csv\ntype: enum\nvalues: [gold, silver]\ndefault: silver",
+    "gone": PURPOSES + "import: gone.csv\ntype: boolean",
+    "regular": "cases: [{value: 'yes', when: again >= 2 and vip = 'gold'}]\ndefault: 'no'",
+}
+
+
+def test_tags_that_no_single_entity_gives(nights: Nights) -> None:
+    header = "id_type,id_value,value\n"
+    nights.bodies = dict(ACROSS)
+    nights.lists = {"vip": header + "crm_id,c1,gold\ncrm_id,x,gold\n", "gone": header + "crm_id,c3,true\n"}
+    night = nights.run()
+    # c1 bought 1, 2 and 3 days ago, so twice again within three days; c2's orders lie 45 days apart
+    assert values(night, "tag/across") == {
+        "c1": {"again": 2, "came_back": None, "largest": 100.0, "every_order": None, "vip": "gold", "gone": None},
+        "c2": {"again": 0, "came_back": None, "largest": 10.0, "every_order": None, "vip": "silver", "gone": None},
+        "c3": {"again": 0, "came_back": None, "largest": 40.0, "every_order": "f", "vip": "silver", "gone": None},
+        "c4": {"again": 0, "came_back": None, "largest": 0.0, "every_order": None, "vip": "silver", "gone": None},
+    }
+    assert {c: row["regular"] for c, row in values(night, "tag/customer").items()} == {
+        "c1": "yes", "c2": "no", "c3": "no", "c4": "no",
+    }  # fmt: skip
+    assert nights.warned == [
+        "came_back: no source of web_event has ever come; it is NULL",
+        "every_order: sql gives 2 customers several rows: NULL; group by customer_id",
+        "gone: none of the 1 identifiers of gone.csv is a known customer's as of 2017-06-01; "
+        "are they written as the sources give them?",
+    ]
+    assert night.stage.figures["imported vip"] == {"lines": 2, "customers": 1}
+
+
+def test_a_sequence_over_a_silent_source_is_null(nights: Nights) -> None:
+    nights.bodies = {"again": ACROSS["again"] + "\nmax_age: 2d"}
+    assert values(nights.run(FIRST, run_on=FIRST + timedelta(days=2)), "tag/across")["c1"] == {"again": 2}
+    assert values(nights.run(FIRST, run_on=FIRST + timedelta(days=3)), "tag/across")["c1"] == {"again": None}
+    assert nights.warned == ["again: what it reads has been silent since 2017-06-01, longer than 2d: NULL"]
+    nights.bodies = {"city": BODIES["city"]}
+    assert not nights.run(FIRST + timedelta(days=4)).has("tag/across")

@@ -85,7 +85,7 @@ class Compiler:
 
     def named(self, name: str) -> Part:
         if name in self.variables:
-            return Part(_quoted(name), self.variables[name])
+            return Part(quoted(name), self.variables[name])
         if name.lower() == "as_of":
             return Part(AS_OF, "timestamp", is_clock=True)
         found = name if name in self.columns else self.insensitive(name)
@@ -94,7 +94,7 @@ class Compiler:
         self.read.add(found)
         if not self.within_aggregate:
             self.loose.append(found)
-        return Part(_quoted(self.held.get(found, found)), self.columns[found], name=found)
+        return Part(quoted(self.held.get(found, found)), self.columns[found], name=found)
 
     def insensitive(self, name: str) -> str | None:
         same = [column for column in self.columns if column.lower() == name.lower()]
@@ -274,7 +274,7 @@ class Compiler:
             body = self.compile(node.this)
         finally:
             self.variables = {}
-        return Part(f"{_quoted(variable)} -> {body.sql}", body.type, is_lambda=True)
+        return Part(f"{quoted(variable)} -> {body.sql}", body.type, is_lambda=True)
 
     def filtered(self, node: exp.Expr) -> Part:
         if not (isinstance(node.this, exp.Anonymous) and node.this.name.lower() in AGGREGATES):
@@ -313,7 +313,7 @@ class Compiler:
         return MEASURE.format(self.measures.index(measure))
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 

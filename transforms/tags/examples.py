@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from transforms.schemas import ENTITIES, Column
 from transforms.sql import types
 from transforms.tags.items import columns_of
-from transforms.tags.tag import COLUMN_TYPES, CUSTOMER, Tag
+from transforms.tags.tag import ACROSS, COLUMN_TYPES, CUSTOMER, Example, Tag
 
 _RELATIVE = re.compile(r"(-?\d+)d")
 Row = dict[str, Any]
@@ -36,10 +36,17 @@ def rows_of(tags: Mapping[str, Tag], entity: str, *, day: date, timezone: str) -
     return [
         _row(given, entity, customer=name_of(tag, position), day=day, timezone=timezone)
         for tag in tags.values()
-        if tag.from_ == entity
+        if tag.from_ == entity or tag.kind in ACROSS
         for position, example in enumerate(tag.examples)
-        for given in ([example.given] if isinstance(example.given, dict) else example.given)
+        for given in _given(tag, example, entity)
     ]
+
+
+def _given(tag: Tag, example: Example, entity: str) -> list[Row]:
+    """The rows of an entity that an example gives: of a tag over several, those told by that entity's name."""
+    if tag.kind in ACROSS:
+        return list(example.given.get(entity, [])) if isinstance(example.given, dict) else []
+    return [example.given] if isinstance(example.given, dict) else example.given
 
 
 def tag_rows(tag: Tag, needs: Mapping[str, str], *, day: date, timezone: str) -> list[Row]:

@@ -134,11 +134,19 @@ def _condition(tag: Tag, timezone: str, read: frozenset[str]) -> str:
         if where.type not in ("boolean", types.VOID):
             raise DefinitionError(f"{tag.place}: where: is {types.describe(where.type)}, not a condition")
         parts.append(where.sql)
-    if tag.from_ == "transaction" and "status" not in (where.columns if where else frozenset()) | read:
-        parts.append("(not (`status` <=> 'cancelled'))")
-    if tag.window:
-        parts.append(f"(`event_date` > date_sub({DAY}, {tag.window}) and `event_date` <= {DAY})")
+    parts.extend(no_cancelled(str(tag.from_), (where.columns if where else frozenset()) | read))
+    parts.extend(within_window(tag.window))
     return " and ".join(parts)
+
+
+def no_cancelled(entity: str, read: frozenset[str]) -> list[str]:
+    """Cancelled order lines do not count, unless an expression reads their status."""
+    return ["(not (`status` <=> 'cancelled'))"] if entity == "transaction" and "status" not in read else []
+
+
+def within_window(days: int | None) -> list[str]:
+    """The window in whole business days, up to and with the run's."""
+    return [f"(`event_date` > date_sub({DAY}, {days}) and `event_date` <= {DAY})"] if days else []
 
 
 def _statistics(tag: Tag, timezone: str) -> Iterator[Item]:

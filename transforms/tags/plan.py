@@ -21,9 +21,11 @@ from transforms.schemas import Column, Table
 from transforms.sql import types
 from transforms.sql.aggregates import Measure
 from transforms.sql.operands import DAY
+from transforms.tags.across import TABLE as ACROSS_TABLE
+from transforms.tags.across import AcrossPlan, plan_across
 from transforms.tags.formulas import formula_of
 from transforms.tags.items import Formula, Item, Pick, Ranking, Statistic, ended, items_of, time_of
-from transforms.tags.tag import CUSTOMER, Tag
+from transforms.tags.tag import ACROSS, CUSTOMER, Tag
 
 # stands in an aggregate for the condition of the rows that count
 _ROWS = "\0rows\0"
@@ -89,16 +91,18 @@ class Result:
 
 @dataclass(frozen=True)
 class TagPlan:
-    """A night's tags: those over entities, then those over the customer level by level."""
+    """A night's tags: those over entities and across them, then those over the customer level by level."""
 
     entities: tuple[EntityPlan, ...]
     facts: tuple[Formula, ...]
     steps: tuple[tuple[Tag | Formula, ...], ...]
     tags: tuple[Tag, ...]
+    across: AcrossPlan
 
     def lines(self) -> list[str]:
         names = [", ".join(step.tag for step in level) for level in (self.facts, *self.steps)]
-        return [line for plan in self.entities for line in plan.lines()] + [f"customer: {level}" for level in names]
+        over_rows = [line for plan in self.entities for line in plan.lines()]
+        return [*over_rows, *self.across.lines(), *(f"customer: {level}" for level in names)]
 
 
 def plan_tags(tags: Mapping[str, Tag], *, timezone: str, only: Iterable[str] | None = None) -> TagPlan:
@@ -111,7 +115,8 @@ def plan_tags(tags: Mapping[str, Tag], *, timezone: str, only: Iterable[str] | N
     entities = dict.fromkeys(item.entity for item in items)
     plans = tuple(plan_entity(name, [item for item in items if item.entity == name]) for name in entities)
     facts = tuple(formula_of(tag, timezone=timezone, columns={}) for tag in chosen if tag.kind == "fact")
-    return TagPlan(plans, facts, tuple(_steps(chosen, timezone)), tuple(chosen))
+    across = plan_across(chosen, timezone=timezone)
+    return TagPlan(plans, facts, tuple(_steps(chosen, timezone)), tuple(chosen), across)
 
 
 def _with_needs(tags: Mapping[str, Tag], only: Iterable[str]) -> list[Tag]:
@@ -131,7 +136,7 @@ def _steps(tags: Sequence[Tag], timezone: str) -> list[tuple[Tag | Formula, ...]
     levels: dict[int, list[Tag | Formula]] = {}
     depth: dict[str, int] = {}
     for tag in tags:
-        if tag.kind in ("statistic", "first", "last", "preference", "fact"):
+        if tag.kind in ("statistic", "first", "last", "preference", "fact", *ACROSS):
             depth[tag.tag] = 0
             continue
         depth[tag.tag] = 1 + max((depth[need] for need in tag.depends_on), default=-1)
@@ -286,10 +291,16 @@ def tag_table(entity: str, columns: Iterable[Column]) -> Table:
 
 
 def columns_in(plan: TagPlan, entity: str) -> list[Column]:
-    """The columns of tag/<entity>; for `customer` those of facts, derived tags, rules and models."""
+    """The columns of tag/<entity>; for `customer` those of facts, derived tags, rules and models.
+
+    For `across` those of sequences, queries and imports.
+    """
     outputs = {output.name: output for tag in plan.tags for output in tag.outputs}
     over_rows = {result.name for entity_plan in plan.entities for result in entity_plan.results}
+    across = {tag.tag for tag in plan.across.tags}
     if entity == CUSTOMER:
-        return [column for name, column in outputs.items() if name not in over_rows]
+        return [column for name, column in outputs.items() if name not in over_rows | across]
+    if entity == ACROSS_TABLE:
+        return [outputs[tag.tag] for tag in plan.across.tags]
     chosen = next(entity_plan for entity_plan in plan.entities if entity_plan.entity == entity)
     return [outputs[result.name] for result in chosen.results]

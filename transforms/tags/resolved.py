@@ -1,7 +1,7 @@
 """One tag checked against what it is built on: its expressions, type, values, purposes and sensitivity."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -9,9 +9,12 @@ from transforms.definitions import nearest
 from transforms.errors import DefinitionError
 from transforms.expressions import compile_expression
 from transforms.sql import types
+from transforms.tags.across import kind_of, query_of
 from transforms.tags.formulas import formula_of, rfm_segment
+from transforms.tags.imports import IMPORTED
 from transforms.tags.items import Item, Pick, Ranking, Statistic, columns_of, compile_over, items_of
-from transforms.tags.tag import COLUMN_TYPES, CUSTOMER, SENSITIVITIES, Tag, Type
+from transforms.tags.sequences import happening_of
+from transforms.tags.tag import ACROSS, COLUMN_TYPES, CUSTOMER, SENSITIVITIES, Example, Tag, Type
 
 _OWN_TYPE: dict[str, Type] = {
     "string": "text", "boolean": "boolean", "date": "date", "timestamp": "timestamp", "array<string>": "list",
@@ -28,7 +31,7 @@ def resolved(tag: Tag, needs: Sequence[Tag], columns: Mapping[str, str]) -> Tag:
     """
     problems = [*_status_problems(tag, needs)]
     kind: Type | None = None
-    read: frozenset[str] = frozenset()
+    read: frozenset[str] = frozenset()  # sensitivities
     try:
         ddl, read = _compiled(tag, columns)
         kind = _type(tag, ddl)
@@ -56,13 +59,15 @@ def resolved(tag: Tag, needs: Sequence[Tag], columns: Mapping[str, str]) -> Tag:
 
 
 def _compiled(tag: Tag, columns: Mapping[str, str]) -> tuple[str, frozenset[str]]:
-    """The Spark type that the tag's expression gives, and the columns of its entity that it reads."""
+    """The Spark type that the tag's expression gives, and the sensitivities of the columns that it reads."""
     if tag.kind == "kmeans":
         _check_features(tag, columns)
         return "string", frozenset()
     if tag.kind in ("fact", "derived", "rule"):
         formula = formula_of(tag, timezone="UTC", columns=columns)
-        return formula.select.type, formula.select.columns if tag.kind == "fact" else frozenset()
+        return formula.select.type, sensitivities({CUSTOMER: formula.select.columns if tag.kind == "fact" else ()})
+    if tag.kind in ACROSS:
+        return _across(tag)
     problems: list[str] = []
     items: list[Item] = []
     try:
@@ -76,14 +81,39 @@ def _compiled(tag: Tag, columns: Mapping[str, str]) -> tuple[str, frozenset[str]
     if problems:
         raise DefinitionError(*problems)
     where = compile_over(tag, tag.where, "where", timezone="UTC").columns if tag.where else frozenset[str]()
+    assert tag.from_  # noqa: S101  (checked with the tag's keys)
     if tag.kind == "rfm":
-        return "string", where
+        return "string", sensitivities({tag.from_: where})
     item = items[0]
     if isinstance(item, Ranking):
-        return "array<string>", where | item.of.columns
+        return "array<string>", sensitivities({tag.from_: where | item.of.columns})
     select = item.select if isinstance(item, Statistic) else item.of if isinstance(item, Pick) else None
     assert select  # noqa: S101  (there is no other kind of item)
-    return select.type, where | select.columns
+    return select.type, sensitivities({tag.from_: where | select.columns})
+
+
+def _across(tag: Tag) -> tuple[str, frozenset[str]]:
+    """Of a sequence, a query or an import: the type of its values, and the sensitivities of what it reads."""
+    if tag.kind == "sequence":
+        if tag.type == "integer" and tag.at_least:
+            raise DefinitionError(f"{tag.place}: at_least: makes a condition; remove it, or write type: boolean")
+        return kind_of(tag), sensitivities(happening_of(tag, timezone="UTC").columns)
+    if tag.kind == "sql":
+        query = query_of(tag, timezone="UTC")
+        return kind_of(tag, query), sensitivities(query.reads)
+    if tag.type not in IMPORTED:
+        raise DefinitionError(f"{tag.place}: type: an import says what its values are: one of {', '.join(IMPORTED)}")
+    return COLUMN_TYPES[tag.type], frozenset()
+
+
+def sensitivities(read: Mapping[str, Iterable[str]]) -> frozenset[str]:
+    """Entity -> columns, as how sensitive they are."""
+    return frozenset(
+        columns_of(entity)[name].sensitivity
+        for entity, names in read.items()
+        for name in names
+        if name in columns_of(entity)
+    )
 
 
 def _check_rfm(tag: Tag) -> None:
@@ -205,6 +235,9 @@ def _example_problems(tag: Tag, columns: Mapping[str, str]) -> Iterator[str]:
     what = "tag" if tag.kind in ("derived", "rule", "kmeans") else "column"
     for position, example in enumerate(tag.examples):
         place = f"{tag.place}: examples[{position}]"
+        if tag.kind in ACROSS:
+            yield from _example_across(tag, example, place)
+            continue
         if over_rows != isinstance(example.given, list):
             wanted = "a list of rows" if over_rows else "one mapping of names to values"
             yield f"{place}.given: must be {wanted}"
@@ -218,6 +251,27 @@ def _example_problems(tag: Tag, columns: Mapping[str, str]) -> Iterator[str]:
             yield f"{place}.value: {example.value!r} is not of type {tag.type}"
 
 
+def _example_across(tag: Tag, example: Example, place: str) -> Iterator[str]:
+    """The rows of an example of a sequence or a query are given by entity. A list from outside is its own example."""
+    if tag.kind == "import":
+        yield f"{place}: an import has no examples; its file says what it gives"
+        return
+    given = example.given if isinstance(example.given, dict) else {}
+    if not all(isinstance(rows, list) for rows in given.values()) or not isinstance(example.given, dict):
+        yield f"{place}.given: must be rows by entity: {{web_event: [{{…}}], transaction: []}}"
+        return
+    entities = dict.fromkeys(step.event for step in tag.sequence) or query_of(tag, timezone="UTC").reads
+    for entity, rows in given.items():
+        if entity not in entities:
+            yield f"{place}.given: the tag reads no '{entity}'{nearest(entity, entities)}"
+            continue
+        for name in dict.fromkeys(name for row in rows for name in row):
+            if name not in columns_of(entity):
+                yield f"{place}.given: no column '{name}' in {entity}{nearest(name, columns_of(entity))}"
+    if example.value is not None and not is_relative(tag.type, example.value) and not _is_a(tag.type, example.value):
+        yield f"{place}.value: {example.value!r} is not of type {tag.type}"
+
+
 def _status_problems(tag: Tag, needs: Sequence[Tag]) -> Iterator[str]:
     for need in needs:
         if need.status == "retired" or (tag.status == "online" and need.status != "online"):
@@ -226,8 +280,7 @@ def _status_problems(tag: Tag, needs: Sequence[Tag]) -> Iterator[str]:
 
 def _sensitivity(tag: Tag, needs: Sequence[Tag], read: frozenset[str]) -> str:
     """The highest of what it is built on. Personal shows through only where the values themselves do."""
-    columns = columns_of(tag.from_) if tag.from_ else {}
-    found = {columns[name].sensitivity for name in read if name in columns} | {need.sensitivity for need in needs}
+    found = read | {need.sensitivity for need in needs}
     if "sensitive" in found:
         return "sensitive"
     return "personal" if "personal" in found and tag.type in _SHOWS_THROUGH else "normal"

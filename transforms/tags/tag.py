@@ -8,12 +8,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from transforms.definitions import Definition, days, nearest
+from transforms.definitions import Definition, days, nearest, seconds
 from transforms.models.spec import KMeansSpec
 from transforms.schemas import ENTITIES, Column
 
 Type = Literal["number", "integer", "text", "enum", "boolean", "date", "timestamp", "list"]
-Kind = Literal["statistic", "first", "last", "fact", "preference", "derived", "rule", "rfm", "kmeans"]
+Kind = Literal[
+    "statistic", "first", "last", "fact", "preference", "derived", "rule", "sequence", "sql", "import", "rfm", "kmeans"
+]
 Status = Literal["draft", "online", "offline", "retired"]
 
 COLUMN_TYPES: dict[str, str] = {
@@ -22,7 +24,7 @@ COLUMN_TYPES: dict[str, str] = {
 }  # fmt: skip
 CUSTOMER = "customer"
 SENSITIVITIES = ("none", "normal", "personal", "sensitive")
-_NOT_BUILT = ("sequence", "sql", "import")
+ACROSS = ("sequence", "sql", "import")  # kinds that no single entity gives
 _MODELS = ("rfm", "kmeans")
 
 _COMMON = {
@@ -38,6 +40,9 @@ KEYS: dict[str, set[str]] = {
     "preference": {"from*", "preference*", "where", "window", "default"},
     "derived": {"select*"},
     "rule": {"cases*", "default"},
+    "sequence": {"sequence*", "at_least", "window", "default"},
+    "sql": {"sql*", "default"},
+    "import": {"import*", "default"},
     "rfm": {
         "model*", "from*", "recency*", "frequency*", "monetary*", "cases*", "where", "window", "scores", "refit",
         "default",
@@ -54,12 +59,20 @@ def _whole_days(value: object) -> int | None:
     return None if value is None else days(str(value))
 
 
+def _seconds(value: object) -> int | None:
+    return None if value is None else seconds(str(value))
+
+
 def _range(value: object) -> object:
     """`3..10` as (3, 10)."""
     low, dots, high = str(value).partition("..")
     if not (dots and low.strip().isdigit() and high.strip().isdigit()) or not 2 <= int(low) <= int(high) <= 50:
         raise ValueError(f"'{value}' is not a range; write the fewest and the most clusters: 3..10")
     return int(low), int(high)
+
+
+def _tag(kind: Kind) -> str:
+    return f"{'an' if kind == 'import' else 'a'} {kind} tag"
 
 
 Days = Annotated[int | None, BeforeValidator(_whole_days)]
@@ -81,6 +94,28 @@ class Case(Definition):
     when: str
 
 
+class Step(Definition):
+    """A step of a sequence: a row of `event` for which `where` holds, at most `within` (seconds) after the step before.
+
+    `not`: there is no such row.
+    """
+
+    event: str
+    where: str | None = None
+    within: Annotated[int | None, BeforeValidator(_seconds)] = None
+    not_: bool = Field(False, alias="not")
+
+    @field_validator("event")
+    @classmethod
+    def _something_that_happens(cls, value: str) -> str:
+        known = [name for name, entity in ENTITIES.items() if entity.time]
+        if value in ENTITIES and value not in known:
+            raise ValueError(f"{value} has no time of its own (one of {', '.join(known)})")
+        if value not in known:
+            raise ValueError(f"no entity '{value}'{nearest(value, known)} (one of {', '.join(known)})")
+        return value
+
+
 class TagCheck(Definition):
     """A check of a tag's values: a rule over `value`, or how far they may drift from the last release."""
 
@@ -97,7 +132,10 @@ class TagCheck(Definition):
 
 
 class Example(Definition):
-    """Rows of the tag's entity (or the tags and fields that it is made from), and the value that they give."""
+    """Rows of the tag's entity (or the tags and fields that it is made from), and the value that they give.
+
+    Of a tag over several entities: entity -> rows.
+    """
 
     given: list[dict[str, Any]] | dict[str, Any]
     value: Any
@@ -137,6 +175,10 @@ class Tag(Definition):
     last: str | None = None
     preference: Preference | None = None
     cases: tuple[Case, ...] = ()
+    sequence: tuple[Step, ...] = ()
+    at_least: int | None = Field(None, ge=1)
+    sql: str | None = None
+    import_: str | None = Field(None, alias="import")
 
     model: str | None = None
     recency: str | None = None
@@ -150,14 +192,6 @@ class Tag(Definition):
     k: Annotated[tuple[int, int], BeforeValidator(_range)] = (3, 10)
     seed: int = 7
     names: dict[str, str] = {}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _a_kind_that_is_built(cls, data: Any) -> Any:
-        for kind in _NOT_BUILT:
-            if kind in data:
-                raise ValueError(f"the kind '{kind}' is not built yet; see docs/ for the kinds that are")
-        return data
 
     @field_validator("values", mode="before")
     @classmethod
@@ -186,6 +220,15 @@ class Tag(Definition):
             raise ValueError("must be 1d to 36500d")
         return value
 
+    @field_validator("sequence")
+    @classmethod
+    def _a_beginning_and_what_follows(cls, value: tuple[Step, ...]) -> tuple[Step, ...]:
+        if len(value) == 1:
+            raise ValueError("has one step; a sequence has at least two, and a single one is a statistic")
+        if value and (value[0].not_ or value[0].within):
+            raise ValueError("its first step is where it begins: it takes neither not nor within")
+        return value
+
     @field_validator("model")
     @classmethod
     def _a_model(cls, value: str | None) -> str | None:
@@ -200,10 +243,10 @@ class Tag(Definition):
         given = {type(self).model_fields[name].alias or name for name in self.model_fields_set} - _COMMON
         wrong = sorted(given - allowed)
         if wrong:
-            raise ValueError(f"{wrong[0]}: a {kind} tag has no such key (it has {', '.join(sorted(allowed))})")
+            raise ValueError(f"{wrong[0]}: {_tag(kind)} has no such key (it has {', '.join(sorted(allowed))})")
         missing = sorted(key[:-1] for key in KEYS[kind] if key.endswith("*") and key[:-1] not in given)
         if missing:
-            raise ValueError(f"{missing[0]}: a {kind} tag must have this key")
+            raise ValueError(f"{missing[0]}: {_tag(kind)} must have this key")
         return self
 
     def _found_kind(self) -> Kind:
@@ -211,13 +254,14 @@ class Tag(Definition):
             return "rfm" if self.model == "rfm" else "kmeans"
         given: dict[Kind, Any] = {
             "first": self.first, "last": self.last, "preference": self.preference, "rule": self.cases,
+            "sequence": self.sequence, "sql": self.sql, "import": self.import_,
         }  # fmt: skip
         found = [kind for kind, value in given.items() if value]
         if self.select:
             found.append("derived" if not self.from_ else "fact" if self.from_ == CUSTOMER else "statistic")
         if len(found) == 1:
             return found[0]
-        ways = "select, first, last, preference, cases, model"
+        ways = "select, first, last, preference, cases, sequence, sql, import, model"
         if not found:
             raise ValueError(f"says nowhere where its value comes from: one of {ways}")
         raise ValueError(f"says twice where its value comes from ({' and '.join(found)}): one of {ways}")
