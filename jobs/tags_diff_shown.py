@@ -50,14 +50,17 @@ def _columns(told: Told) -> Shown:
             f"{row['known_before']:,} → {row['known_now']:,}", _mean(row),
         ]
         for row in told["columns"]
+        if row["changed"]
     ]  # fmt: skip
     gone = [[name, "", "", "leaves the profile", ""] for name in told["columns_gone"]]
     return Shown("Values", ["column", "customers changed", "share", "known", "mean"], [*rows, *gone])
 
 
 def _mean(row: Told) -> str:
-    if row.get("mean_now") is None or row.get("mean_before") is None:
+    if row.get("mean_now") is None:
         return ""
+    if row["mean_before"] is None:
+        return f"{row['mean_now']:,.4g}"
     return f"{row['mean_before']:,.4g} → {row['mean_now']:,.4g} ({row['up']:,} up, {row['down']:,} down)"
 
 

@@ -19,7 +19,7 @@ from tests.end_to_end.conftest import Nights
 from transforms.profile import NOT_TAGS
 from transforms.tags.definition import parse_tags
 
-CUSTOMERS = 4
+CUSTOMERS = 3
 # what DuckDB is not asked for
 BY_MODELS = {"behaviour_segment", "behaviour_distance"}
 

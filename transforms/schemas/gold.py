@@ -97,7 +97,8 @@ GOLD_TAG_CATALOG = Table(
         Column("seconds", "double", "its share of the time that its scans took", "none"),
         Column("gone_since", "date", "the first night without its file", "none"),
     ),
-    key=("date", "run_id", "tag"),
+    key=("date", "tag"),
+    indexed=1,
 )
 GOLD_TAG_CHANGE = Table(
     "gold/tag_change",
