@@ -54,6 +54,8 @@ _NOT_MEANING = {
     "depends_on",
 }  # fmt: skip
 
+_ACROSS_KEYS = {"sequence", "at_least", "sql", "import_"}
+
 
 def _whole_days(value: object) -> int | None:
     return None if value is None else days(str(value))
@@ -289,7 +291,9 @@ class Tag(Definition):
     @property
     def definition_hash(self) -> str:
         """sha256 of everything that the values depend on, so not of titles, owners, checks or the status."""
-        meaning = self.model_dump(mode="json", by_alias=True, exclude=_NOT_MEANING)
+        # that there are more kinds now changes nothing about a tag of the others
+        others = set() if self.kind in ACROSS else _ACROSS_KEYS
+        meaning = self.model_dump(mode="json", by_alias=True, exclude=_NOT_MEANING | others)
         return hashlib.sha256(json.dumps(meaning, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
     @property
