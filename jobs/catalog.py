@@ -153,13 +153,14 @@ def stale_tags(night: Night) -> dict[str, str]:
     newest = night.figures_of("tags").get("newest", {})
     found = {}
     for tag in online(night.conf.tags):
-        if tag.from_ not in ENTITIES:
-            continue
-        last = newest.get(tag.from_)
-        if last is None:
-            found[tag.tag] = f"no source of {tag.from_} has ever come"
-        elif tag.max_age and date.fromisoformat(last) < night.day - timedelta(days=tag.max_age):
-            found[tag.tag] = f"{tag.from_} has been silent since {last}, longer than {tag.max_age}d"
+        read = [entity for entity in tag.reads if entity in ENTITIES]
+        absent = [entity for entity in read if entity not in newest]
+        if absent:
+            found[tag.tag] = f"no source of {', '.join(absent)} has ever come"
+        elif read and tag.max_age:
+            last, entity = min((newest[entity], entity) for entity in read)
+            if date.fromisoformat(last) < night.day - timedelta(days=tag.max_age):
+                found[tag.tag] = f"{entity} has been silent since {last}, longer than {tag.max_age}d"
     return found
 
 

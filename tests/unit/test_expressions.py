@@ -379,6 +379,71 @@ REFUSALS: list[tuple[str, str]] = [
     ("last_day(" * 30 + "d" + ")" * 30, "is nested too deeply"),
     ("ſum(n)", "no function 'ſum'; did you mean 'sum'?"),
     ("ａmount", "no column 'ａmount' in transaction; did you mean 'amount'?"),
+    # names written otherwise, comments and escapes
+    ("`rand`()", "the function 'rand' is refused: it gives another value at each run"),
+    ("RaNd ()", "the function 'rand' is refused: it gives another value at each run"),
+    ("ｒand()", "no function 'ｒand'"),
+    ("\\u0072and()", "cannot be read near '\\'"),
+    ("U&'\\0072and()' = s", "'U & '\\0072and()'' is refused: BitwiseAnd has no place in an expression"),
+    ("x'41' = s", "'X'41'' is refused: HexString has no place in an expression"),
+    ("r'a' = s", "''a'' is refused: RawString has no place in an expression"),
+    ("`system`.`builtin`.`rand`()", "'`system`.`builtin`.`rand`()' is refused: functions have no owner"),
+    ("spark_catalog.default.f(n)", "'spark_catalog.default.f(n)' is refused: functions have no owner"),
+    ("ra/**/nd()", "comments are refused; say it in the description"),
+    ("n /*! + 1 */", "comments are refused; say it in the description"),
+    ("n --+ hint", "comments are refused; say it in the description"),
+    # what lies outside the row
+    ("system.session.x", "no column 'system' in transaction"),
+    ("session.x", "no column 'session' in transaction"),
+    ("@@version", "'${${version}}' is refused: Parameter has no place in an expression"),
+    ("{n}", "'{n}' is refused: Placeholder has no place in an expression"),
+    ("input_file_name", "input_file_name is refused: it reaches outside the row"),
+    ("parquet.`/tmp/x`.a", "no column 'parquet' in transaction"),
+    ("read_files('/etc/passwd')", "the function 'read_files' is refused: it reaches outside the row"),
+    ("secret('a', 'b')", "no function 'secret'; did you mean 'sqrt'?"),
+    ("call_function('rand')", "no function 'call_function'"),
+    ("unix_timestamp()", "unix_timestamp takes 1 argument, not 0"),
+    ("ts > 'now'", "'now' is not a timestamp; write it as 2024-12-31 18:30:00"),
+    ("d = 'today'", "'today' is not a date; write it as 2024-12-31"),
+    ("cast('now' as timestamp) = ts", "'now' is not a timestamp; write it as 2024-12-31 18:30:00"),
+    # subqueries wherever something may stand
+    ("n between (select 1) and 2", "subqueries are refused: an expression reads one row"),
+    ("if(flag, (select 1), 2)", "subqueries are refused: an expression reads one row"),
+    ("tags[(select 0)]", "subqueries are refused: an expression reads one row"),
+    ("try_cast((select 1) as int)", "subqueries are refused: an expression reads one row"),
+    ("exists(tags, t -> t in (select 1))", "subqueries are refused: an expression reads one row"),
+    ("case when exists(select 1) then 1 end", "subqueries are refused: an expression reads one row"),
+    # lambdas
+    ("exists(tags, t -> reflect('a', 'b') = t)", "the function 'reflect' is refused: it reaches outside the row"),
+    (
+        "exists(tags, t -> t rlike t)",
+        "rlike: a text must be written here, between quotes if it is a text, not computed",
+    ),
+    ("filter(tags, rand)", "rand is refused: it gives another value at each run"),
+    ("reduce(tags, '', (a, t) -> a || t)", "the function 'reduce' is refused: it can fill the memory"),
+    ("zip_with(tags, tags, (a, b) -> a || b)", "the function 'zip_with' is refused: it can fill the memory"),
+    ("transform_values(m, (k, v) -> v)", "no function 'transform_values'; did you mean 'transform'?"),
+    # memory and time
+    ("array_repeat('x', 1000000000)", "the function 'array_repeat' is refused: it can fill the memory"),
+    ("space(1000000000)", "the function 'space' is refused: it can fill the memory"),
+    ("explode(tags)", "the function 'explode' is refused: it can fill the memory"),
+    ("rpad(s, 100000, 'x')", "rpad: 100000 must be 0 to 1000"),
+    ("lpad(s, n, 'x')", "lpad: a whole number must be written here, between quotes if it is a text, not computed"),
+    ("slice(tags, 1, 100000)", "slice: 100000 must be 0 to 1000"),
+    (
+        "s rlike '(?:a*)*b'",
+        "rlike: '(?:a*)*b' repeats a group that holds a repetition or an alternative: on some texts it never ends",
+    ),
+    ("ts + interval 1000000000 years", "an interval is a whole number and a unit: interval 3 days"),
+    # what differs from run to run, or by the order of rows
+    ("random(1)", "the function 'random' is refused: it gives another value at each run"),
+    (
+        "monotonically_increasing_id()",
+        "the function 'monotonically_increasing_id' is refused: it gives another value at each run",
+    ),
+    ("spark_partition_id()", "the function 'spark_partition_id' is refused: it gives another value at each run"),
+    ("lag(n) over (order by d)", "window functions (over …) are refused: an expression reads one row"),
+    ("assert_true(flag)", "the function 'assert_true' is refused: it can stop the run"),
 ]
 AGGREGATE_REFUSALS: list[tuple[str, str]] = [
     ("sum(amount) + n", "the column 'n' stands outside an aggregate; put it into one: max(n)"),
@@ -431,6 +496,18 @@ def test_no_text_gets_out_of_its_quotes(text: str) -> None:
     assert isinstance(again, exp.Literal)
     # Spark and sqlglot keep the backslash of \\% and \\_, for LIKE
     assert compiled(sql).sql == sql
+
+
+def test_a_variable_goes_before_a_column_as_in_spark(rows: DataFrame) -> None:
+    """Spark tells no T from t; `t` and `n` are columns of other types."""
+    for text, wanted in (
+        ("transform(numbers, T -> t + 1)", "array<int>"),
+        ("filter(tags, n -> N <> 'a')", "array<string>"),
+    ):
+        found = compiled(text)
+        assert found.type == wanted
+        assert dict(rows.select(found.column(day=DAY, as_of=AS_OF).alias("x")).dtypes)["x"] == wanted
+        assert found.columns in ({"numbers"}, {"tags"})
 
 
 def test_names_that_an_expression_reads() -> None:

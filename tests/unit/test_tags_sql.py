@@ -139,6 +139,7 @@ REFUSED: list[tuple[str, str]] = [
     ("select a.customer_id, 1 as value from {transaction} a join {web_event} b on a.event_date > b.event_date", "join b: its on needs a value that is equal on both sides: on a.x = b.x"),
     ("select a.customer_id, 1 as value from {transaction} a join {web_event} b on a.customer_id = b.customer_id or true", "join b: its on needs a value that is equal on both sides: on a.x = b.x"),
     ("select a.customer_id, 1 as value from {transaction} a join {web_event} b on 'x' = 'x'", "join b: its on needs a value that is equal on both sides: on a.x = b.x"),
+    ("select a.customer_id, 1 as value from {transaction} a join {transaction} b on a.status = b.status", "join b: holds one customer's rows against another's; join on customer_id too"),
     ("with recursive a as (select customer_id, 1 as value from {transaction}) select customer_id, value from a", "with recursive is refused: it may never end"),
     ("select customer_id, 1 as value from {transaction} -- all of it", "comments are refused; say it in the description"),
     ("select /*+ broadcast(t) */ customer_id, 1 as value from {transaction} t", "comments are refused; say it in the description"),
@@ -150,7 +151,7 @@ REFUSED: list[tuple[str, str]] = [
     ("select customer_id, amount as value from {transaction} group by customer_id", "the column 'amount' stands neither in group by nor in an aggregate"),
     ("select customer_id, count(*) as value from {transaction} group by 1", "group by: name the columns, not their positions"),
     ("select customer_id, count(*) as value from {transaction} group by customer_id with cube", "group by is refused: it has no place in the sql of a tag"),
-    ("select customer_id, 1 as value from {transaction} a join {web_event} b on a.product_id = b.product_id", "'customer_id' is a column of a and b; write a.customer_id"),
+    ("select customer_id, 1 as value from {transaction} a join {web_event} b on a.customer_id = b.customer_id", "'customer_id' is a column of a and b; write a.customer_id"),
     ("select customer_id, sum(amout) as value from {transaction} group by customer_id", "no column 'amout' in transaction; did you mean 'amount'?"),
     ("select customer_id, sum(amount) from {transaction} group by customer_id", "'SUM(amount)' needs a name: SUM(amount) as value"),
     ("amount > 3", "'amount > 3' is refused: a query begins with select or with"),
@@ -174,6 +175,19 @@ def test_a_query_that_reads_itself_over_and_over_is_refused() -> None:
     text = f"with a0 as ({GROUPED}), {', '.join(doubled)} select customer_id, value from a39"
     with pytest.raises(DefinitionError, match="its queries read each other too many times"):
         compile_query(text, place="t", entities=ENTITIES)
+
+
+def test_texts_and_lists_cannot_be_doubled_without_end(spark: SparkSession, views: None) -> None:
+    """Thirty queries, each of which doubles what the one before it gave: 2 ** 30 letters, and as many entries."""
+    for start, doubled, size in (
+        ("status", "concat(x, x)", "length(x)"),
+        ("array(status)", "flatten(array(x, x))", "size(x)"),
+    ):
+        steps = [f"a{n} as (select customer_id, {doubled} as x from a{n - 1})" for n in range(1, 31)]
+        first = f"with a0 as (select customer_id, {start} as x from {{transaction}} where order_id = 'o1')"
+        text = f"{first}, {', '.join(steps)} select customer_id, max({size}) as value from a30 group by customer_id"
+        found = {row.value for row in answered(spark, text).collect()}
+        assert found and max(found) <= 1_000_000
 
 
 WORDS = ["select", "from", "{transaction}", "{web_event}", "{", "}", "customer_id", "as value", ",", "(", ")", "join", "on", "=", "where", "union", "with", "a", "t.", "csv.`/etc/passwd`", "group by", "sum(amount)", "over", "'", "`"]  # fmt: skip

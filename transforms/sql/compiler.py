@@ -84,8 +84,10 @@ class Compiler:
         return part
 
     def named(self, name: str) -> Part:
-        if name in self.variables:
-            return Part(quoted(name), self.variables[name])
+        # Spark does not tell T from t, and the variable goes before the column
+        variable = next((known for known in self.variables if known.lower() == name.lower()), None)
+        if variable is not None:
+            return Part(quoted(variable), self.variables[variable])
         if name.lower() == "as_of":
             return Part(AS_OF, "timestamp", is_clock=True)
         found = name if name in self.columns else self.insensitive(name)

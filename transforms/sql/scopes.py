@@ -37,8 +37,9 @@ class Scope(Compiler):
     def column(self, node: exp.Expr) -> Part:
         names = [part.name for part in node.parts] if isinstance(node, exp.Column) else [node.name]
         owner = next((known for known in self.select.relations if known.lower() == names[0].lower()), None)
-        if owner is None or len(names) == 1 or names[0] in self.variables:
-            if names[0].lower() in self.select.shared and names[0] not in self.variables:
+        is_variable = names[0].lower() in (known.lower() for known in self.variables)
+        if owner is None or len(names) == 1 or is_variable:
+            if names[0].lower() in self.select.shared and not is_variable:
                 owners = " and ".join(self.select.shared[names[0].lower()])
                 raise ExpressionError(f"'{names[0]}' is a column of {owners}; write {owners.split()[0]}.{names[0]}")
             return super().column(node)

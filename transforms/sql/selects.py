@@ -13,6 +13,7 @@ from transforms.sql.scopes import Scope
 
 # The parts of a SELECT that have a place here; any other that is given is refused by its name.
 _SELECT = {"expressions", "from_", "joins", "where", "group", "having", "distinct", "with_", "kind"}
+_LONGEST_LIST = 10_000
 _JOINS = {
     ("", ""): "inner join", ("", "INNER"): "inner join", ("LEFT", ""): "left join", ("RIGHT", ""): "right join",
     ("FULL", ""): "full join", ("LEFT", "OUTER"): "left join", ("RIGHT", "OUTER"): "right join",
@@ -96,6 +97,9 @@ class Select:
         self._note(scope)
         if not any(self._ties(part, name) for part in _conjuncts(on)):
             raise ExpressionError(f"join {name}: its on needs a value that is equal on both sides: on a.x = b.x")
+        people = [own for own in self.relations if "customer_id" in self.relations[own].columns]
+        if name in people and len(people) > 1 and not any(self._same_customer(part, name) for part in _conjuncts(on)):
+            raise ExpressionError(f"join {name}: holds one customer's rows against another's; join on customer_id too")
         if how in ("left semi join", "left anti join"):
             self._forget(name)
         elif node.args.get("using") and how in ("inner join", "left join"):
@@ -132,6 +136,11 @@ class Select:
         return ({own} == sides[0] and bool(sides[1]) and own not in sides[1]) or (
             {own} == sides[1] and bool(sides[0]) and own not in sides[0]
         )
+
+    def _same_customer(self, node: exp.Expr, name: str) -> bool:
+        sides = [getattr(node, "this", None), getattr(node, "expression", None)]
+        ids = [side for side in sides if isinstance(side, exp.Column) and side.name.lower() == "customer_id"]
+        return self._ties(node, name) and len(ids) == len(sides)
 
     def _forget(self, name: str) -> None:
         """The right side of a semi join says only which rows stay."""
@@ -178,7 +187,7 @@ class Select:
             part = self._value(node, keys, aggregates=aggregated, windows=not aggregated)
             if name.lower() in (known.lower() for known in items):
                 raise ExpressionError(f"select: gives '{name}' twice; name one of them otherwise: … as other")
-            items[name] = part
+            items[name] = Part(_bounded(part), part.type)
         return items
 
     def _selected(self) -> Iterator[tuple[str, exp.Expr]]:
@@ -213,6 +222,15 @@ class Select:
             for entity, read in self.read.items():
                 if sql == quoted(view_of(entity)):
                     read.add(own)
+
+
+def _bounded(part: Part) -> str:
+    """A text or a list of a query kept to a size that a row can hold: the next query could double it, and so on."""
+    if part.name or types.base(part.type) not in ("string", "array"):
+        return part.sql
+    return (
+        f"left({part.sql}, {types.TEXT_LENGTH})" if part.type == "string" else f"slice({part.sql}, 1, {_LONGEST_LIST})"
+    )
 
 
 def _conjuncts(node: exp.Expr) -> Iterator[exp.Expr]:

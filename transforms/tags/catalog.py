@@ -31,7 +31,7 @@ def described(tag: Tag, tags: Mapping[str, Tag]) -> Row:
 
 def entities_of(tag: Tag, tags: Mapping[str, Tag]) -> set[str]:
     """The entities that the tag's values are made from, through every tag that it is built on."""
-    own = set(OF_CUSTOMER) if tag.from_ == CUSTOMER else {tag.from_} if tag.from_ else set[str]()
+    own = {entity for name in tag.reads for entity in (OF_CUSTOMER if name == CUSTOMER else (name,))}
     return own.union(*(entities_of(tags[need], tags) for need in tag.depends_on))
 
 

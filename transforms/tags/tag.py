@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
@@ -53,6 +54,8 @@ _NOT_MEANING = {
     "place", "text", "title", "description", "owner", "version", "status", "purposes", "sensitivity", "checks",
     "examples", "depends_on",
 }  # fmt: skip
+
+_NAMED = re.compile(r"\{(\w+)\}")  # an entity that a query names
 
 
 def _whole_days(value: object) -> int | None:
@@ -270,6 +273,14 @@ class Tag(Definition):
     def kind(self) -> Kind:
         """Where the value comes from."""
         return self._found_kind()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The entities whose rows give the value, `customer` for the golden record; none for what is built on tags."""
+        if self.sql:
+            return tuple(dict.fromkeys(_NAMED.findall(self.sql)))
+        named = [step.event for step in self.sequence] or [self.from_]
+        return tuple(dict.fromkeys(name for name in named if name))
 
     @property
     def category(self) -> tuple[str, ...]:
