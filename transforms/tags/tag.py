@@ -279,8 +279,9 @@ class Tag(Definition):
         """The entities whose rows give the value, `customer` for the golden record; none for what is built on tags."""
         if self.sql:
             return tuple(dict.fromkeys(_NAMED.findall(self.sql)))
-        named = [step.event for step in self.sequence] or [self.from_]
-        return tuple(dict.fromkeys(name for name in named if name))
+        if self.sequence:
+            return tuple(dict.fromkeys(step.event for step in self.sequence))
+        return (self.from_,) if self.from_ else ()
 
     @property
     def category(self) -> tuple[str, ...]:
