@@ -35,7 +35,10 @@ class Nights:
 @pytest.fixture(scope="session")
 def nights(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Nights:
     folder = tmp_path_factory.mktemp("nights")
-    project = new_project(folder / "demo")
+    return three_nights(new_project(folder / "demo"), folder, spark)
+
+
+def three_nights(project: Project, folder: Path, spark: SparkSession) -> Nights:
     after, runs = [], []
     for number, day in enumerate(DEMO_NIGHTS, start=1):
         runs.append(project.night(day, spark))

@@ -8,7 +8,9 @@ import duckdb
 import networkx as nx
 import pandas as pd
 import pytest
+import yaml
 from deltalake import DeltaTable
+from pyspark.sql import SparkSession
 
 from jobs.audit_customer import show_ties
 from jobs.engines.tied import tied
@@ -17,7 +19,8 @@ from jobs.runtime.console import Screen
 from jobs.runtime.reader import Reader
 from jobs.runtime.tables import dataset_of
 from jobs.whose import whose
-from tests.end_to_end.conftest import Nights
+from tests.end_to_end.conftest import Nights, three_nights
+from tests.end_to_end.project import new_project
 
 _DECISIONS = """
 select customer_id, purpose, bool_and(granted) from consent join owner on _node = owner.record_id
@@ -25,6 +28,18 @@ where decided_at = (select max(decided_at) from consent c join owner o on c._nod
     where o.customer_id = owner.customer_id and c.purpose = consent.purpose)
 group by all
 """
+
+
+@pytest.fixture(scope="module")
+def nights(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Nights:
+    """Nights of identifiers alone: matching knows at once most of what these learn of one another, and part, later."""
+    folder = tmp_path_factory.mktemp("unmatched")
+    project = new_project(folder / "demo")
+    identity = project.folder / "conf" / "identity.yml"
+    definition = yaml.safe_load(identity.read_text())
+    del definition["matching"]
+    identity.write_text(yaml.safe_dump(definition, sort_keys=False))
+    return three_nights(project, folder, spark)
 
 
 def at(nights: Nights, name: str, night: int) -> Any:

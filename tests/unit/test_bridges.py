@@ -2,7 +2,7 @@
 
 import networkx as nx
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.engines.bridges import bridges
@@ -20,6 +20,7 @@ def test_two_triangles_on_one_tie():
     assert found.below.tolist() == [part[found.far[0]]]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 12).flatmap(lambda n: st.lists(st.tuples(*[st.integers(0, n - 1)] * 2), max_size=25)))
 def test_bridges_are_those_of_networkx(pairs):
     ties = [(a, b) for a, b in pairs if a != b]

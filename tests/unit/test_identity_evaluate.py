@@ -9,7 +9,7 @@ from pathlib import Path
 import networkx as nx
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from released import House, Shown
 from sklearn.metrics import pair_confusion_matrix
@@ -43,6 +43,7 @@ def test_by_hand():
     assert scores.f1 == pytest.approx(4 / 7)
 
 
+@settings(deadline=None)
 @given(RECORDS)
 def test_counts_are_those_of_scikit_learn(records):
     scores = pair_scores(_both(records))
@@ -80,6 +81,7 @@ def test_b_cubed_as_published():
     assert large.f1 == pytest.approx(14 / 19)
 
 
+@settings(deadline=None)
 @given(RECORDS.filter(bool))
 def test_b_cubed_is_the_mean_over_the_records(records):
     def mean(side: int) -> float:
@@ -93,6 +95,7 @@ def test_b_cubed_is_the_mean_over_the_records(records):
     assert (scores.precision, scores.recall) == (pytest.approx(mean(0)), pytest.approx(mean(1)))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.sampled_from("uvw") | st.none()), max_size=20))
 def test_a_source_and_a_block_have_the_pairs_that_are_listed(records):
     both = pd.DataFrame(records, columns=["customer_id", "person", "source"])
@@ -110,6 +113,7 @@ def test_a_source_and_a_block_have_the_pairs_that_are_listed(records):
     assert within.right == sum(a.customer_id == b.customer_id and a.person == b.person for a, b in alike)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=20), st.lists(st.integers(0, 3), min_size=9))
 def test_the_tie_that_joins_is_the_weakest_of_the_strongest_path(ties, persons):
     """networkx's minimum spanning tree holds the strongest paths, where a tie's weight is its place."""
