@@ -65,7 +65,12 @@ def test_what_a_changed_definition_would_do(nights: Nights, spark: SparkSession,
     reachable.write_text(reachable.read_text().replace("email is not null", "phone is not null") + "version: 2\n")
     gender.write_text(gender.read_text().replace("zh: 性别", "zh: 客户性别"))
     reachable.write_text("\n".join(line for line in reachable.read_text().splitlines() if line != "version: 1") + "\n")
+    # so few customers: seven of them move
+    privacy = project.folder / "conf" / "privacy.yml"
+    settings = yaml.safe_load(privacy.read_text()) | {"smallest_group": 5}
+    privacy.write_text(yaml.safe_dump(settings, sort_keys=False))
     conf = project.load()
+    assert conf.privacy.smallest_group == 5
     told = difference(conf, local=True, session=spark)
     # what a table of the golden records says of the same
     golden = Reader(conf).dataset("gold/customer").to_table(["customer_id", "email", "phone"]).to_pandas()  # type: ignore[union-attr]
