@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
+import yaml
 from pyspark.sql import SparkSession
 
 from jobs.catalog_page import write_catalog
