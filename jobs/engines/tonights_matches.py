@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +12,7 @@ from jobs.engines.linkage import Model as Parameters
 from jobs.engines.matching import Matched, match, meaning
 from jobs.engines.released_models import LINKAGE, Model, Models
 from jobs.runtime.night import Night
+from jobs.runtime.reader import visible
 from transforms.identity.graph import Graph
 from transforms.identity.guards import Believed
 from transforms.identity.matching import COLUMNS
@@ -25,6 +27,7 @@ def tonights_matches(night: Night, graph: Graph, believed: Believed, former: pa.
     Without matching in conf/identity.yml, or contacts, nothing is matched.
     """
     matching = night.conf.identity.matching
+    former = former.slice(0, 0) if night.refit else former
     if matching is None or not night.has("silver/contact"):
         return Matched(former, CONTRADICTIONS.empty_table(), [], None, False, 0)
     models = Models.of(night)
@@ -56,9 +59,7 @@ def shared(graph: Graph, believed: Believed) -> pa.Table:
 
 def unbelieved(graph: Graph, believed: Believed) -> pa.Table:
     """`id_type, id_value` of the identifiers that link nobody: to agree on one says nothing."""
-    kept = pa.array(graph.tie_value[believed.tie])
-    places = pa.array(range(len(graph.values)))
-    stopped = places.filter(pc.invert(pc.is_in(places, kept)))
+    stopped = pa.array(np.setdiff1d(np.arange(len(graph.values)), graph.tie_value[believed.tie]))
     types = pa.array(graph.types, pa.string()).take(pa.array(graph.value_type).take(stopped))
     return pa.table({"id_type": types, "id_value": graph.values.take(stopped)})
 
@@ -67,15 +68,13 @@ def _contacts(night: Night) -> pa.RecordBatchReader:
     """The visible contacts, read without Spark; `changed`: landed after the last release."""
     found = night.lakehouse.dataset("silver/contact", night.versions["silver/contact"])
     assert found is not None  # noqa: S101  (this night's state names it)
-    landed, closed, at = pc.field("_batch_date"), pc.field("_valid_to"), pc.field("event_at")
-    day, as_of = pa.scalar(night.day, pa.date32()), pa.scalar(night.as_of)
-    visible = (landed <= day) & (closed.is_null() | (closed > day))
-    visible &= at.is_null() | (at.cast(pa.timestamp("us", "UTC")) <= as_of.cast(pa.timestamp("us", "UTC")))
     since = night.base.date if night.base else None
-    changed = landed > pa.scalar(since, pa.date32()) if since else pc.scalar(True)
+    changed = pc.field("_batch_date") > pa.scalar(since, pa.date32()) if since else pc.scalar(True)
     columns = {"record_id": pc.field("_node"), "changed": changed, "ids": pc.field("ids")}
     columns |= {name: pc.field(name) for name in COLUMNS}
-    return found.scanner(columns=columns, filter=visible & pc.field("_node").is_valid()).to_reader()
+    return found.scanner(
+        columns=columns, filter=visible(night.day, night.as_of) & pc.field("_node").is_valid()
+    ).to_reader()
 
 
 def _keep(night: Night, models: Models, found: Matched, definition: str, known: Model | None) -> None:

@@ -1,5 +1,6 @@
 """Tables of one release as Arrow, filtered while they are read: for commands that need no Spark."""
 
+from datetime import date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -41,7 +42,12 @@ class Reader:
     @property
     def current(self) -> ds.Expression:
         """Versions of silver's rows that the release's night saw."""
-        visible = ds.field("_valid_to").is_null() | (ds.field("_valid_to") > self.release.date)
-        at_end = pa.scalar(self.release_end, pa.timestamp("us", "UTC"))
-        happened = ds.field("event_at").is_null() | (ds.field("event_at") <= at_end)
-        return visible & (ds.field("_batch_date") <= self.release.date) & happened
+        return visible(self.release.date, self.release_end)
+
+
+def visible(day: date, as_of: datetime) -> ds.Expression:
+    """The versions of silver's rows that a night sees, as `transforms.columns.visible` says it for Spark."""
+    holds = ds.field("_valid_to").is_null() | (ds.field("_valid_to") > day)
+    at_end = pa.scalar(as_of, pa.timestamp("us", "UTC"))
+    happened = ds.field("event_at").is_null() | (ds.field("event_at") <= at_end)
+    return holds & (ds.field("_batch_date") <= day) & happened
