@@ -15,7 +15,8 @@ from jobs.engines.tied import COMPARED, rows_of, tied
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.reader import Reader
-from jobs.whose import RECORD, Found, whose
+from jobs.whose import Found, whose
+from transforms.identity.manual import RECORD
 from transforms.privacy import hint
 from transforms.schemas import IDENTITY_CHANGE
 

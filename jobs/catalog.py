@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -26,7 +26,9 @@ from transforms.schemas import (
     IDENTITY_RECORD,
 )
 from transforms.tags import catalog
-from transforms.tags.tag import Tag
+from transforms.tags.across import TABLE
+from transforms.tags.freshness import never_came, silent
+from transforms.tags.tag import ACROSS, CUSTOMER, Tag
 
 Row = dict[str, Any]
 # A value of these shows through in a list of values; a number in bins of many customers does not.
@@ -150,17 +152,14 @@ def _fitted(night: Night) -> set[str]:
 
 def stale_tags(night: Night) -> dict[str, str]:
     """Tag over rows -> why it is NULL for everybody tonight."""
-    newest = night.figures_of("tags").get("newest", {})
+    told = night.figures_of("tags").get("newest", {})
+    newest = {entity: date.fromisoformat(day) for entity, day in told.items()}
     found = {}
     for tag in online(night.conf.tags):
-        read = [entity for entity in tag.reads if entity in ENTITIES]
-        absent = [entity for entity in read if entity not in newest]
-        if absent:
+        if absent := never_came(tag, newest):
             found[tag.tag] = f"no source of {', '.join(absent)} has ever come"
-        elif read and tag.max_age:
-            last, entity = min((newest[entity], entity) for entity in read)
-            if date.fromisoformat(last) < night.day - timedelta(days=tag.max_age):
-                found[tag.tag] = f"{entity} has been silent since {last}, longer than {tag.max_age}d"
+        elif quiet := silent(tag, newest, night.day):
+            found[tag.tag] = f"{quiet[0]} has been silent since {quiet[1]}, longer than {tag.max_age}d"
     return found
 
 
@@ -199,11 +198,12 @@ def _measured(night: Night, tag: Tag, profiles: Profiles, customers: int, found:
 def _seconds(night: Night, tag: Tag) -> float | None:
     """The tag's share of what its scans took together."""
     spent = night.figures_of("tags").get("spent", {})
-    where = tag.from_ if tag.from_ in spent else "customer"
-    beside = [
-        other for other in online(night.conf.tags) if (other.from_ if other.from_ in spent else "customer") == where
-    ]
-    return round(spent[where] / len(beside), 3) if where in spent else None
+
+    def where(one: Tag) -> str:
+        return TABLE if one.kind in ACROSS else one.from_ if one.from_ and one.from_ in spent else CUSTOMER
+
+    beside = [other for other in online(night.conf.tags) if where(other) == where(tag)]
+    return round(spent[where(tag)] / len(beside), 3) if where(tag) in spent else None
 
 
 def _fresh(night: Night, entities: list[str]) -> date | None:

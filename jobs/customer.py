@@ -9,7 +9,8 @@ from pyarrow import dataset as ds
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.reader import Reader
-from jobs.whose import RECORD, whose
+from jobs.whose import whose
+from transforms.identity.manual import RECORD
 from transforms.schemas import ENTITIES, LEDGER, Entity
 
 LATEST_STEPS = 12

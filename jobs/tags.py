@@ -3,14 +3,14 @@
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import date
 from functools import partial, reduce
 from typing import Any
 
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
-from jobs.engines.across import save_across, silent_since
+from jobs.engines.across import save_across
 from jobs.engines.kmeans import fit_kmeans
 from jobs.engines.released_models import Models
 from jobs.engines.rfm import fit_rfm
@@ -21,6 +21,7 @@ from transforms.schemas import ENTITIES, GOLD_CUSTOMER, IDENTITY_RECORD, Table
 from transforms.tags import evaluate
 from transforms.tags.across import TABLE as ACROSS_TABLE
 from transforms.tags.counts import Count, Failed, by_figure, check_counts, failed_checks, segment_counts
+from transforms.tags.freshness import silent
 from transforms.tags.items import Formula
 from transforms.tags.plan import EntityPlan, TagPlan, columns_in, plan_tags, tag_table
 from transforms.tags.segments import rfm_base, segment_names, with_kmeans, with_rfm
@@ -42,8 +43,8 @@ def run(night: Night) -> None:
         entity.entity: partial(save_entity, night, plan, entity, known, nodes, newest) for entity in plan.entities
     }
     if plan.across.tags:
-        silent = silent_across(night, plan, newest)
-        tasks["across"] = partial(save_across, night, plan, known, nodes, newest, silent)
+        withheld = silent_across(night, plan, newest)
+        tasks[ACROSS_TABLE] = partial(save_across, night, plan, known, nodes, newest, withheld)
     with ThreadPoolExecutor(_THREADS) as pool:
         spent = dict(zip(tasks, pool.map(timed, tasks.values()), strict=True))
     spent[CUSTOMER] = timed(partial(save_customer, night, plan))
@@ -72,7 +73,7 @@ def forget_entities_without_tags(night: Night, plan: TagPlan) -> None:
         night.forget(f"tag/{ACROSS_TABLE}")
 
 
-def newest_batches(night: Night, plan: TagPlan) -> dict[str, Any]:
+def newest_batches(night: Night, plan: TagPlan) -> dict[str, date]:
     """Entity -> the newest business date of its rows that this night may see, in one job; absent: it never came."""
     entities = dict.fromkeys([*(entity.entity for entity in plan.entities), *plan.across.columns()])
     views = [
@@ -86,7 +87,7 @@ def newest_batches(night: Night, plan: TagPlan) -> dict[str, Any]:
 
 
 def save_entity(
-    night: Night, plan: TagPlan, entity: EntityPlan, known: DataFrame, nodes: DataFrame, newest: dict[str, Any]
+    night: Night, plan: TagPlan, entity: EntityPlan, known: DataFrame, nodes: DataFrame, newest: dict[str, date]
 ) -> None:
     """Compute and write tag/<entity>. An entity whose sources never came has no table: its tags are NULL."""
     table = tag_table(entity.entity, columns_in(plan, entity.entity))
@@ -94,30 +95,24 @@ def save_entity(
         night.forget(table)
         night.warn(f"{entity.entity}: no source has ever come; its {len(entity.tags)} tags are NULL")
         return
-    silent = [tag for tag in plan.tags if _is_silent(night, tag, newest.get(entity.entity)) and tag.tag in entity.tags]
-    for tag in silent:
-        since = newest[entity.entity]
-        night.warn(f"{tag.tag}: {entity.entity} has been silent since {since}, longer than {tag.max_age}d: NULL")
+    withheld = set()
+    for tag in plan.tags:
+        if tag.tag in entity.tags and (found := silent(tag, newest, night.day)):
+            night.warn(f"{tag.tag}: {found[0]} has been silent since {found[1]}, longer than {tag.max_age}d: NULL")
+            withheld.add(tag.tag)
     rows = rows_of(night, entity, nodes)
-    frame = evaluate.over_rows(
-        rows, customers=known, plan=entity, day=night.day, as_of=night.as_of, withheld={tag.tag for tag in silent}
-    )
+    frame = evaluate.over_rows(rows, customers=known, plan=entity, day=night.day, as_of=night.as_of, withheld=withheld)
     night.save(frame, table)
 
 
-def _is_silent(night: Night, tag: Tag, newest: Any) -> bool:
-    return bool(tag.max_age and newest and newest < night.day - timedelta(days=tag.max_age))
-
-
-def silent_across(night: Night, plan: TagPlan, newest: dict[str, Any]) -> set[str]:
+def silent_across(night: Night, plan: TagPlan, newest: dict[str, date]) -> set[str]:
     """Tags over several entities of which one has been silent for longer than they allow."""
-    silent = set()
+    withheld = set()
     for tag in plan.across.tags:
-        since = silent_since(plan.across.entities_of(tag), newest)
-        if _is_silent(night, tag, since):
-            night.warn(f"{tag.tag}: what it reads has been silent since {since}, longer than {tag.max_age}d: NULL")
-            silent.add(tag.tag)
-    return silent
+        if found := silent(tag, newest, night.day):
+            night.warn(f"{tag.tag}: what it reads has been silent since {found[1]}, longer than {tag.max_age}d: NULL")
+            withheld.add(tag.tag)
+    return withheld
 
 
 def nodes_of(night: Night, known: DataFrame) -> DataFrame:

@@ -10,10 +10,9 @@ from jobs.runtime.configuration import Configuration
 from jobs.runtime.reader import Reader
 from transforms.definitions import nearest
 from transforms.errors import DefinitionError
+from transforms.identity.manual import RECORD
 from transforms.identity.written import forms
 from transforms.schemas import IDENTITY_CHANGE, IDENTITY_CONFLICT, IDENTITY_RECORD, LEDGER
-
-RECORD = "record"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
@@ -13,6 +13,7 @@ from transforms.expressions import at
 from transforms.schemas import ENTITIES, GOLD_CUSTOMER, LEDGER
 from transforms.sql.relations import view_of
 from transforms.tags.across import TABLE, AcrossPlan, Queried, one_each, side_by_side, values
+from transforms.tags.freshness import never_came
 from transforms.tags.imports import as_table, imported
 from transforms.tags.items import columns_of
 from transforms.tags.plan import TagPlan, columns_in, tag_table
@@ -28,12 +29,12 @@ class Clock(TypedDict):
 
 
 def save_across(
-    night: Night, plan: TagPlan, known: DataFrame, nodes: DataFrame, newest: Mapping[str, Any], silent: Collection[str]
+    night: Night, plan: TagPlan, known: DataFrame, nodes: DataFrame, newest: Mapping[str, date], silent: Collection[str]
 ) -> None:
     """Compute and write tag/across. What reads an entity whose sources never came is NULL, and so is `silent`."""
     across = plan.across
     table = tag_table(TABLE, columns_in(plan, TABLE))
-    lacking = {tag.tag: missing_of(across.entities_of(tag), newest) for tag in across.tags}
+    lacking = {tag.tag: never_came(tag, newest) for tag in across.tags}
     for name, entities in lacking.items():
         if entities:
             night.warn(f"{name}: no source of {', '.join(entities)} has ever come; it is NULL")
@@ -53,10 +54,6 @@ def save_across(
     counts += [F.count(F.col(f"{tag.tag}_rows")).alias(tag.tag) for tag in across.imports]
     night.save(values(found.observe(observation, *counts), across, withheld=silent), table)
     tell(night, across, queries, observation.get)
-
-
-def missing_of(entities: Iterable[str], newest: Mapping[str, Any]) -> list[str]:
-    return [entity for entity in entities if entity != CUSTOMER and entity not in newest]
 
 
 def tell(night: Night, across: AcrossPlan, queries: Iterable[Queried], counted: Mapping[str, int]) -> None:
@@ -113,8 +110,3 @@ def listed(night: Night, tag: str) -> DataFrame:
     """The value of each customer whom a list from outside names."""
     held = night.load(LEDGER).where(F.col("valid_to").isNull() & F.col("known"))
     return imported(frame_of(night.spark, as_table(night.conf.imports[tag])), ledger=held)
-
-
-def silent_since(entities: Iterable[str], newest: Mapping[str, Any]) -> date | None:
-    """The newest day of the entity that has been silent longest."""
-    return min((newest[entity] for entity in entities if entity in newest), default=None)

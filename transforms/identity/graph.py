@@ -1,8 +1,8 @@
 """The identity graph in integers: nodes, identifiers and the ties between them, coded from their texts.
 
 Codes are ranks in the texts' order (Arrow's, by bytes), so that nothing computed from them depends on the order
-in which rows came. All of it is held in memory: `limits.driver_edges` of conf/identity.yml bounds the ties; with
-all that is worked out from it, a million of them takes about half a GB at the peak.
+in which rows came. All of it is held in memory, also where Spark finds the components (`limits.driver_edges` of
+conf/identity.yml): with all that is worked out from it, a million ties take about half a GB at the peak.
 """
 
 from collections.abc import Mapping

@@ -54,11 +54,6 @@ class AcrossPlan:
                 found[entity] = found.get(entity, frozenset()) | columns
         return found
 
-    def entities_of(self, tag: Tag) -> tuple[str, ...]:
-        """The entities that a tag reads; none for an import."""
-        parts: list[Happening | Queried] = [*self.sequences, *self.queries]
-        return next((part.entities for part in parts if part.tag.tag == tag.tag), ())
-
     def lines(self) -> list[str]:
         """The plan in words."""
         told = []

@@ -20,8 +20,6 @@ from transforms.tags.changes import quoted, text_of
 from transforms.tags.items import time_of
 from transforms.tags.tag import CUSTOMER, Tag
 
-_UNITS = {"MM": "month", "MON": "month", "YYYY": "year", "YY": "year", "DD": "day", "Q": "quarter"}
-
 
 def value_sql(tag: Tag, *, day: date, as_of: datetime) -> dict[str, str]:
     """Column -> SQL that gives its one value. Of a model only what is counted over rows.
