@@ -26,9 +26,8 @@ from transforms.schemas import (
     IDENTITY_RECORD,
 )
 from transforms.tags import catalog
-from transforms.tags.across import TABLE
 from transforms.tags.freshness import never_came, silent
-from transforms.tags.tag import ACROSS, CUSTOMER, Tag
+from transforms.tags.tag import Tag
 
 Row = dict[str, Any]
 # A value of these shows through in a list of values; a number in bins of many customers does not.
@@ -191,19 +190,8 @@ def _measured(night: Night, tag: Tag, profiles: Profiles, customers: int, found:
         "customers": customers, "known": found[first]["known"],
         "coverage": found[first]["known"] / customers if customers else None,
         "distinct_values": found[first]["distinct"], "distribution": json.dumps(own, ensure_ascii=False, default=str),
-        "drift": profiles.drift(first), "seconds": _seconds(night, tag),
+        "drift": profiles.drift(first),
     }  # fmt: skip
-
-
-def _seconds(night: Night, tag: Tag) -> float | None:
-    """The tag's share of what its scans took together."""
-    spent = night.figures_of("tags").get("spent", {})
-
-    def where(one: Tag) -> str:
-        return TABLE if one.kind in ACROSS else one.from_ if one.from_ and one.from_ in spent else CUSTOMER
-
-    beside = [other for other in online(night.conf.tags) if where(other) == where(tag)]
-    return round(spent[where(tag)] / len(beside), 3) if where(tag) in spent else None
 
 
 def _fresh(night: Night, entities: list[str]) -> date | None:

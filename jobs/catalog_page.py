@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from jobs.runtime.catalog import released_catalog
+from jobs.runtime.catalog import costs, released_catalog
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.reader import Reader
 from transforms.errors import DefinitionError
@@ -58,28 +58,30 @@ def write_catalog(conf: Configuration) -> str:
     rows = released_catalog(reader.lakehouse, reader.release)
     if not rows:
         raise DefinitionError(f"release {reader.release.release} has no catalogue of tags yet; run a night first")
+    seconds = costs(reader.lakehouse, reader.release)
     folder = Path(reader.lakehouse.uri) / "ops" / "reports"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "catalog.html"
     draft = path.with_suffix(".draft")
-    draft.write_text(page(rows, f"{reader.release.date}", reader.release.release), encoding="utf-8")
+    draft.write_text(page(rows, seconds, f"{reader.release.date}", reader.release.release), encoding="utf-8")
     draft.replace(path)
     return str(path)
 
 
-def page(rows: Mapping[str, Row], day: str, release: int) -> str:
-    """The catalogue as HTML that loads nothing. `rows`: tag -> its row."""
+def page(rows: Mapping[str, Row], costs: Mapping[str, float], day: str, release: int) -> str:
+    """The catalogue as HTML that loads nothing. `rows`: tag -> its row; `costs`: tag -> its seconds of the night."""
     ordered = sorted(rows.values(), key=lambda row: (row["category"], row["tag"]))
     title = _both("Catalogue of tags", "标签目录")
     told = _both(
         f"{len(ordered)} tags, as of {day} (release {release})", f"{len(ordered)} 个标签，截至 {day}（发布 {release}）"
     )
+    articles = "".join(_article(row, costs.get(row["tag"])) for row in ordered)
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f'<title>Catalogue of tags · 标签目录</title><style>{_STYLE}</style><body class="en">'
         f"<nav>{''.join(_contents(ordered))}</nav><main><h1>{title}</h1><p class=dim>{told}</p>"
         f'<div class=bar><input type="search" aria-label="search" placeholder="name, title, owner, source … · 搜索">'
-        f"<button>English / 中文</button></div>{''.join(_article(row) for row in ordered)}</main>"
+        f"<button>English / 中文</button></div>{articles}</main>"
         f"<script>{_SCRIPT}</script></body></html>\n"
     )
 
@@ -105,12 +107,12 @@ def _words(row: Row) -> str:
     )
 
 
-def _article(row: Row) -> str:
+def _article(row: Row, seconds: float | None) -> str:
     chips = "".join(
         f"<span class=chip>{escape(str(part))}</span>" for part in (row["status"], row["kind"], f"v{row['version']}")
     )
     stale = f"<p class=warn>{escape(row['stale'])}</p>" if row["stale"] and row["status"] == "online" else ""
-    facts = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in _facts(row) if value)
+    facts = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in _facts(row, seconds) if value)
     return (
         f'<article id="{row["tag"]}" data-words="{_words(row)}"><h3>{_both(row["title_en"], row["title_zh"])}'
         f"<code>{row['tag']}</code>{chips}</h3><div>{escape(row['description'])}</div>{stale}"
@@ -119,7 +121,7 @@ def _article(row: Row) -> str:
     )
 
 
-def _facts(row: Row) -> Iterator[tuple[str, str]]:
+def _facts(row: Row, seconds: float | None) -> Iterator[tuple[str, str]]:
     if row["customers"]:
         known = f"{row['coverage']:.1%} ({row['known']:,} / {row['customers']:,})"
         yield _both("coverage", "覆盖率"), known
@@ -134,7 +136,7 @@ def _facts(row: Row) -> Iterator[tuple[str, str]]:
     yield _both("made from", "来源"), escape(", ".join(row["reads"] or []))
     yield _both("built on", "依赖"), ", ".join(f'<a href="#{need}">{need}</a>' for need in row["depends_on"] or [])
     yield _both("used by", "被使用"), ", ".join(map(_use, row["used_by"] or []))
-    yield _both("costs", "耗时"), f"{row['seconds']:.2f} s" if row["seconds"] else ""
+    yield _both("costs", "耗时"), "" if seconds is None else f"{seconds:.2f} s"
     yield _both("file", "文件"), escape(row["place"])
 
 

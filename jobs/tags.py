@@ -1,7 +1,8 @@
 """Stage `tags`: every tag that is online, each entity's in a few scans, then what is built on those and on models."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import partial, reduce
@@ -17,6 +18,7 @@ from jobs.engines.rfm import fit_rfm
 from jobs.runtime.night import Night
 from transforms.errors import DataError
 from transforms.expressions import at
+from transforms.profile import online
 from transforms.schemas import ENTITIES, GOLD_CUSTOMER, IDENTITY_RECORD, Table
 from transforms.tags import evaluate
 from transforms.tags.across import TABLE as ACROSS_TABLE
@@ -25,7 +27,7 @@ from transforms.tags.freshness import silent
 from transforms.tags.items import Formula
 from transforms.tags.plan import EntityPlan, TagPlan, columns_in, plan_tags, tag_table
 from transforms.tags.segments import rfm_base, segment_names, with_kmeans, with_rfm
-from transforms.tags.tag import CUSTOMER, Tag
+from transforms.tags.tag import ACROSS, CUSTOMER, Tag
 
 # Small writes overlap well; more threads than this gain nothing.
 _THREADS = 3
@@ -48,7 +50,7 @@ def run(night: Night) -> None:
     with ThreadPoolExecutor(_THREADS) as pool:
         spent = dict(zip(tasks, pool.map(timed, tasks.values()), strict=True))
     spent[CUSTOMER] = timed(partial(save_customer, night, plan))
-    night.figure("spent", spent)
+    night.figure("costs", costs(online(night.conf.tags), spent))
     night.figure("newest", {entity: str(day) for entity, day in newest.items()})
     night.figure("tags", len(plan.tags))
     night.figure("scans", sum(len(entity.scans) for entity in plan.entities))
@@ -61,6 +63,16 @@ def timed(task: Callable[[], None]) -> float:
     began = time.monotonic()
     task()
     return round(time.monotonic() - began, 2)
+
+
+def costs(tags: Sequence[Tag], spent: Mapping[str, float]) -> dict[str, float]:
+    """Tag -> seconds: an equal share of what the scans that it is in took together. `spent`: task -> its seconds."""
+
+    def where(tag: Tag) -> str:
+        return ACROSS_TABLE if tag.kind in ACROSS else tag.from_ if tag.from_ and tag.from_ in spent else CUSTOMER
+
+    beside = Counter(map(where, tags))
+    return {tag.tag: round(spent[where(tag)] / beside[where(tag)], 3) for tag in tags if where(tag) in spent}
 
 
 def forget_entities_without_tags(night: Night, plan: TagPlan) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pyarrow import dataset as ds
 
-from jobs.runtime.catalog import released_catalog
+from jobs.runtime.catalog import costs, released_catalog
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.reader import Reader
@@ -49,12 +49,12 @@ def show_tag(conf: Configuration, name: str, screen: Screen) -> None:
     """All that the catalogue holds of one tag, and how it changed last night."""
     reader = Reader(conf)
     row = row_of(_catalog(reader), name)
-    causes = _causes(reader, row)
+    causes, seconds = _causes(reader, row), costs(reader.lakehouse, reader.release).get(row["tag"])
     screen.say(f"{row['tag']}: {row['title_en']}{' · ' + row['title_zh'] if row['title_zh'] else ''}")
     screen.say(row["description"])
     screen.say()
     screen.table(
-        "definition", ["", ""], [[key, value] for key, value in _facts(row).items() if value not in (None, "")]
+        "definition", ["", ""], [[key, value] for key, value in _facts(row, seconds).items() if value not in (None, "")]
     )
     screen.say(row["yaml"])
     for column, found in (json.loads(row["distribution"]) if row["distribution"] else {}).items():
@@ -63,7 +63,7 @@ def show_tag(conf: Configuration, name: str, screen: Screen) -> None:
         share = f" ({row['changed'] / row['customers']:.1%})" if row["customers"] else ""
         screen.say(f"changed since the night before: {row['changed']:,} customers{share}")
         screen.table("why", ["cause", "values"], [[cause, number] for cause, number in causes.items()])
-    screen.result({**told(row), "causes": causes})
+    screen.result({**told(row), "seconds": seconds, "causes": causes})
 
 
 def preview_tag(conf: Configuration, name: str, screen: Screen, *, local: bool) -> None:
@@ -114,9 +114,9 @@ def percent(share: float | None) -> str:
     return "" if share is None else f"{share:.1%}"
 
 
-def _facts(row: Row) -> dict[str, Any]:
+def _facts(row: Row, seconds: float | None) -> dict[str, Any]:
     stale = f"NULL for everybody: {row['stale']}" if row["stale"] else None
-    seconds = f"{row['seconds']:.2f} s of the night, its share of the scans it is in" if row["seconds"] else None
+    cost = None if seconds is None else f"{seconds:.2f} s of the night, its share of the scans it is in"
     gone = f"its file is gone since {row['gone_since']}" if row["gone_since"] else row["place"]
     return {
         "file": gone, "owner": row["owner"], "status": f"{row['status']}, version {row['version']}",
@@ -126,7 +126,7 @@ def _facts(row: Row) -> dict[str, Any]:
         "sensitivity": row["sensitivity"], "columns": ", ".join(row["columns"]),
         "made from": ", ".join(row["reads"] or []), "built on": ", ".join(row["depends_on"] or []),
         "used by": ", ".join(use.replace(":", " ") for use in row["used_by"] or []),
-        "fresh as of": row["fresh_as_of"], "stale": stale, "costs": seconds,
+        "fresh as of": row["fresh_as_of"], "stale": stale, "costs": cost,
         "coverage": row["customers"] and f"{percent(row['coverage'])} ({row['known']:,} of {row['customers']:,})",
         "distinct values": row["distinct_values"],
         "drift": None if row["drift"] is None else f"{row['drift']:.3f} since the release before",

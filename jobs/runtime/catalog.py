@@ -5,7 +5,8 @@ from typing import Any
 
 from pyarrow import dataset as ds
 
-from jobs.runtime.releases import Release, newest
+from jobs.runtime.recovery import finished
+from jobs.runtime.releases import Release, made_by, newest
 from jobs.runtime.tables import Lakehouse
 from transforms.schemas import GOLD_TAG_CATALOG
 from transforms.tags.catalog import latest
@@ -22,6 +23,12 @@ def released_catalog(lakehouse: Lakehouse, release: Release | None) -> dict[str,
     assert found is not None and release is not None  # noqa: S101  (a release names what is there)
     rows = found.to_table(filter=ds.field("date") == ds.scalar(release.date)).to_pylist(maps_as_pydicts="lossy")
     return latest(rows)
+
+
+def costs(lakehouse: Lakehouse, release: Release) -> dict[str, float]:
+    """Tag -> the seconds that it took of the night that made a release: its share of the scans that it is in."""
+    told = [row["figures"] for row in finished(lakehouse, made_by(release.run_id)) if row["stage"] == "tags"]
+    return dict(told[-1].get("costs", {})) if told else {}
 
 
 def newest_catalog(uri: str) -> dict[str, Row]:

@@ -86,7 +86,7 @@ def begin(
     if row and unfinished and all(row[key] == value for key, value in same.items()):
         release = last if last and last.run_id == row["run_id"] else None
         if release or not last or last.released_at < row["at"]:
-            return Begin(row["run_id"], row["started_at"], base, release, _finished(lakehouse, row["run_id"]))
+            return Begin(row["run_id"], row["started_at"], base, release, finished(lakehouse, row["run_id"]))
     return Begin(run_id or _new_id(day), datetime.now(UTC), base)
 
 
@@ -107,10 +107,10 @@ def _after_release(lakehouse: Lakehouse, last: Release, runs: Mapping[str, Mappi
             f"--date {last.date}: released already (release {last.release}, run {last.run_id}); "
             "--again runs the newest night once more"
         )
-    return Begin(last.run_id, run["started_at"], last, last, _finished(lakehouse, last.run_id))
+    return Begin(last.run_id, run["started_at"], last, last, finished(lakehouse, last.run_id))
 
 
-def _finished(lakehouse: Lakehouse, run_id: str) -> list[dict[str, Any]]:
+def finished(lakehouse: Lakehouse, run_id: str) -> list[dict[str, Any]]:
     """The stages that a run is through with, in order."""
     return [
         {**row, "figures": json.loads(row["figures"] or "{}")}

@@ -11,9 +11,11 @@ import pytest
 
 from jobs.gold import open_release
 from jobs.runtime.catalog import released_catalog
-from tests.unit.trusted import FIRST, Nights, Values
+from jobs.tags import costs
+from tests.unit.trusted import FIRST, Nights, Values, yaml_of
 from transforms.errors import DataError, DefinitionError
 from transforms.schemas import GOLD_TAG_CHANGE
+from transforms.tags.definition import parse_tags
 
 BODIES = {
     "spend": "from: transaction\nselect: sum(amount)\nmax_age: 2d",
@@ -133,7 +135,7 @@ def test_the_catalogue_counts_and_hides(tmp_path: Path) -> None:
     spend, city = rows["spend"], rows["city"]
     assert (spend["customers"], spend["known"], spend["coverage"], spend["distinct_values"]) == (40, 40, 1.0, 40)
     assert (spend["changed"], spend["used_by"], spend["reads"]) == (1, ["tag:big", "tag:idea"], ["transaction"])
-    assert (spend["fresh_as_of"], spend["seconds"], spend["title_zh"]) == (date(2018, 3, 2), 4.0, "标签")
+    assert (spend["fresh_as_of"], spend["title_zh"]) == (date(2018, 3, 2), "标签")
     assert (rows["big"]["depends_on"], rows["big"]["changed"], rows["idea"]["customers"]) == (["spend"], 1, None)
     assert spend["yaml"].startswith("tag: spend\n") and spend["columns"] == {"spend": "double"}
     told = json.loads(spend["distribution"])["spend"]
@@ -185,3 +187,8 @@ def test_drift_is_judged(tmp_path: Path) -> None:
     # what means something else is not held against what it was
     nights.bodies["spend"] = nights.bodies["spend"].replace("amount", "quantity")
     nights.run(1, moved)
+
+
+def test_tags_share_what_their_scans_cost() -> None:
+    tags = parse_tags({f"tags/{name}.yml": yaml_of(name, body) for name, body in BODIES.items()})
+    assert costs(list(tags.values()), {"transaction": 4.0, "customer": 1.0}) == {"spend": 4.0, "city": 0.5, "big": 0.5}

@@ -58,7 +58,7 @@ class Nights:
             started_at=datetime.now(UTC), on_warning=self.warned.append,
         )  # fmt: skip
         day_of = {name: str(FIRST + timedelta(days=at)) for name, at in (newest or {"transaction": number}).items()}
-        night.finished["tags"] = Ledger(figures={"newest": day_of, "spent": {"transaction": 4.0}})
+        night.finished["tags"] = Ledger(figures={"newest": day_of})
         self._save(night, profile_table(night.conf.tags), [{"customer_id": c, **row} for c, row in profile.items()])
         self._save(night, IDENTITY_RECORD, [{"record_id": f"r:{c}", "customer_id": c} for c in profile])
         for entity in ("transaction", "contact"):

@@ -94,7 +94,6 @@ GOLD_TAG_CATALOG = Table(
         Column("drift", "double", "population stability index of its first column against the last release", "none"),
         Column("fresh_as_of", "date", "the newest business date of the source that brought something last", "none"),
         Column("stale", "string", "why it is NULL for everybody; NULL: it is not", "none"),
-        Column("seconds", "double", "its share of the time that its scans took", "none"),
         Column("gone_since", "date", "the first night without its file", "none"),
     ),
     key=("date", "tag"),

@@ -65,7 +65,7 @@ def latest(rows: Iterable[Row]) -> dict[str, Row]:
 
 def remembered(before: Mapping[str, Row], tags: Mapping[str, Tag], day: date) -> list[Row]:
     """The rows of tags whose files are gone: what they were stays known. A draft is forgotten."""
-    measured = ("customers", "known", "coverage", "distinct_values", "distribution", "changed", "drift", "seconds")
+    measured = ("customers", "known", "coverage", "distinct_values", "distribution", "changed", "drift")
     return [
         {**row, **dict.fromkeys(measured), "used_by": [], "gone_since": row["gone_since"] or day}
         for name, row in before.items()

@@ -1,0 +1,62 @@
+"""What every command shares: its options, its configuration, and how its errors are told."""
+
+import os
+from collections.abc import Callable
+from datetime import date
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from jobs.runtime.configuration import Configuration, load_configuration
+from jobs.runtime.console import Screen
+from transforms.errors import DefinitionError, PortraitError
+
+Conf = Annotated[Path, typer.Option("--conf", help="The folder that holds pipeline.yml.")]
+Env = Annotated[str | None, typer.Option("--env", help="Lay conf/env/NAME.yml over pipeline.yml.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+CONF = Path("conf")
+
+
+def told(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn Portrait's errors into lines and an exit status."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        screen = Screen(as_json=bool(kwargs.get("as_json")))
+        try:
+            command(*args, **kwargs)
+        except PortraitError as error:
+            for line in str(error).splitlines():
+                screen.fail(line)
+            screen.result({"error": str(error).splitlines(), "exit_status": error.exit_status})
+            raise typer.Exit(error.exit_status) from None
+        except KeyboardInterrupt:
+            screen.fail("interrupted; run the same command again to go on")
+            raise typer.Exit(1) from None
+
+    return run
+
+
+def day_of(text: str, option: str = "--date") -> date:
+    """The date that an option says. Raises DefinitionError for anything else than YYYY-MM-DD."""
+    try:
+        if len(text) != len("2026-01-31"):
+            raise ValueError
+        return date.fromisoformat(text)
+    except ValueError:
+        raise DefinitionError(f"{option} {text}: not a date; write it as 2026-01-31") from None
+
+
+def load(conf: Path, env: str | None, screen: Screen) -> Configuration:
+    """The configuration, its warnings shown. Raises DefinitionError with a line for each mistake."""
+    loaded = load_configuration(conf, env)
+    for line in loaded.warnings:
+        screen.warn(line)
+    return loaded
+
+
+def is_local() -> bool:
+    """Under spark-submit the master, its memory and its defaults come from there."""
+    return "PYSPARK_GATEWAY_PORT" not in os.environ
