@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from jobs.figures import Figures, Shown
-from jobs.runtime.releases import REPLAY
+from jobs.runtime.releases import OVERRIDE, REPLAY
 
 NIGHTS = 14
 Row = Mapping[str, Any]
@@ -35,10 +35,10 @@ class Told:
 
 
 def nights_told(stages: Iterable[Row], *, until: date) -> list[Told]:
-    """The last nights up to a business date, oldest first. `stages`: rows of ops/stage. Replays are no nights."""
+    """The last nights up to a business date, oldest first. `stages`: rows of ops/stage. Replays and values by hand are no nights."""
     by_day: dict[date, list[Row]] = {}
     for row in sorted(stages, key=lambda row: row["at"]):
-        if row["date"] <= until and not row["run_id"].startswith(REPLAY):
+        if row["date"] <= until and not row["run_id"].startswith((REPLAY, OVERRIDE)):
             by_day.setdefault(row["date"], []).append(row)
     return [_told(day, rows) for day, rows in sorted(by_day.items())[-NIGHTS:]]
 
