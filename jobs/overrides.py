@@ -14,12 +14,12 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import dataset as ds
 
-from jobs import pipeline
+from jobs import pipeline, tags
 from jobs.engines.overrides import overrides_of
 from jobs.identity import golden_of, save_golden
 from jobs.replay import told_anew
 from jobs.runtime import releases
-from jobs.runtime.catalog import released_catalog
+from jobs.runtime.catalog import costs, released_catalog
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.lease import Lease
@@ -35,9 +35,10 @@ from transforms.override_values import GOLDEN, Field, field_of, read
 from transforms.profile import PROFILE
 from transforms.schemas import GOLD_CUSTOMER, GOLD_MODEL, GOLD_OVERRIDE, IDENTITY_RECORD, LEDGER
 from transforms.tags.life_cycle import check_life_cycle
+from transforms.tags.plan import plan_tags
 
 Row = dict[str, Any]
-AFTER = ("tags", "profile", "catalog", "audiences")
+AFTER = ("profile", "catalog", "audiences")
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,8 @@ def _stages(rows: list[Row], customer: str, field: Field) -> list[pipeline.Stage
     written = partial(_write, rows=rows, customer=customer if field.name in GOLDEN else None)
     first = pipeline.Stage("override", written, reads="gold/override", writes="gold/override, gold/customer")
     after = [told_anew(stage) for stage in pipeline.NIGHT if stage.name in AFTER]
-    return [first, *after, pipeline.Stage("release", _release, reads="", writes="ops/release")]
+    values = pipeline.Stage("tags", _tags, reads="tag, gold/customer, gold/model", writes="tag/customer")
+    return [first, values, *after, pipeline.Stage("release", _release, reads="", writes="ops/release")]
 
 
 def _write(night: Night, *, rows: list[Row], customer: str | None) -> None:
@@ -187,6 +189,18 @@ def _write(night: Night, *, rows: list[Row], customer: str | None) -> None:
     fresh = golden_of(night, mine.append_column("known", pa.array([True] * len(mine))))
     others = night.load(GOLD_CUSTOMER).where(F.col("customer_id") != customer)
     save_golden(night, others.unionByName(fresh))
+
+
+def _tags(night: Night) -> None:
+    """Stage `tags`: those over rows stand as the night computed them, unless the definitions are others by now."""
+    assert night.base  # noqa: S101  (an override stands on a release)
+    if night.base.configuration != night.conf.hash:
+        tags.run(night)
+        return
+    plan = plan_tags(night.conf.tags, timezone=night.conf.pipeline.timezone)
+    tags.save_customer(night, plan)
+    night.figure("costs", costs(night.lakehouse, night.base))
+    night.figure("newest", {entity: str(day) for entity, day in tags.newest_batches(night, plan).items()})
 
 
 def _release(night: Night) -> None:
