@@ -101,26 +101,28 @@ def _unset(rows: list[Row], mine: list[Row], wish: Wish, now: datetime) -> list[
 
 
 def _set(reader: Reader, conf: Configuration, rows: list[Row], owner: Found, wish: Wish, now: datetime) -> list[Row]:
-    """The overrides with the new one; what the same identifier had for the field before is ended, and kept."""
+    """The overrides with the new one. Raises DefinitionError for an end that has passed, and for no value."""
     day = reader.release.date
     if wish.until and wish.until <= day:
         raise DefinitionError(f"--until {wish.until}: has passed as of {day}; it is the first day without the value")
-    kind, value = owner.by or _strongest(reader, conf, owner.customer_id)
-    same = (kind, value, wish.field)
+    tied = owner.by or _strongest(reader, conf, owner.customer_id)
+    return chosen(rows, wish, tied, _written(reader, conf, field_of(wish.field, conf.tags), wish), now)
+
+
+def chosen(rows: list[Row], wish: Wish, tied: tuple[str, str], value: str, now: datetime) -> list[Row]:
+    """`rows` and the new override; what the same identifier had for the field before is ended, and kept."""
+    same = (*tied, wish.field)
     kept = [
         {**row, "ended_at": now, "ended_by": wish.by}
         if row["ended_at"] is None and (row["id_type"], row["id_value"], row["field"]) == same
         else row
         for row in rows
     ]
-    field = field_of(wish.field, conf.tags)
-    return [
-        *kept,
-        {
-            "id_type": kind, "id_value": value, "field": field.name, "value": _written(reader, conf, field, wish),
-            "reason": wish.reason, "set_by": wish.by, "set_at": now, "until": wish.until,
-        },
-    ]  # fmt: skip
+    new = {
+        "id_type": tied[0], "id_value": tied[1], "field": wish.field, "value": value, "reason": wish.reason,
+        "set_by": wish.by, "set_at": now, "until": wish.until, "ended_at": None, "ended_by": None,
+    }  # fmt: skip
+    return [*kept, new]
 
 
 def _key(row: Row) -> tuple[Any, ...]:
