@@ -4,6 +4,7 @@ The profile is made anew from the newest release, as its night made it: what is 
 release. What nights read of silver and of identities is not touched.
 """
 
+import json
 import os
 import secrets
 from dataclasses import dataclass
@@ -30,12 +31,14 @@ from jobs.runtime.tables import arrow_schema
 from jobs.set_by_hand import of_customer
 from jobs.whose import Found, whose
 from transforms.errors import DefinitionError
-from transforms.identity.written import forms
 from transforms.override_values import GOLDEN, Field, field_of, read
 from transforms.profile import PROFILE
 from transforms.schemas import GOLD_CUSTOMER, GOLD_MODEL, GOLD_OVERRIDE, IDENTITY_RECORD, LEDGER
+from transforms.sources.standard.emails import address
+from transforms.sources.standard.phones import e164
 from transforms.tags.life_cycle import check_life_cycle
 from transforms.tags.plan import plan_tags
+from transforms.tags.segments import segment_names
 
 Row = dict[str, Any]
 AFTER = ("profile", "catalog", "audiences")
@@ -132,13 +135,13 @@ def _key(row: Row) -> tuple[Any, ...]:
 def _written(reader: Reader, conf: Configuration, field: Field, wish: Wish) -> str:
     """The value as gold/override holds it. Raises DefinitionError where it is none."""
     text = str(wish.value)
-    if field.name in ("email", "phone") and field.name in GOLDEN:
+    if field.name in ("email", "phone"):
+        # as landing writes them, so that exports hash the same
         countries = dict.fromkeys(source.country for source in conf.sources.values())
-        found = list(forms(field.name, text, countries))
-        # the last form is what was written, as it is
-        if len(found) == 1 and not (field.name == "phone" and text.strip() == found[0] and text.strip()[:1] == "+"):
+        found = [address(text)] if field.name == "email" else [e164(text, country) for country in countries]
+        text = next(filter(None, found), "")
+        if not text:
             raise DefinitionError(f"{field.name}: the value is no {field.name} that can be read; write it in full")
-        text = found[0]
     return read(field, text, timezone=conf.pipeline.timezone, segments=_segments(reader, field))
 
 
@@ -146,10 +149,6 @@ def _segments(reader: Reader, field: Field) -> list[str]:
     """What a model's segment may be, as the newest release's fit names them; nothing for other fields."""
     if field.tag is None or field.name != f"{field.tag.tag}_segment":
         return []
-    import json
-
-    from transforms.tags.segments import segment_names
-
     fits = reader.where(GOLD_MODEL, ds.field("tag") == field.tag.tag, ["parameters"])
     return segment_names(field.tag, json.loads(fits[0]["parameters"]) if fits else None)
 

@@ -27,7 +27,7 @@ SET = "set-by-hand@example.org"
 
 
 def profile(project: Project) -> pd.DataFrame:
-    return project.table("gold/customer_profile").set_index("customer_id")
+    return project.table("gold/customer_profile").set_index("customer_id").sort_index()
 
 
 def moved(one: pd.DataFrame, other: pd.DataFrame) -> set[tuple[str, str]]:
