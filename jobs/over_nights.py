@@ -35,7 +35,10 @@ class Told:
 
 
 def nights_told(stages: Iterable[Row], *, until: date) -> list[Told]:
-    """The last nights up to a business date, oldest first. `stages`: rows of ops/stage. Replays and values by hand are no nights."""
+    """The last nights up to a business date, oldest first. `stages`: rows of ops/stage.
+
+    Replays and values set by hand are no nights.
+    """
     by_day: dict[date, list[Row]] = {}
     for row in sorted(stages, key=lambda row: row["at"]):
         if row["date"] <= until and not row["run_id"].startswith((REPLAY, OVERRIDE)):
