@@ -1,0 +1,283 @@
+"""Deliveries into PostgreSQL: rows come into a table of their own, and in one transaction they are all there.
+
+Beside the table itself lie <table>_delivery, what was delivered when (the newest row tells what the table holds), and,
+of an export of changes, <table>_changes, who changed how by which release. All three change in the same transaction,
+so that a delivery that is tried again finds out whether it had come through.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
+from pyspark.errors import PySparkException
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from jobs.engines.places import Complete, Held
+from jobs.runtime.console import scrubbed
+from jobs.runtime.database_refusals import told_by_driver
+from transforms.contracts import Schema, postgres_type
+from transforms.destinations import Destination
+from transforms.errors import DataError, PortraitError
+from transforms.exports import CHANGE, KEY, MERGED_INTO
+
+_BATCH = "10000"
+_LOCK_TIMEOUT = "60s"
+_DELIVERIES = """
+create table if not exists {deliveries} (
+    delivery bigint generated always as identity primary key, release bigint not null, date date not null,
+    delivered_at timestamptz not null, rows bigint not null, manifest text not null, contract text)
+"""
+_CHANGES = """
+create table if not exists {changes} (
+    release bigint not null, customer_id text not null, change text not null, merged_into text,
+    primary key (release, customer_id))
+"""
+_COLUMNS = """
+select attname, format_type(atttypid, atttypmod) from pg_attribute
+where attrelid = to_regclass(?) and attnum > 0 and not attisdropped order by attnum
+"""
+
+
+class DatabaseTable:
+    """A table of a PostgreSQL that deliveries keep up to date."""
+
+    def __init__(self, spark: SparkSession, to: Destination, *, export: str, password: str | None) -> None:
+        self._spark, self._to, self._export, self._password = spark, to, export, password
+        self._table = to.table or ""
+        self._staging, self._deliveries, self._changes = (
+            to.beside(name) for name in ("staging", "delivery", "changes")
+        )
+        self._newest: str | None = None
+
+    def held(self) -> Held:
+        """What the table holds, as its newest delivery says. Raises PortraitError where that cannot be asked."""
+        with self._connected() as database:
+            there = database.row("select to_regclass(?), to_regclass(?)", self._table, self._deliveries)
+            noted = there[1] and database.row(
+                f"select delivery, manifest from {self._deliveries} order by delivery desc limit 1"
+            )
+            count = int(database.row(f"select count(*) from {self._table}")[0]) if there[0] else 0
+        self._newest = noted[0] if noted else None
+        manifest = json.loads(noted[1]) if noted else None
+        if manifest and manifest["export"] != self._export:
+            self._refuse(f"it is kept by the export '{manifest['export']}'; name another table in to.table")
+        if count and not manifest:
+            self._refuse("it holds rows that no delivery brought; name another table in to.table, or empty it")
+        if not there[0]:
+            return Held(None, "the table is not there any more" if manifest else "first delivery")
+        if manifest and count != manifest["rows"]:
+            return Held(None, f"the table holds {count} rows, {manifest['rows']} were delivered")
+        return Held(manifest, "first delivery")
+
+    def put(self, df: DataFrame, *, schema: Schema, release: int, mode: str, complete: Complete) -> dict[str, Any]:
+        """Bring the table up to date in one transaction: all of it is seen, or nothing. Gives the manifest.
+
+        `mode`: full (`df` is everything there is) or changes. Raises PortraitError, naming the table, where it cannot.
+        """
+        names = [column["name"] for column in schema]
+        with self._connected() as database:
+            database.run(f"drop table if exists {self._staging}")
+            own = [c for c in (KEY, CHANGE, MERGED_INTO) if c in df.columns and c not in names]
+            defined = [
+                *(f'"{c["name"]}" {postgres_type(c["type"])}' for c in schema), *(f'"{name}" text' for name in own)
+            ]  # fmt: skip
+            # of a connection that broke after its commit the rows must not come twice
+            database.run(f"create unlogged table {self._staging} ({', '.join(defined)}, primary key ({KEY}))")
+            self._fill(df)
+            database.run(f"analyze {self._staging}")
+            [rows] = database.row(f"select count(*) from {self._staging}")
+            manifest, contract = complete([], int(rows))
+            database.begin()
+            self._lock(database)
+            self._shape(database, names)
+            self._apply(database, names, mode, release, told=CHANGE in df.columns)
+            self._check(database, manifest["rows"])
+            database.run(
+                f"insert into {self._deliveries} (release, date, delivered_at, rows, manifest, contract) "
+                "values (?::bigint, ?::date, ?::timestamptz, ?::bigint, ?, ?)",
+                str(release), manifest["date"], manifest["delivered_at"], str(manifest["rows"]),
+                json.dumps(manifest, ensure_ascii=False), contract,
+            )  # fmt: skip
+            database.run(f"drop table {self._staging}")
+            database.commit()
+        return manifest
+
+    def _fill(self, df: DataFrame) -> None:
+        options = {
+            "url": self._to.url, "user": self._to.user, "password": self._password, "dbtable": self._staging,
+            "batchsize": _BATCH, "reWriteBatchedInserts": "true", "isolationLevel": "READ_COMMITTED",
+        }  # fmt: skip
+        given = {name: value for name, value in options.items() if value is not None}
+        df.select(*(_fitting(field) for field in df.schema.fields)).write.format("jdbc").options(**given).mode(
+            "append"
+        ).save()
+
+    def _lock(self, database: "_Database") -> None:
+        """One delivery at a time; the changes must still be of what the table holds."""
+        database.run(f"set local lock_timeout = '{_LOCK_TIMEOUT}'")
+        database.row("select pg_advisory_xact_lock(hashtextextended(?, 0))::text", self._table)
+        database.run(_DELIVERIES.format(deliveries=self._deliveries))
+        [newest] = database.row(f"select max(delivery) from {self._deliveries}")
+        if newest != self._newest:
+            self._refuse("another delivery came into it meanwhile; deliver again")
+
+    def _shape(self, database: "_Database", names: Sequence[str]) -> None:
+        """The table with the columns that it is to have. A column of another type begins anew: rows come in full."""
+        wanted = {name: kind for name, kind in database.rows(_COLUMNS, self._staging) if name in names}
+        defined = ", ".join(f'"{name}" {kind}' for name, kind in wanted.items())
+        database.run(f"create table if not exists {self._table} ({defined}, primary key ({KEY}))")
+        there: dict[Any, Any] = dict(database.rows(_COLUMNS, self._table))
+        last = database.row(f"select manifest from {self._deliveries} order by delivery desc limit 1")
+        ours = {column["name"] for column in json.loads(last[0])["schema"]} if last else set()
+        gone = [name for name in there if name in ours | set(wanted) and there[name] != wanted.get(name)]
+        for name in gone:
+            database.run(f'alter table {self._table} drop column "{name}"')
+        for name in (name for name in wanted if name in gone or name not in there):
+            database.run(f'alter table {self._table} add column "{name}" {wanted[name]}')
+
+    def _apply(self, database: "_Database", names: Sequence[str], mode: str, release: int, *, told: bool) -> None:
+        table, staging = self._table, self._staging
+        put = "where change in ('added', 'changed')" if told else ""
+        if mode == "full":
+            database.run(f"delete from {table} t where not exists (select from {staging} s where s.{KEY} = t.{KEY})")
+        else:
+            database.run(
+                f"delete from {table} t using {staging} s where s.{KEY} = t.{KEY} and s.change in ('removed', 'merged')"
+            )
+        quoted = [f'"{name}"' for name in names]
+        values = [name for name in quoted if name != f'"{KEY}"']
+        # a row that is what it was is not written again
+        sets = ", ".join(f"{name} = excluded.{name}" for name in values)
+        old, new = (", ".join(f"{of}.{name}" for name in values) for of in ("t", "excluded"))
+        done = f"update set {sets} where ({old}) is distinct from ({new})" if values else "nothing"
+        database.run(
+            f"insert into {table} as t ({', '.join(quoted)}) select {', '.join(quoted)} from {staging} {put} "
+            f"on conflict ({KEY}) do {done}"
+        )
+        if told:
+            database.run(_CHANGES.format(changes=self._changes))
+            database.run(f"delete from {self._changes} where release = ?::bigint", str(release))
+            database.run(
+                f"insert into {self._changes} select ?::bigint, {KEY}, change, merged_into from {staging}",
+                str(release),
+            )
+
+    def _check(self, database: "_Database", rows: int) -> None:
+        [there] = database.row(f"select count(*) from {self._table}")
+        if int(there) != rows:
+            self._refuse(f"it would hold {there} rows instead of {rows}: another hand changed it; deliver again")
+
+    def _refuse(self, why: str) -> None:
+        raise DataError(f"{self._to.place}: {why}")
+
+    @contextmanager
+    def _connected(self) -> Iterator["_Database"]:
+        """A connection that is rolled back unless it was committed. What the driver says becomes one line."""
+        try:
+            with _Database.connected(self._spark, self._to, self._password) as database:
+                yield database
+        except (Py4JJavaError, PySparkException) as error:
+            raise self._refusal(error) from None
+
+    def _refusal(self, error: Exception) -> PortraitError:
+        for state, message in told_by_driver(self._spark, error):
+            line = message.strip().splitlines()[0] if message.strip() else ""
+            if self._password:
+                line = line.replace(self._password, "…")
+            return DataError(f"{self._to.place}: {_remedy(self._to, state, line)}")
+        return DataError(f"{self._to.place}: cannot be written: {type(error).__name__}; nothing was delivered")
+
+
+class _Database:
+    """A JDBC connection, as the driver's JAR beside Spark opens it."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    @classmethod
+    @contextmanager
+    def connected(cls, spark: SparkSession, to: Destination, password: str | None) -> Iterator["_Database"]:
+        jvm: Any = spark.sparkContext._jvm
+        properties = jvm.java.util.Properties()
+        for name, value in {"user": to.user, "password": password, "ApplicationName": "portrait"}.items():
+            if value is not None:
+                properties.setProperty(name, value)
+        connection = jvm.org.postgresql.Driver().connect(to.url, properties)
+        try:
+            yield cls(connection)
+        finally:
+            connection.close()  # what is not committed is rolled back
+
+    def begin(self) -> None:
+        self._connection.setAutoCommit(False)
+
+    def commit(self) -> None:
+        self._connection.commit()
+
+    def run(self, sql: str, *values: str | None) -> None:
+        with self._prepared(sql, values) as statement:
+            statement.execute()
+
+    def rows(self, sql: str, *values: str | None) -> list[list[Any]]:
+        """The answer's rows as texts."""
+        found = []
+        with self._prepared(sql, values) as statement:
+            answer = statement.executeQuery()
+            columns = range(1, answer.getMetaData().getColumnCount() + 1)
+            while answer.next():
+                found.append([answer.getString(place) for place in columns])
+        return found
+
+    def row(self, sql: str, *values: str | None) -> list[Any]:
+        """The answer's first row; empty where it has none."""
+        return next(iter(self.rows(sql, *values)), [])
+
+    @contextmanager
+    def _prepared(self, sql: str, values: Sequence[str | None]) -> Iterator[Any]:
+        statement = self._connection.prepareStatement(sql)
+        try:
+            for place, value in enumerate(values, start=1):
+                statement.setString(place, value)
+            yield statement
+        finally:
+            statement.close()
+
+
+def _fitting(field: T.StructField) -> SparkColumn:
+    """A column as PostgreSQL takes it: no text there holds a zero byte."""
+    match field.dataType:
+        case T.StringType():
+            value = _without_zero(F.col(field.name))
+        case T.ArrayType() as array if isinstance(array.elementType, T.StringType):
+            value = F.transform(field.name, _without_zero)
+        case T.MapType() | T.StructType():
+            value = _without_zero(F.to_json(field.name))
+        case _:
+            value = F.col(field.name)
+    return value.alias(field.name)
+
+
+def _without_zero(text: SparkColumn) -> SparkColumn:
+    return F.translate(text, "\0", "")
+
+
+def _remedy(to: Destination, state: str, line: str) -> str:
+    if state.startswith("28"):
+        if not to.password:
+            return "refuses the user without a password; give to.user and to.password"
+        return f"refuses the user or the password; check to.user and the environment variable {to.password_variable}"
+    if state.startswith("08"):
+        return "cannot be reached, or broke off; check to.url and that the server is up, and deliver again"
+    if state.startswith("3D"):
+        return "there is no such database; check to.url"
+    told = scrubbed(line.removeprefix("ERROR: "))
+    if state.startswith(("42", "3F", "2BP")):
+        return f"{line.removeprefix('ERROR: ')}; check to.table and the user's rights; nothing was delivered"
+    if state.startswith("53"):
+        return f"{told}: the server is out of room or connections; nothing was delivered"
+    return f"cannot be written: {told}; nothing was delivered"
