@@ -69,9 +69,14 @@ class Export(Definition):
         return [_ALL] if value == "all" else value
 
     @property
+    def holds_all(self) -> bool:
+        """Does it hold whatever the profile has, and so change without being edited?"""
+        return self.columns == [_ALL]
+
+    @property
     def named(self) -> list[str]:
         """The profile's columns that it asks for by name; none where it asks for all."""
-        return [] if self.columns == [_ALL] else self.columns
+        return [] if self.holds_all else self.columns
 
     @property
     def form_of_key(self) -> Form:
@@ -129,7 +134,7 @@ def columns_of(
     export: Export, audiences: Mapping[str, Audience], tags: Mapping[str, "Tag"], profile: Table, privacy: Privacy
 ) -> list[str]:
     """The profile's columns that it holds, in their order."""
-    if export.columns != [_ALL]:
+    if not export.holds_all:
         return export.named
     kept_back, purpose, given_by = denied(export, privacy), purpose_of(export, audiences), tag_of_column(tags)
     return [

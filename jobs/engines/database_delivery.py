@@ -6,23 +6,20 @@ so that a delivery that is tried again finds out whether it had come through.
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
-from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
-from pyspark.errors import PySparkException
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from jobs.engines.places import Complete, Held
-from jobs.runtime.console import scrubbed
-from jobs.runtime.database_refusals import told_by_driver
+from jobs.runtime.postgres import Database, connected
 from transforms.contracts import Schema, postgres_type
 from transforms.destinations import Destination
-from transforms.errors import DataError, PortraitError
+from transforms.errors import DataError
 from transforms.exports import CHANGE, KEY, MERGED_INTO
 
 _BATCH = "10000"
@@ -117,7 +114,7 @@ class DatabaseTable:
             "append"
         ).save()
 
-    def _lock(self, database: "_Database") -> None:
+    def _lock(self, database: Database) -> None:
         """One delivery at a time; the changes must still be of what the table holds."""
         database.run(f"set local lock_timeout = '{_LOCK_TIMEOUT}'")
         database.row("select pg_advisory_xact_lock(hashtextextended(?, 0))::text", self._table)
@@ -126,7 +123,7 @@ class DatabaseTable:
         if newest != self._newest:
             self._refuse("another delivery came into it meanwhile; deliver again")
 
-    def _shape(self, database: "_Database", names: Sequence[str]) -> None:
+    def _shape(self, database: Database, names: Sequence[str]) -> None:
         """The table with the columns that it is to have. A column of another type begins anew: rows come in full."""
         wanted = {name: kind for name, kind in database.rows(_COLUMNS, self._staging) if name in names}
         defined = ", ".join(f'"{name}" {kind}' for name, kind in wanted.items())
@@ -140,7 +137,7 @@ class DatabaseTable:
         for name in (name for name in wanted if name in gone or name not in there):
             database.run(f'alter table {self._table} add column "{name}" {wanted[name]}')
 
-    def _apply(self, database: "_Database", names: Sequence[str], mode: str, release: int, *, told: bool) -> None:
+    def _apply(self, database: Database, names: Sequence[str], mode: str, release: int, *, told: bool) -> None:
         table, staging = self._table, self._staging
         put = "where change in ('added', 'changed')" if told else ""
         if mode == "full":
@@ -167,7 +164,7 @@ class DatabaseTable:
                 str(release),
             )
 
-    def _check(self, database: "_Database", rows: int) -> None:
+    def _check(self, database: Database, rows: int) -> None:
         [there] = database.row(f"select count(*) from {self._table}")
         if int(there) != rows:
             self._refuse(f"it would hold {there} rows instead of {rows}: another hand changed it; deliver again")
@@ -175,77 +172,8 @@ class DatabaseTable:
     def _refuse(self, why: str) -> None:
         raise DataError(f"{self._to.place}: {why}")
 
-    @contextmanager
-    def _connected(self) -> Iterator["_Database"]:
-        """A connection that is rolled back unless it was committed. What the driver says becomes one line."""
-        try:
-            with _Database.connected(self._spark, self._to, self._password) as database:
-                yield database
-        except (Py4JJavaError, PySparkException) as error:
-            raise self._refusal(error) from None
-
-    def _refusal(self, error: Exception) -> PortraitError:
-        for state, message in told_by_driver(self._spark, error):
-            line = message.strip().splitlines()[0] if message.strip() else ""
-            if self._password:
-                line = line.replace(self._password, "…")
-            return DataError(f"{self._to.place}: {_remedy(self._to, state, line)}")
-        return DataError(f"{self._to.place}: cannot be written: {type(error).__name__}; nothing was delivered")
-
-
-class _Database:
-    """A JDBC connection, as the driver's JAR beside Spark opens it."""
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-
-    @classmethod
-    @contextmanager
-    def connected(cls, spark: SparkSession, to: Destination, password: str | None) -> Iterator["_Database"]:
-        jvm: Any = spark.sparkContext._jvm
-        properties = jvm.java.util.Properties()
-        for name, value in {"user": to.user, "password": password, "ApplicationName": "portrait"}.items():
-            if value is not None:
-                properties.setProperty(name, value)
-        connection = jvm.org.postgresql.Driver().connect(to.url, properties)
-        try:
-            yield cls(connection)
-        finally:
-            connection.close()  # what is not committed is rolled back
-
-    def begin(self) -> None:
-        self._connection.setAutoCommit(False)
-
-    def commit(self) -> None:
-        self._connection.commit()
-
-    def run(self, sql: str, *values: str | None) -> None:
-        with self._prepared(sql, values) as statement:
-            statement.execute()
-
-    def rows(self, sql: str, *values: str | None) -> list[list[Any]]:
-        """The answer's rows as texts."""
-        found = []
-        with self._prepared(sql, values) as statement:
-            answer = statement.executeQuery()
-            columns = range(1, answer.getMetaData().getColumnCount() + 1)
-            while answer.next():
-                found.append([answer.getString(place) for place in columns])
-        return found
-
-    def row(self, sql: str, *values: str | None) -> list[Any]:
-        """The answer's first row; empty where it has none."""
-        return next(iter(self.rows(sql, *values)), [])
-
-    @contextmanager
-    def _prepared(self, sql: str, values: Sequence[str | None]) -> Iterator[Any]:
-        statement = self._connection.prepareStatement(sql)
-        try:
-            for place, value in enumerate(values, start=1):
-                statement.setString(place, value)
-            yield statement
-        finally:
-            statement.close()
+    def _connected(self) -> AbstractContextManager[Database]:
+        return connected(self._spark, self._to, password=self._password)
 
 
 def _fitting(field: T.StructField) -> SparkColumn:
@@ -264,20 +192,3 @@ def _fitting(field: T.StructField) -> SparkColumn:
 
 def _without_zero(text: SparkColumn) -> SparkColumn:
     return F.translate(text, "\0", "")
-
-
-def _remedy(to: Destination, state: str, line: str) -> str:
-    if state.startswith("28"):
-        if not to.password:
-            return "refuses the user without a password; give to.user and to.password"
-        return f"refuses the user or the password; check to.user and the environment variable {to.password_variable}"
-    if state.startswith("08"):
-        return "cannot be reached, or broke off; check to.url and that the server is up, and deliver again"
-    if state.startswith("3D"):
-        return "there is no such database; check to.url"
-    told = scrubbed(line.removeprefix("ERROR: "))
-    if state.startswith(("42", "3F", "2BP")):
-        return f"{line.removeprefix('ERROR: ')}; check to.table and the user's rights; nothing was delivered"
-    if state.startswith("53"):
-        return f"{told}: the server is out of room or connections; nothing was delivered"
-    return f"cannot be written: {told}; nothing was delivered"

@@ -20,7 +20,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.engines.delivered_files import Facts, facts
-from jobs.engines.delivery import Folder, failed, open_folder, read_manifest, seal, told_by_name, write
+from jobs.engines.delivery import failed, read_manifest, seal, write
+from jobs.engines.folders import Folder, open_folder, told_by_name
 from jobs.engines.places import Complete, Held
 from transforms.contracts import Schema
 from transforms.destinations import Destination

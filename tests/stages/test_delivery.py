@@ -16,7 +16,8 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from jobs.engines import delivery
-from jobs.engines.delivery import open_folder, publish, read_manifest, verify
+from jobs.engines.delivery import publish, read_manifest, verify
+from jobs.engines.folders import open_folder
 from jobs.runtime.tables import dataset_of
 from tests.stages.delivering import House, Person, people
 from transforms.contracts import Contract
