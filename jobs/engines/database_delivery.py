@@ -20,10 +20,11 @@ from jobs.runtime.postgres import Database, connected
 from transforms.contracts import Schema, postgres_type
 from transforms.destinations import Destination
 from transforms.errors import DataError
-from transforms.exports import CHANGE, KEY, MERGED_INTO
+from transforms.exports import CHANGE, KEY
 
 _BATCH = "10000"
 _LOCK_TIMEOUT = "60s"
+_STAGED = "Portrait: a delivery on its way"
 _DELIVERIES = """
 create table if not exists {deliveries} (
     delivery bigint generated always as identity primary key, release bigint not null, date date not null,
@@ -78,15 +79,7 @@ class DatabaseTable:
         """
         names = [column["name"] for column in schema]
         with self._connected() as database:
-            database.run(f"drop table if exists {self._staging}")
-            own = [c for c in (KEY, CHANGE, MERGED_INTO) if c in df.columns and c not in names]
-            defined = [
-                *(f'"{c["name"]}" {postgres_type(c["type"])}' for c in schema), *(f'"{name}" text' for name in own)
-            ]  # fmt: skip
-            # of a connection that broke after its commit the rows must not come twice
-            database.run(f"create unlogged table {self._staging} ({', '.join(defined)}, primary key ({KEY}))")
-            self._fill(df)
-            database.run(f"analyze {self._staging}")
+            self._stage(database, df, schema)
             [rows] = database.row(f"select count(*) from {self._staging}")
             manifest, contract = complete([], int(rows))
             database.begin()
@@ -103,6 +96,23 @@ class DatabaseTable:
             database.run(f"drop table {self._staging}")
             database.commit()
         return manifest
+
+    def _stage(self, database: Database, df: DataFrame, schema: Schema) -> None:
+        """The rows in a table of their own, which a delivery that died may have left behind."""
+        there, whose = database.row(
+            "select to_regclass(?), obj_description(to_regclass(?), 'pg_class')", self._staging, self._staging
+        )
+        if there and whose != _STAGED:
+            self._refuse(f"rows come in by {self._staging}, and that is another's table; name another in to.table")
+        database.run(f"drop table if exists {self._staging}")
+        named = {column["name"]: postgres_type(column["type"]) for column in schema}
+        kinds = {name: named.get(name, "text") for name in df.columns}
+        defined = ", ".join(f'"{name}" {kind}' for name, kind in kinds.items())
+        # with a key, rows that a connection wrote before it broke cannot come twice
+        database.run(f"create unlogged table {self._staging} ({defined}, primary key ({KEY}))")
+        database.run(f"comment on table {self._staging} is '{_STAGED}'")
+        self._fill(df)
+        database.run(f"analyze {self._staging}")
 
     def _fill(self, df: DataFrame) -> None:
         options = {

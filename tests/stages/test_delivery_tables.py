@@ -220,6 +220,7 @@ def test_what_a_database_refuses_is_one_line_and_the_other_exports_go_on(house: 
         "away": (into(postgres, "t", url="jdbc:postgresql://127.0.0.1:1/postgres"), "cannot be reached, or broke off"),
         "database": (into(postgres, "t", url=f"{postgres.url}_not"), "there is no such database; check to.url"),
         "theirs": (into(postgres, "theirs"), "it holds rows that no delivery brought; name another table"),
+        "staging": (into(postgres, "my"), "rows come in by crm.my_staging, and that is another's table"),
         "rights": (into(postgres, "public.t"), "permission denied for schema public; check to.table"),
         "schema": (into(postgres, "nowhere.t"), 'schema "nowhere" does not exist; check to.table'),
     }
