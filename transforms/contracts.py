@@ -15,6 +15,7 @@ from transforms.destinations import JDBC, Destination
 from transforms.errors import DefinitionError
 
 CONTRACT = "contract.odcs.yaml"
+_SHOWN = 12
 Schema = Sequence[Mapping[str, Any]]
 Version = tuple[int, int, int]
 _LOGICAL = {
@@ -58,13 +59,13 @@ def agreed_version(
     broken, added = list(_broken(last[1], schema)), _names(schema, but=last[1])
     major, minor = f"{before[0] + 1}.0.0", f"{before[0]}.{before[1] + 1}.0"
     if broken and said[0] <= before[0]:
-        _refuse(place, f"{', '.join(broken)}: that breaks {last[0]}, which was delivered; make it {major}, or undo it")
+        _refuse(place, f"{_some(broken)}: that breaks {last[0]}, which was delivered; make it {major}, or undo it")
     if broken or said[:2] > before[:2]:
         return contract.version
     if added:
         if follows:
             return minor
-        new = ", ".join(f"'{name}'" for name in added)
+        new = _some([f"'{name}'" for name in added])
         _refuse(place, f"{new} is new since {last[0]}, which was delivered; make it {minor}")
     if said < before and not follows:
         _refuse(place, f"{contract.version} is older than {last[0]}, which was delivered; versions only go up")
@@ -73,6 +74,12 @@ def agreed_version(
 
 def _refuse(place: str, why: str) -> None:
     raise DefinitionError(f"{place}: contract.version: {why}")
+
+
+def _some(told: Sequence[str]) -> str:
+    """All of them, or so many as a line holds."""
+    more = len(told) - _SHOWN
+    return ", ".join(told[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _parsed(version: str) -> Version:

@@ -56,7 +56,8 @@ class Told:
             "files": [asdict(file) for file in files],
         }
         contract, key = self.export.contract, KEY if self.export.form_of_key != "masked" else ""
-        return manifest, contract and contract_file(manifest, contract, self.export.to, self.schema, key=key)
+        told = contract_file(manifest, contract, self.export.to, self.schema, key=key) if contract else None
+        return manifest, told
 
     def _about(self) -> dict[str, Any]:
         export, since = self.export, self.owed.since
