@@ -75,14 +75,15 @@ def deliver(
     place = _place(state, export, path)
     held = place.held()
     there = held.manifest
-    if not again and there and is_of(there, export, release) and there["definition"] == definition:
+    done = there is not None and is_of(there, export, release) and there["definition"] == definition
+    if there and done and not again:
         return row_of(there, path)
     schema = schema_of(state.conf, export, columns)
     version = version_of(export, schema, history)
     nothing, last = "first delivery", _last(history, release, definition)
     if export.to.kept:
         # such a place says itself what it holds
-        nothing, last = ("it was asked for again", None) if again else (held.why, there and row_of(there, path))
+        nothing, last = ("it was asked for again", None) if done else (held.why, there and row_of(there, path))
     owed = owed_at(
         state, export, release, columns, last,
         definition=definition, path=path, releases=releases, nothing=nothing,
