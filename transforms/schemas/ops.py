@@ -105,5 +105,6 @@ OPS_EXPORT = Table(
         Column("definition", "string", "hash of the definition", "none", True),
         Column("rows", "bigint", "", "none", True),
         Column("counts", "map<string,bigint>", "added changed removed merged", "none", True),
+        Column("manifest", "string", "JSON: the delivery's manifest, with each file's checksum", "none"),
     ),
 )
