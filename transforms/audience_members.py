@@ -18,6 +18,7 @@ from transforms.schemas import GOLD_AUDIENCE_MEMBER
 
 OUTCOMES = ("target", "holdout", "no_consent", "except")
 HOLDOUT_STEPS = 1_000_000
+EVERYBODY = ("true", "TRUE", "True")
 
 
 def outcomes(
@@ -109,10 +110,11 @@ def held_out(customer_id: SparkColumn, audience: Audience) -> SparkColumn:
 
 
 def counted(found: DataFrame) -> DataFrame:
-    """How many customers came to which outcome. Grain: one row; a column `<audience>.<outcome>` each."""
+    """How many customers there are, and came to which outcome. Grain: one row; `customers`, `<audience>.<outcome>`."""
     names = [name for name in found.columns if name != "customer_id"]
     return found.agg(
-        *(F.count_if(F.col(name) == outcome).alias(f"{name}.{outcome}") for name in names for outcome in OUTCOMES)
+        F.count(F.lit(1)).alias("customers"),
+        *(F.count_if(F.col(name) == outcome).alias(f"{name}.{outcome}") for name in names for outcome in OUTCOMES),
     )
 
 
@@ -143,6 +145,18 @@ def summaries(
         }
 
     return [row(audience) for audience in audiences.values()]
+
+
+def told_of(row: Mapping[str, Any], *, customers: int) -> str | None:
+    """What the people who own an audience should know of its row, of so many known customers; None: all is well."""
+    if "too_small" in row["left_out"]:
+        return "withheld, fewer customers than its min_size or the smallest group"
+    if not row["size"]:
+        return "nobody is in it"
+    everybody = row["size"] + row["left_out"].get("no_consent", 0) == customers
+    if everybody and row["rule"] not in EVERYBODY:
+        return "everybody is in it, its rule leaves nobody out; if that is meant, write where: 'true'"
+    return None
 
 
 def members(found: DataFrame, *, shown: Sequence[str], day: date) -> DataFrame:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from math import sqrt
 
+from transforms.insight.shares import Z95, wilson
+
 CONFIDENCE = 0.95
 
 
@@ -58,7 +60,7 @@ class Difference:
 def of_shares(one: Sums, other: Sums) -> Difference:
     """Shares who bought: Newcombe's hybrid score interval (Statistics in Medicine 17, 1998, method 10)."""
     value = one.share - other.share
-    (low1, high1), (low2, high2) = _wilson(one), _wilson(other)
+    (low1, high1), (low2, high2) = (map(float, wilson(group.bought, group.customers)) for group in (one, other))
     return Difference(
         value,
         value - sqrt((one.share - low1) ** 2 + (high2 - other.share) ** 2),
@@ -74,7 +76,9 @@ def of_means(one: Sums, other: Sums) -> Difference:
     value, variance = one.mean - other.mean, sum(parts)
     if not variance:
         return Difference(value, value, value)
-    freedom = variance**2 / sum(part**2 / (group.customers - 1) for part, group in zip(parts, (one, other), strict=True))
+    freedom = variance**2 / sum(
+        part**2 / (group.customers - 1) for part, group in zip(parts, (one, other), strict=True)
+    )
     margin = float(t.ppf(0.5 + CONFIDENCE / 2, freedom)) * sqrt(variance)
     return Difference(value, value - margin, value + margin)
 
@@ -94,7 +98,9 @@ def stratified(ones: Mapping[int, Sums], others: Mapping[int, Sums]) -> Stratifi
     A stratum counts where both have two customers. None where no stratum does. Intervals are of the normal
     distribution, the strata's variances added (Cochran, Sampling Techniques, 5.5).
     """
-    kept = [place for place in sorted(ones) if place in others and min(ones[place].customers, others[place].customers) > 1]
+    kept = [
+        place for place in sorted(ones) if place in others and min(ones[place].customers, others[place].customers) > 1
+    ]
     counted = sum(ones[place].customers for place in kept)
     if not counted:
         return None
@@ -115,20 +121,5 @@ def _of_share(group: Sums) -> float:
 
 
 def _normal(value: float, variance: float) -> Difference:
-    margin = _z() * sqrt(variance)
+    margin = Z95 * sqrt(variance)
     return Difference(value, value - margin, value + margin)
-
-
-def _wilson(group: Sums) -> tuple[float, float]:
-    """Wilson's score interval of the share who bought."""
-    z, number = _z(), group.customers
-    middle = (group.share + z * z / (2 * number)) / (1 + z * z / number)
-    margin = z * sqrt(group.share * (1 - group.share) / number + z * z / (4 * number * number)) / (1 + z * z / number)
-    # rounding must not put the share itself outside
-    return min(middle - margin, group.share), max(middle + margin, group.share)
-
-
-def _z() -> float:
-    from statistics import NormalDist
-
-    return NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)

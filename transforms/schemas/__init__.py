@@ -13,6 +13,10 @@ from transforms.schemas.activity import (
     TRANSACTION,
     WEB_EVENT,
 )
+from transforms.schemas.campaigns import (
+    GOLD_CAMPAIGN_MEMBER,
+    GOLD_CAMPAIGN_RESULT,
+)
 from transforms.schemas.gold import (
     GOLD_AUDIENCE,
     GOLD_AUDIENCE_MEMBER,
@@ -79,6 +83,8 @@ __all__ = [
     "GOLDEN_FIELDS",
     "GOLD_AUDIENCE",
     "GOLD_AUDIENCE_MEMBER",
+    "GOLD_CAMPAIGN_MEMBER",
+    "GOLD_CAMPAIGN_RESULT",
     "GOLD_CUSTOMER",
     "GOLD_MODEL",
     "GOLD_TAG_CATALOG",
@@ -126,6 +132,7 @@ FIXED_TABLES: dict[str, Table] = {
         *(entity.table for entity in ENTITIES.values()),
         QUARANTINE, IDENTITY_EDGE, IDENTITY_RECORD, LEDGER, IDENTITY_CHANGE, IDENTITY_CONFLICT,
         GOLD_CUSTOMER, GOLD_MODEL, GOLD_AUDIENCE, GOLD_AUDIENCE_MEMBER, GOLD_TAG_CATALOG, GOLD_TAG_CHANGE,
+        GOLD_CAMPAIGN_MEMBER, GOLD_CAMPAIGN_RESULT,
         OPS_RUN, OPS_STAGE, OPS_FILE, OPS_QUALITY, OPS_LINEAGE, OPS_RELEASE, OPS_EXPORT,
     )
 }  # fmt: skip

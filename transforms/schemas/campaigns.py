@@ -37,7 +37,9 @@ GOLD_CAMPAIGN_RESULT = Table(
         Column("uplift_revenue", "double", "base currency a customer; difference of the means", "none"),
         Column("uplift_revenue_low", "double", "95 % interval", "none"),
         Column("uplift_revenue_high", "double", "95 % interval", "none"),
-        Column("placebo", "double", "the same difference before the campaign: 0 where like is compared with like", "none"),
+        Column(
+            "placebo", "double", "the same difference before the campaign: 0 where like is compared with like", "none"
+        ),
         Column("placebo_low", "double", "95 % interval", "none"),
         Column("placebo_high", "double", "95 % interval", "none"),
         Column("covered", "double", "share of the target for whom there is somebody to compare with", "none"),
