@@ -155,7 +155,7 @@ def _misused(
 ) -> Iterator[str]:
     """Tags that the audience looks at, itself or through what it is built on, and that are not for its purpose."""
     given_by = tag_of_column(tags)
-    for name in _reached(audience.audience, audiences):
+    for name in reached(audience.audience, audiences):
         columns = rules[name].columns if name in rules else frozenset()
         for tag in sorted({given_by[column].tag for column in columns if column in given_by}):
             if not_meant_for(tags[tag], audience.purpose):
@@ -163,7 +163,7 @@ def _misused(
                 yield f"{audience.place}: {where}: {misuse(tags[tag], audience.purpose)}"
 
 
-def _reached(name: str, audiences: Mapping[str, Audience]) -> list[str]:
+def reached(name: str, audiences: Mapping[str, Audience]) -> list[str]:
     """The audience and all that it is built on, near ones first."""
     found = [name]
     for current in found:
