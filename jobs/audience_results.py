@@ -52,9 +52,10 @@ def _nothing(reader: Reader, conf: Configuration, name: str) -> str:
         return f"{name}: no such audience in conf/audiences{nearest(name, conf.audiences)}"
     if not audience.campaigns:
         return f"{audience.place}: campaigns: names none; add the ids of those that were sent to it"
+    campaigns = ", ".join(audience.campaigns)
     return (
-        f"{name}: release {reader.release.release} of {reader.release.date} has no results of "
-        f"{', '.join(audience.campaigns)}: they have not begun, no source tells of them, or the next night evaluates them"
+        f"{name}: release {reader.release.release} has no results of {campaigns}: they have not begun, no source knows "
+        "them, or the next night evaluates them"
     )
 
 
@@ -64,7 +65,10 @@ def _show(arms: list[Row], screen: Screen) -> None:
     screen.table(
         f"Campaign {first['campaign_id']}, {first['starts_on']} to {until} ({first['method']})",
         ["arm", "customers", "reached", "responded", "bought", "share", "revenue", "a customer"],
-        [[row["arm"], row["customers"], row["reach"], row["response"], row["conversion"], *_shares(row)] for row in arms],
+        [
+            [row["arm"], row["customers"], row["reach"], row["response"], row["conversion"], *_shares(row)]
+            for row in arms
+        ],
     )
     differences = [
         ["share who bought, in points", *_part(first, "uplift_conversion", 100)],

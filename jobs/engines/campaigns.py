@@ -217,12 +217,12 @@ def _register(
         for number, plan in enumerate(plans)
         for customer, arm in drawn.get((plan.campaign_id, plan.audience), {}).items()
     ]
-    columns = {
+    found_arms = {
         "plan": pa.array([number for number, _, _ in arms], pa.int64()),
         "customer_id": pa.array([customer for _, customer, _ in arms], pa.string()),
         "arm": pa.array([arm for _, _, arm in arms], pa.string()),
     }
-    duck.register("arm", pa.table(columns))
+    duck.register("arm", pa.table(found_arms))
 
 
 def _empty(table: Table, columns: list[str]) -> pa.Table:
