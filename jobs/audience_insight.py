@@ -22,6 +22,7 @@ from transforms.insight.tags import Cell, Number, TagInsight, day_of, is_date
 from transforms.profile import PROFILE, profile_table, tag_of_column
 from transforms.schemas import GOLD_AUDIENCE, GOLD_AUDIENCE_MEMBER
 from transforms.tags.changes import quoted
+from transforms.tags.tag import Tag
 
 Told = dict[str, Any]
 
@@ -57,13 +58,16 @@ class Insight:
     def base(self) -> str:
         return self.asked.other.name if self.asked.other else "everyone"
 
-    def strongest(self) -> list[tuple[TagInsight, Cell]]:
-        """The differences to believe, the strongest first; not of the columns that the audience is cut by."""
+    def strongest(self, *, more: bool) -> list[tuple[TagInsight, Cell]]:
+        """What they have more often, or less, and is to be believed: the strongest first.
+
+        Not of the columns that the audience is cut by.
+        """
         cells = [
             (tag, cell)
             for tag in self.found.tags
             for cell in tag.cells
-            if cell.differs and tag.column not in self.by_rule
+            if cell.differs and tag.column not in self.by_rule and (cell.share > cell.base_share) == more
         ]
         return sorted(cells, key=lambda pair: (*_strength(pair[1]), pair[0].column, pair[1].value))
 
@@ -109,9 +113,14 @@ def insight(conf: Configuration, asked: Asked) -> Insight:
     columns, left_out = _columns(conf, asked, profile.schema.names)
     found = compare(profile, columns, groups[0], groups[1] if asked.other else None, smallest=smallest)
     owners = tag_of_column(conf.tags)
-    titles = {column: owners[column].title.get("en", column) for column in columns}
+    titles = {column: _title(column, owners[column]) for column in columns}
     by_rule = frozenset[str]().union(*(_rule_columns(conf, one) for one in (asked.one, asked.other) if one))
     return Insight(asked, reader.release.release, reader.release.date, found, titles, left_out, by_rule, smallest)
+
+
+def _title(column: str, tag: Tag) -> str:
+    title = tag.title.get("en", tag.tag)
+    return title if column == tag.tag else f"{title} ({column.removeprefix(f'{tag.tag}_').replace('_', ' ')})"
 
 
 def _rule_columns(conf: Configuration, one: Wanted) -> frozenset[str]:
@@ -169,17 +178,11 @@ def _show(found: Insight, screen: Screen, rows: int) -> None:
         f"release {found.release} of {found.date}"
     )
     screen.say()
-    strongest = found.strongest()
     header = ["tag", "value", "share", "base share", "index", "95 % interval", "q"]
-    screen.table(
-        f"What sets them apart: {min(rows, len(strongest))} of {len(strongest)} differences",
-        header,
-        [
-            [tag.column, cell.value, f"{cell.share:.1%}", f"{cell.base_share:.1%}", shown(cell.index),
-             f"{shown(cell.low)} to {shown(cell.high)}", f"{cell.q:.1g}"]
-            for tag, cell in strongest[:rows]
-        ],
-    )  # fmt: skip
+    for more, title in ((True, "More often than the base"), (False, "Less often")):
+        strongest = found.strongest(more=more)
+        shown_ones = [_line(tag, cell) for tag, cell in strongest[:rows]]
+        screen.table(f"{title}: {len(shown_ones)} of {len(strongest)} values", header, shown_ones)
     numbers = [(tag, tag.number) for tag in found.found.tags if tag.number and tag.column not in found.by_rule]
     numbers = [(tag, number) for tag, number in numbers if number.q <= 0.05 and number.superiority is not None]
     numbers.sort(key=lambda pair: (-abs((pair[1].superiority or 0.5) - 0.5), pair[0].column))
@@ -204,6 +207,12 @@ def _show(found: Insight, screen: Screen, rows: int) -> None:
     withheld = sum(tag.withheld for tag in found.found.tags)
     if withheld:
         screen.say(f"{withheld} values are about fewer than {found.smallest} customers, or give such away: not told")
+
+
+def _line(tag: TagInsight, cell: Cell) -> list[str]:
+    shares = (f"{share:.1%}" for share in (cell.share, cell.base_share))
+    interval = f"{shown(cell.low)} to {shown(cell.high)}"
+    return [tag.column, cell.value, *shares, shown(cell.index), interval, f"{cell.q:.1g}"]
 
 
 def shown(value: float | None) -> str:

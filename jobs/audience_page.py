@@ -20,7 +20,7 @@ h1{font-size:1.5rem;margin-bottom:.2rem}h2{font-size:1.15rem;margin-top:2.2rem}h
 p{margin:.3rem 0}.soft{color:var(--soft)}svg{width:100%;height:auto;display:block;overflow:visible}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:.2rem .8rem .2rem 0;border-bottom:1px solid var(--line);text-align:left;vertical-align:middle}
-td.n,th.n{text-align:right;white-space:nowrap}td.bar{min-width:9rem;width:34%}
+td.n,th.n{text-align:right;white-space:nowrap}td:first-child{min-width:7rem}td.bar{min-width:9rem;width:34%}
 .key{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin:0 .3em 0 .9em;vertical-align:-.05em}
 rect.here,.key.here{fill:var(--here);background:var(--here)}rect.base,.key.base{fill:var(--base);background:var(--base)}
 rect.less,.key.less{fill:var(--less);background:var(--less)}
@@ -45,7 +45,8 @@ def page(found: Insight) -> str:
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style><h1>{escape(title)}</h1>"
         f'<p class="soft">{found.found.size:,} customers against {found.found.base_size:,}, as of {found.date} '
-        f"(release {found.release})</p>{_notes(found)}<h2>What sets them apart</h2>{_indices(found)}"
+        f"(release {found.release})</p>{_notes(found)}<h2>More often than the base</h2>{_indices(found, more=True)}"
+        f"<h2>Less often</h2>{_indices(found, more=False)}"
         f"<h2>Every tag</h2><p class=soft><span class='key here'></span>{escape(found.name)}"
         f"<span class='key base'></span>{escape(found.base)}</p>{sections}</html>\n"
     )
@@ -63,11 +64,11 @@ def _notes(found: Insight) -> str:
     return "".join(f'<p class="soft">{escape(line)}</p>' for line in lines)
 
 
-def _indices(found: Insight) -> str:
+def _indices(found: Insight, *, more: bool) -> str:
     """Indices with their intervals, on a scale on which twice and half as often are as far from 100."""
-    strongest = found.strongest()[:MOST_BARS]
+    strongest = found.strongest(more=more)[:MOST_BARS]
     if not strongest:
-        return "<p>Nothing: no difference is more than chance would bring.</p>"
+        return "<p>Nothing that is more than chance would bring.</p>"
     left, width, step = 300, 700, 24
     height = step * len(strongest) + 30
 
