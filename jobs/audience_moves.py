@@ -146,4 +146,6 @@ def _counted(duck: duckdb.DuckDBPyConnection, reason: str, which: str) -> dict[s
         "left join before_customer bc using (customer_id) left join now_customer nc using (customer_id) "
         f"left join ended e using (customer_id) where {which}"
     )
-    return dict(duck.execute(f"select {reason} as why, count(*) from ({joined}) group by all having count(*) > 0").fetchall())
+    return dict(
+        duck.execute(f"select {reason} as why, count(*) from ({joined}) group by all having count(*) > 0").fetchall()
+    )

@@ -29,7 +29,7 @@ def build(night: Night) -> None:
     # read twice, for the sizes that decide what is withheld and for the members: kept, so that the profile is read once
     found = found_in(night).persist(StorageLevel.MEMORY_AND_DISK)
     try:
-        counts = counted(found).collect()[0].asDict() if audiences else {}
+        counts = counted(found) if audiences else {}
         rows = summaries(counts, audiences=audiences, day=night.day, smallest_group=night.conf.privacy.smallest_group)
         shown = [row["audience"] for row in rows if row["size"]]
         night.save(members(found, shown=shown, day=night.day), GOLD_AUDIENCE_MEMBER)

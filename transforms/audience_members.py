@@ -41,9 +41,12 @@ def outcomes(
     fulfils = {
         f"_in_{name}": F.coalesce(rule.column(day=day, as_of=as_of), F.lit(False)) for name, rule in rules.items()
     }
-    flagged = profile.join(customers.select("customer_id", "consents"), "customer_id", "left").select(
-        "customer_id", "consents", *(flag.alias(name) for name, flag in fulfils.items())
+    flagged = profile.select("customer_id", *(flag.alias(name) for name, flag in fulfils.items()))
+    asked = {name: purposes[name] for name in {audience.purpose for audience in audiences.values()}}
+    allowed = customers.select(
+        "customer_id", *(consents(asked[name], name).alias(f"_may_{name}") for name in sorted(asked))
     )
+    flagged = flagged.join(allowed, "customer_id", "left")
     chosen = reduce(
         # a step of its own for each level keeps audiences of audiences from being unfolded again and again
         lambda rows, level: rows.withColumns({f"_of_{name}": _member(audiences[name]) for name in level}),
@@ -53,10 +56,15 @@ def outcomes(
     return chosen.select(
         "customer_id",
         *(
-            _outcome(audience, consents(purposes[audience.purpose], audience.purpose)).alias(name)
+            _outcome(audience, _may(audience, purposes[audience.purpose])).alias(name)
             for name, audience in audiences.items()
         ),
     )
+
+
+def _may(audience: Audience, purpose: Purpose) -> SparkColumn:
+    """Of a customer without a golden record no decision is known."""
+    return F.coalesce(F.col(f"_may_{audience.purpose}"), F.lit(purpose.consent != "opt_in"))
 
 
 def _any(columns: Sequence[SparkColumn]) -> SparkColumn:
@@ -109,13 +117,15 @@ def held_out(customer_id: SparkColumn, audience: Audience) -> SparkColumn:
     return lot < round(audience.holdout * HOLDOUT_STEPS)
 
 
-def counted(found: DataFrame) -> DataFrame:
-    """How many customers there are, and came to which outcome. Grain: one row; `customers`, `<audience>.<outcome>`."""
+def counted(found: DataFrame) -> dict[str, int]:
+    """How many customers there are (`customers`), and came to which outcome (`<audience>.<outcome>`). One Spark job."""
     names = [name for name in found.columns if name != "customer_id"]
-    return found.agg(
-        F.count(F.lit(1)).alias("customers"),
-        *(F.count_if(F.col(name) == outcome).alias(f"{name}.{outcome}") for name in names for outcome in OUTCOMES),
-    )
+    everyone = F.lit("customers").alias("_")
+    each = found.select("customer_id", everyone, *names).unpivot("customer_id", ["_", *names], "_of", "_outcome")
+    rows = each.where(F.col("_outcome").isNotNull()).groupBy("_of", "_outcome").count().collect()
+    numbers = {f"{row['_of']}.{row['_outcome']}": row["count"] for row in rows}
+    none = {f"{name}.{outcome}": 0 for name in names for outcome in OUTCOMES}
+    return {**none, "customers": numbers.pop("_.customers", 0), **numbers}
 
 
 def summaries(
@@ -161,11 +171,9 @@ def told_of(row: Mapping[str, Any], *, customers: int) -> str | None:
 
 def members(found: DataFrame, *, shown: Sequence[str], day: date) -> DataFrame:
     """gold/audience_member of the audiences that are not withheld. Grain: audience, customer."""
-    each = [F.struct(F.lit(name).alias("audience"), F.col(name).alias("arm")) for name in shown]
-    nobody = F.array().cast("array<struct<audience:string,arm:string>>")
-    return (
-        found.select("customer_id", F.explode(F.array(*each) if each else nobody).alias("_of"))
-        .select(F.lit(day).alias("date"), "_of.audience", "customer_id", "_of.arm")
-        .where(F.col("arm").isin("target", "holdout"))
-        .transform(conform, GOLD_AUDIENCE_MEMBER)
+    nobody = "cast(null as string) as audience", "cast(null as string) as arm"
+    rows = (
+        found.unpivot("customer_id", [*shown], "audience", "arm") if shown else found.selectExpr("customer_id", *nobody)
     )
+    reached = rows.where(F.col("arm").isin("target", "holdout"))
+    return reached.withColumn("date", F.lit(day)).transform(conform, GOLD_AUDIENCE_MEMBER)

@@ -296,9 +296,7 @@ def test_small_audiences_are_withheld_and_everybody_left_out_is_counted(spark: S
         [(row[0], row[3]) for row in people], "customer_id string, consents map<string,boolean>"
     )
     kept = outcomes(profile, customers, **arguments(audiences)).cache()
-    rows = summaries(
-        counted(kept).first().asDict(), audiences=audiences, day=DAY, smallest_group=PRIVACY.smallest_group
-    )
+    rows = summaries(counted(kept), audiences=audiences, day=DAY, smallest_group=PRIVACY.smallest_group)
     told = {row["audience"]: (row["size"], row["target"], row["holdout"], row["left_out"]) for row in rows}
     assert told == {
         "big": (2, 2, 0, {"no_consent": 1, "except": 1}),
