@@ -19,9 +19,10 @@ def outcomes_sql(audiences: Mapping[str, Audience], rules: Mapping[str, str], pu
     `rules`: audience -> its `where` in DuckDB's words; all that an audience is built on is among `audiences`.
     """
     flags = [f"{rule} as {_in(name)}" for name, rule in rules.items()]
+    # the rules are over the profile alone: the golden record has columns of the same names
     steps = [
-        f"_0 as (select {', '.join(['p.customer_id', 'c.consents', *flags])} "
-        "from profile p left join customer c on c.customer_id = p.customer_id)"
+        f"_p as (select {', '.join(['customer_id', *flags])} from profile)",
+        "_0 as (select _p.*, c.consents from _p left join customer c on c.customer_id = _p.customer_id)",
     ]
     for number, level in enumerate(levels(audiences)):
         members = [
@@ -29,7 +30,7 @@ def outcomes_sql(audiences: Mapping[str, Audience], rules: Mapping[str, str], pu
         ]
         steps.append(f"_{number + 1} as (select *, {', '.join(members)} from _{number})")
     found = [f"{_outcome(one, consent_sql(purposes[one.purpose], one.purpose))}" for one in audiences.values()]
-    return f"with {', '.join(steps)} select {', '.join(['customer_id', *found])} from _{len(steps) - 1}"
+    return f"with {', '.join(steps)} select {', '.join(['customer_id', *found])} from _{len(steps) - 2}"
 
 
 def consent_sql(purpose: Purpose, name: str, consents: str = "consents") -> str:

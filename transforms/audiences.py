@@ -104,7 +104,8 @@ def check_audiences(
     if circle:
         problems.append(f"{audiences[circle[0]].place}: built on itself: {' -> '.join(circle)}; break the circle")
     else:
-        problems += [line for audience in audiences.values() for line in _misused(audience, audiences, rules, tags)]
+        known = (audience for audience in audiences.values() if audience.purpose in privacy.purposes)
+        problems += [line for audience in known for line in _misused(audience, audiences, rules, tags)]
     if problems:
         raise DefinitionError(*problems)
 

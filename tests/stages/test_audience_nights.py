@@ -1,8 +1,9 @@
 """Stage `audiences` over two nights of a small profile: consents, arms, and what the preview without Spark says."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import audiences as stage
+from jobs.audience_moves import moves
 from jobs.audience_preview import Wanted, outcome_table, show_size, wanted
 from jobs.runtime import releases
 from jobs.runtime.clock import end_of
@@ -20,7 +22,7 @@ from tests.unit.released import Shown
 from tests.unit.test_audiences import PRIVACY, TAGS, audience, named
 from transforms.errors import DefinitionError
 from transforms.profile import profile_table
-from transforms.schemas import GOLD_AUDIENCE_MEMBER, GOLD_CUSTOMER
+from transforms.schemas import GOLD_AUDIENCE_MEMBER, GOLD_CUSTOMER, IDENTITY_CHANGE
 
 FIRST, SECOND = date(2026, 3, 1), date(2026, 3, 2)
 AUDIENCES = named(
@@ -46,8 +48,9 @@ def conf(lakehouse: Path, audiences: dict[str, Any]) -> Any:
 
 
 def night(
-    lakehouse: Path, day: date, audiences: dict[str, Any], who: list[str], refused: set[str], spark: SparkSession | None
-) -> tuple[Night, dict[tuple[str, str], str]]:
+    lakehouse: Path, day: date, audiences: dict[str, Any], who: list[str], refused: set[str], spark: SparkSession, *,
+    spends: Mapping[str, int] = MappingProxyType({}), merged: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[Night, dict[tuple[str, str], str]]:  # fmt: skip
     """The released night; (audience, customer) -> arm."""
     made = Night(
         conf=conf(lakehouse, audiences), lakehouse=Lakehouse(str(lakehouse)), day=day, run_id=f"run-{day}",
@@ -55,8 +58,8 @@ def night(
     )  # fmt: skip
     table, as_of = profile_table(TAGS), end_of(day, "UTC")
     profile = [
-        {"customer_id": one, "spend": int(one[1:]), "city": "Berlin" if one[-1] in "37" else "Ulm", "tickets": 0,
-         "as_of": as_of, "run_id": "r"}
+        {"customer_id": one, "spend": spends.get(one, int(one[1:])), "city": "Berlin" if one[-1] in "37" else "Ulm",
+         "tickets": 0, "as_of": as_of, "run_id": "r"}
         for one in who
     ]  # fmt: skip
     golden = [{"customer_id": one, "consents": [("marketing", one not in refused)]} for one in who]
@@ -64,14 +67,40 @@ def night(
         made.save(
             pa.Table.from_pylist([{name: row.get(name) for name in of.names} for row in rows], arrow_schema(of)), of
         )
-    if spark is not None:
-        made.__dict__["spark"] = spark
-        stage.build(made)
+    changes = [
+        {"run_id": "r", "date": day, "kind": "merge", "customer_id": kept, "from_ids": [one]}
+        for one, kept in merged.items()
+    ]
+    made.save(pa.Table.from_pylist(changes, arrow_schema(IDENTITY_CHANGE)), IDENTITY_CHANGE)
+    made.__dict__["spark"] = spark
+    stage.build(made)
     releases.publish(
         made.lakehouse, run_id=made.run_id, day=day, cause="night", versions=made.versions, configuration="h"
     )
     members = made.rows(GOLD_AUDIENCE_MEMBER)
     return made, {(row["audience"], row["customer_id"]): row["arm"] for row in members}
+
+
+def test_why_they_came_and_went(spark: SparkSession, tmp_path: Path) -> None:
+    _, before = night(tmp_path, FIRST, AUDIENCES, PEOPLE, {"c050"}, spark)
+    changed = AUDIENCES | named(audience("berlin", where="city = 'Berlin' or spend = 11"))
+    there = [one for one in PEOPLE if one not in ("c020", "c021")] + ["c900"]
+    second, now = night(
+        tmp_path, SECOND, changed, there, {"c012"}, spark, spends={"c030": 3, "c002": 80}, merged={"c020": "c030"}
+    )
+    found = moves(Reader(second.conf), second.conf, "mail", earlier(tmp_path))
+    assert found.entered == {"a new customer": 1, "consent given": 1, "tag spend": 1}
+    assert found.left == {
+        "consent withdrawn": 1, "tag spend": 1, "merged into another customer": 1, "the customer ended": 1
+    }  # fmt: skip
+    assert (found.before, found.now, found.arms) == (49, 48, {})
+    other = moves(Reader(second.conf), second.conf, "berlin", earlier(tmp_path))
+    assert (other.entered, other.left) == ({"the definition changed": 1}, {})
+    assert len([one for name, one in now if name == "mail"]) == 48 and ("mail", "c050") not in before
+
+
+def earlier(lakehouse: Path) -> releases.Release:
+    return releases.all_releases(Lakehouse(str(lakehouse)))[0]
 
 
 def test_who_withdraws_consent_leaves_and_nobody_else_moves(spark: SparkSession, tmp_path: Path) -> None:
