@@ -10,7 +10,6 @@ from pyarrow import dataset as ds
 
 from transforms.insight import count_sql as sql
 from transforms.insight.tags import MISSING, Sides, TagInsight, corrected, of_numbers, of_values
-from transforms.tags.changes import quoted
 
 # So many columns are held at a time: of a million customers some 400 MB.
 BATCH = 50
@@ -35,24 +34,19 @@ def compare(
         duck.register("_group", group)
         duck.register("_other", other if other is not None else group)
         base = "true" if other is None else "o.customer_id is not null"
-        sides, found = None, list[TagInsight]()
+        duck.execute(sql.sides_sql(base))
+        sides = _sides(duck, within=other is None)
+        found: list[TagInsight] = []
         for part in _in_parts(columns, BATCH):
-            duck.execute(
-                "create or replace temp table compared as select g.customer_id is not null as a, "
-                f"{base} as b, {', '.join(f'p.{quoted(name)}' for name in part)} from profile p "
-                "left join _group g using (customer_id) left join _other o using (customer_id)"
-            )
-            if sides is None:
-                sides = _sides(duck, within=other is None)
+            duck.execute(sql.compared_sql(part, sides.base_size))
             found += _tags(duck, part, sides, smallest)
-    assert sides is not None  # noqa: S101  (a profile has columns)
     places = {name: number for number, name in enumerate(columns)}
     found.sort(key=lambda tag: places[tag.column])
     return Compared(sides.size, sides.base_size, corrected(found))
 
 
 def _sides(duck: duckdb.DuckDBPyConnection, *, within: bool) -> Sides:
-    row = duck.execute("select count(*) filter (a), count(*) filter (b) from compared").fetchone()
+    row = duck.execute("select count(*) filter (a), count(*) filter (b) from side").fetchone()
     assert row  # noqa: S101  (an aggregate gives one row)
     return Sides(row[0], row[1], within)
 

@@ -8,6 +8,7 @@ from pyarrow import dataset as ds
 from scipy import stats
 
 from jobs.engines.insight import Compared, compare
+from transforms.insight import count_sql
 from transforms.insight.shares import compare_shares
 from transforms.insight.tags import MISSING, Cell, TagInsight
 
@@ -103,6 +104,19 @@ def test_numbers_are_compared_by_ranks_and_shown_in_fifths(people: pd.DataFrame)
     assert sum(cell.base_count for cell in fifths.values()) == SIZE
     assert next(iter(cells(tag(found, "seen")))) == "≤ 2026-01-10"  # the first fifth of fifty days
     assert list(cells(tag(found, "empty"))) == [MISSING]
+
+
+def test_of_a_large_base_a_part_tells_where_its_hundredths_lie(
+    people: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = insight(people)
+    monkeypatch.setattr(count_sql, "DRAWN", 250)
+    part = insight(people)
+    one, other = (tag(found, "spend") for found in (whole, part))
+    assert one.number and other.number and one.number.base_median != other.number.base_median
+    assert other.number.superiority == pytest.approx(one.number.superiority, abs=0.01)
+    assert sum(cell.base_count for cell in other.cells) == SIZE  # counts are of all
+    assert [cell.p for cell in tag(whole, "city").cells] == [cell.p for cell in tag(part, "city").cells]
 
 
 def test_false_discoveries_are_controlled_over_all_that_is_told(people: pd.DataFrame) -> None:

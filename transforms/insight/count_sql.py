@@ -1,5 +1,5 @@
-"""The counts that an insight is made of, as SQL for DuckDB over `compared`: a row a customer, with a (in the group) and
-b (in the base), and the profile's columns."""
+"""The counts that an insight is made of, as SQL for DuckDB over `compared`: a row a customer, with a (in the group),
+b (in the base), drawn (in the part of the base by which numbers are parted), and the profile's columns."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,27 @@ from transforms.tags.changes import quoted
 # Numbers are counted between so many of the base's quantiles: ranks within a hundredth of everyone are ties.
 FINE = 100
 MOST_VALUES = 200
+# Of a larger base so many, drawn by a hash, tell where its hundredths lie: exact ones would take longer than all else.
+DRAWN = 200_000
 _EPOCH = "date '1970-01-01'"
+
+
+def sides_sql(base: str) -> str:
+    """Whose side each customer is on, from `profile`, `_group` and `_other`. `base`: SQL that says who is in it."""
+    return (
+        f"create temp table side as select p.customer_id, g.customer_id is not null as a, {base} as b "
+        "from profile p left join _group g using (customer_id) left join _other o using (customer_id)"
+    )
+
+
+def compared_sql(columns: Sequence[str], base_size: int) -> str:
+    """`compared` with some of the profile's columns."""
+    one_of = max(base_size // DRAWN, 1)
+    values = ", ".join(f"p.{quoted(name)}" for name in columns)
+    return (
+        f"create or replace temp table compared as select a, b, b and hash(customer_id) % {one_of} = 0 as drawn, "
+        f"{values} from profile p join side using (customer_id)"
+    )
 
 
 def is_number(kind: str) -> bool:
@@ -24,11 +44,12 @@ def number_of(column: str, kind: str) -> str:
 
 
 def quantiles_sql(numbers: Sequence[str]) -> str:
-    """One row; of each number the base's quantiles, the largest of all, both medians, and how many lack it."""
+    """One row; of each number the base's quantiles (of those drawn), the largest of all, the medians of the group and
+    of those drawn, and how many lack it."""
     steps = [step / FINE for step in range(1, FINE)]
     told = [
-        f"quantile_disc({number}, {steps}) filter (b), max({number}) filter (a or b), "
-        f"median({number}) filter (a), median({number}) filter (b), "
+        f"quantile_disc({number}, {steps}) filter (drawn), max({number}) filter (a or b), "
+        f"median({number}) filter (a), median({number}) filter (drawn), "
         f"count(*) filter (a and {number} is null), count(*) filter (b and {number} is null)"
         for number in numbers
     ]

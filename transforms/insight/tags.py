@@ -54,8 +54,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Number:
-    """How a numeric tag is distributed on the two sides: medians, and superiority, the chance that one of the group has
-    more than one of the others (0.5: no difference)."""
+    """How a numeric tag is distributed on the two sides: medians (of a large base, of some drawn), and superiority, the
+    chance that one of the group has more than one of the others (0.5: no difference)."""
 
     median: float | None
     base_median: float | None
