@@ -1,4 +1,4 @@
-"""What audiences mean for each customer as DuckDB's SQL: `audience_members.outcomes` without Spark, for previews.
+"""What audiences mean for each customer as DuckDB's SQL: `audience_members` without Spark, for previews.
 
 It reads the views `profile` and `customer` (customer_id, consents). Who is kept aside is not told: the lot is drawn by
 a hash that DuckDB does not have.
