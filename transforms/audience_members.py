@@ -50,14 +50,14 @@ def outcomes(
     )
     # numbers in one array, for a column an audience would be written, shuffled and kept at many times their size
     codes = [_code(audience, place) for place, audience in enumerate(audiences.values())]
-    asked = sorted({audience.purpose for audience in audiences.values()})
-    may = {name: consents(purposes[name], name).alias(f"_may_{name}") for name in asked}
+    may = {name: f"_may_{place}" for place, name in enumerate(sorted({one.purpose for one in audiences.values()}))}
+    allowed = [consents(purposes[name], name).alias(column) for name, column in may.items()]
     return (
-        chosen.select("customer_id", F.array(F.lit(NOBODYS), *codes).alias("_codes"))
-        .join(customers.select("customer_id", *may.values()), "customer_id", "left")
-        .select("customer_id", *(f"_may_{name}" for name in asked), F.explode("_codes").alias("_code"))
+        chosen.select("customer_id", F.array(F.lit(NOBODYS).cast("smallint"), *codes).alias("_codes"))
+        .join(customers.select("customer_id", *allowed), "customer_id", "left")
+        .select("customer_id", *may.values(), F.explode("_codes").alias("_code"))
         .where(F.col("_code").isNotNull())
-        .select("customer_id", _with_consent(audiences, purposes).alias("code"))
+        .select("customer_id", _with_consent(audiences, purposes, may).alias("code"))
     )
 
 
@@ -75,26 +75,31 @@ def spelt(found: DataFrame, audiences: Sequence[str]) -> DataFrame:
 def _code(audience: Audience, place: int) -> SparkColumn:
     """The outcome before consent is looked at; NULL where the customer does not come into question."""
     first = place * len(OUTCOMES)
+    code = {outcome: F.lit(first + OUTCOMES.index(outcome)).cast("smallint") for outcome in OUTCOMES}
     return (
         F.when(~_candidate(audience), F.lit(None))
-        .when(_excepted(audience), F.lit(first + OUTCOMES.index("except")))
-        .when(held_out(F.col("customer_id"), audience), F.lit(first + OUTCOMES.index("holdout")))
-        .otherwise(F.lit(first + OUTCOMES.index("target")))
+        .when(_excepted(audience), code["except"])
+        .when(held_out(F.col("customer_id"), audience), code["holdout"])
+        .otherwise(code["target"])
     )
 
 
-def _with_consent(audiences: Mapping[str, Audience], purposes: Mapping[str, Purpose]) -> SparkColumn:
-    """The code, that of no_consent where the customer would be in an arm and may not be used for its purpose."""
-    arms: dict[str, list[int]] = {name: [] for name in purposes}
+def _with_consent(
+    audiences: Mapping[str, Audience], purposes: Mapping[str, Purpose], may: Mapping[str, str]
+) -> SparkColumn:
+    """The code, that of no_consent where the customer would be in an arm and may not be used for its purpose.
+
+    `may`: purpose -> the column that tells whether the customer may.
+    """
+    arms: dict[str, list[int]] = {name: [] for name in may}
     for place, audience in enumerate(audiences.values()):
         arms[audience.purpose] += [place * len(OUTCOMES) + OUTCOMES.index(arm) for arm in ("target", "holdout")]
     code = F.col("_code")
     refused = code - code % len(OUTCOMES) + OUTCOMES.index("no_consent")
     # of a customer without a golden record no decision is known
     denied = [
-        code.isin(codes) & ~F.coalesce(F.col(f"_may_{name}"), F.lit(purposes[name].consent != "opt_in"))
+        code.isin(codes) & ~F.coalesce(F.col(may[name]), F.lit(purposes[name].consent != "opt_in"))
         for name, codes in arms.items()
-        if codes
     ]
     return F.when(_any(denied), refused).otherwise(code)
 
@@ -135,6 +140,8 @@ def held_out(customer_id: SparkColumn, audience: Audience) -> SparkColumn:
 
     xxhash64 (seed 42) of the text `<audience>/<customer_id>`, in millionths: another audience draws another lot.
     """
+    if not audience.holdout:
+        return F.lit(False)
     lot = F.pmod(F.xxhash64(F.concat(F.lit(f"{audience.audience}/"), customer_id)), F.lit(HOLDOUT_STEPS))
     return lot < round(audience.holdout * HOLDOUT_STEPS)
 
