@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from jobs.commands import customer, exports, identity, night, project, quarantine, sources, tags
+from jobs.commands import audience, customer, exports, identity, night, project, quarantine, sources, tags
 
 app = typer.Typer(
     name="portrait",
@@ -15,7 +15,13 @@ app = typer.Typer(
 )
 for commands in (project, night, customer, exports):
     app.add_typer(commands.app)
-for name, commands in {"sources": sources, "quarantine": quarantine, "identity": identity, "tags": tags}.items():
+for name, commands in {
+    "sources": sources,
+    "quarantine": quarantine,
+    "identity": identity,
+    "tags": tags,
+    "audience": audience,
+}.items():
     app.add_typer(commands.app, name=name)
 
 

@@ -55,7 +55,7 @@ NIGHT = (
     Stage("tags", tags.run, reads="silver, identity, gold/customer, gold/model", writes="tag/*, gold/model"),
     Stage("profile", profile.run, reads="gold/customer, tag", writes="gold/customer_profile"),
     Stage("catalog", catalog.run, reads="gold, the last release", writes="gold/tag_catalog, gold/tag_change"),
-    Stage("audiences", audiences.run, reads="gold", writes="gold/audience, gold/audience_member"),
+    Stage("audiences", audiences.run, reads="gold, silver", writes="gold/audience, gold/campaign_result, …"),
     Stage("release", release, reads="every table's version", writes="ops/release"),
     Stage("exports", exports.run, reads="the release", writes="files, ops/export"),
     Stage("report", report.run, reads="ops", writes="report.html"),
