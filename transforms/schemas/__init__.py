@@ -29,6 +29,11 @@ from transforms.schemas.identity import (
     IDENTITY_RECORD,
     LEDGER,
 )
+from transforms.schemas.journeys import (
+    GOLD_JOURNEY,
+    GOLD_ORDER,
+    GOLD_SESSION,
+)
 from transforms.schemas.landing import (
     BRONZE_COLUMNS,
     CORRUPT,
@@ -81,8 +86,11 @@ __all__ = [
     "GOLD_AUDIENCE",
     "GOLD_AUDIENCE_MEMBER",
     "GOLD_CUSTOMER",
+    "GOLD_JOURNEY",
     "GOLD_MODEL",
+    "GOLD_ORDER",
     "GOLD_OVERRIDE",
+    "GOLD_SESSION",
     "GOLD_TAG_CATALOG",
     "GOLD_TAG_CHANGE",
     "IDENTITY_CHANGE",
@@ -128,6 +136,7 @@ FIXED_TABLES: dict[str, Table] = {
         *(entity.table for entity in ENTITIES.values()),
         QUARANTINE, IDENTITY_EDGE, IDENTITY_RECORD, LEDGER, IDENTITY_CHANGE, IDENTITY_CONFLICT,
         GOLD_CUSTOMER, GOLD_MODEL, GOLD_AUDIENCE, GOLD_AUDIENCE_MEMBER, GOLD_TAG_CATALOG, GOLD_TAG_CHANGE,
+        GOLD_ORDER, GOLD_SESSION, GOLD_JOURNEY,
         GOLD_OVERRIDE, OPS_RUN, OPS_STAGE, OPS_FILE, OPS_QUALITY, OPS_LINEAGE, OPS_RELEASE, OPS_EXPORT,
     )
 }  # fmt: skip
