@@ -25,7 +25,12 @@ def moment(day: int, clock: str = "10:00:00") -> datetime:
 
 def line(order: str, day: int, amount: int | None, node: str | None = "a", **more: Any) -> dict[str, Any]:
     status = "refund" if amount is not None and amount < 0 else "purchase"
-    values = {"order_id": order, "ordered_at": moment(day), "amount": amount, "quantity": 1 if status == "purchase" else -1}
+    values = {
+        "order_id": order,
+        "ordered_at": moment(day),
+        "amount": amount,
+        "quantity": 1 if status == "purchase" else -1,
+    }
     return event(day, "10:00:00", node) | values | {"status": status, "discount": 0, "channel": "store"} | more  # fmt: skip
 
 
@@ -97,9 +102,7 @@ class House:
         """What a night makes of it: by its short name, each table's rows in their order."""
         pipeline = SimpleNamespace(timezone="UTC", spark={})
         conf: Any = SimpleNamespace(pipeline=pipeline, privacy=SimpleNamespace(smallest_group=2))
-        night = Night(
-            conf=conf, lakehouse=self.lakehouse, day=DAY, run_id="r", started_at=datetime.now(UTC), base=None
-        )
+        night = Night(conf=conf, lakehouse=self.lakehouse, day=DAY, run_id="r", started_at=datetime.now(UTC), base=None)
         night.__dict__["spark"] = self.spark
         night.versions |= self.versions
         journeys.run(night)
