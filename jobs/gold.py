@@ -112,7 +112,8 @@ class OpenRelease:
     @property
     def _seen(self) -> str:
         day = f"date '{self.date}'"
-        return f"_batch_date <= {day} and (_valid_to is null or _valid_to > {day}) and coalesce(event_date, {day}) <= {day}"
+        current = f"_batch_date <= {day} and (_valid_to is null or _valid_to > {day})"
+        return f"{current} and coalesce(event_date, {day}) <= {day}"
 
     def earlier_profile(self, night: datetime.date) -> pa.Table:
         """The profile as it was after an earlier night of this release's history, from gold/tag_change.

@@ -58,7 +58,7 @@ def _duckdb(night: Night, entities: list[str]) -> Iterator[Answer]:
         for entity in entities:
             register(f"raw_{entity}", f"silver/{entity}")
             duck.execute(
-                f"create temp view silver_{entity} as select customer_id, {', '.join(reads_of(entity))} "  # noqa: S608
+                f"create temp view silver_{entity} as select customer_id, {', '.join(reads_of(entity))} "
                 f"from raw_{entity} left join record on _node = record.record_id where _batch_date <= '{night.day}' "
                 f"and (_valid_to is null or _valid_to > '{night.day}') "
                 f"and (event_at is null or event_at <= '{night.as_of.isoformat()}')"

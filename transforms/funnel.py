@@ -1,16 +1,16 @@
 """How many customers go from step to step of their path within some time, as DuckDB's SQL over gold/journey.
 
-A customer reaches a step if it took all steps before, each later than the one before it, and all of them within the time
-from the first. Of several ways through the best counts: to begin as late as possible leaves most time.
+A customer reaches a step if it took all steps before, each later than the one before it, and all of them within the
+time from the first. Of several ways through the best counts: to begin as late as possible leaves most time.
 """
 
 from collections.abc import Sequence
 
 
 def reached_sql(steps: int, *, seconds: int) -> str:
-    """Views `step_1` … `step_n`: customer_id, moment, start (the latest first step that leads there). Grain: a step taken.
+    """Views `step_1` … `step_n`: customer_id, moment, start (the latest first step that leads there).
 
-    `path` has customer_id, moment, channel, step; `name_1` … the steps' names.
+    Grain: a step taken. `path` has customer_id, moment, channel, step; `name_1` … the steps' names.
     """
     views = [
         "create temp view step_1 as select customer_id, moment, moment as start from path where step = (from name_1)"
@@ -37,7 +37,9 @@ def counts_sql(steps: int, *, by: bool) -> str:
     value = "value" if by else "null"
     return " union all ".join(
         f"""select {place} as place, {value} as value, count(*) as customers, median(days) as days
-        from (select customer_id, min(epoch_us(moment) - epoch_us(start)) / 86_400e6 as days from step_{place} group by all)
+        from (
+            select customer_id, min(epoch_us(moment) - epoch_us(start)) / 86_400e6 as days
+            from step_{place} group by all)
         {"join told using (customer_id)" if by else ""} group by all"""
         for place in range(1, steps + 1)
     )
@@ -52,7 +54,8 @@ def touches_sql(steps: int, *, last: bool, seconds: int) -> str:
     return f"""
     with done as (select customer_id, min(moment) as moment from step_{steps} group by all)
     select touch.channel, touch.step, count(*) as customers from (
-        select customer_id, arg_{edge}({{'channel': channel, 'step': path.step}}, (path.moment, path.step, channel)) as touch
+        select customer_id,
+            arg_{edge}({{'channel': channel, 'step': path.step}}, (path.moment, path.step, channel)) as touch
         from path join done using (customer_id)
         where path.moment < done.moment and epoch_us(done.moment) - epoch_us(path.moment) <= {seconds * 1_000_000}
             and path.step <> (from name_{steps})

@@ -1,8 +1,8 @@
 """What customers did, for analysts: orders, visits and the path over all channels, as queries in Spark's SQL.
 
 Queries, because two engines run them: DuckDB within one machine, Spark beyond. A query reads `silver_<entity>`, an
-entity's rows as the night may see them, with the `customer_id` that their record has. All are pseudonymous: what a source
-may have written freely (a channel, a kind, a folder of a path) is shown where enough customers share it.
+entity's rows as the night may see them, with the `customer_id` that their record has. All are pseudonymous: what a
+source may have written freely (a channel, a kind, a folder of a path) is shown where enough customers share it.
 """
 
 from collections.abc import Collection

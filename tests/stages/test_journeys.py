@@ -31,7 +31,7 @@ def line(order: str, day: int, amount: int | None, node: str | None = "a", **mor
         "amount": amount,
         "quantity": 1 if status == "purchase" else -1,
     }
-    return event(day, "10:00:00", node) | values | {"status": status, "discount": 0, "channel": "store"} | more  # fmt: skip
+    return event(day, "10:00:00", node) | values | {"status": status, "discount": 0, "channel": "store"} | more
 
 
 def event(day: int, clock: str, node: str | None, **more: Any) -> dict[str, Any]:

@@ -75,8 +75,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "conf").mkdir()
     (root / "conf" / "pipeline.yml").write_text("lakehouse: lakehouse\n")
     (root / "conf" / "privacy.yml").write_text(
-        "purposes: {}\nsmallest_group: 3\nkeys: {customer: %s, erasure: %s}\n" % ("k" * 32, "e" * 32)
-    )  # noqa: E501, UP031
+        f"purposes: {{}}\nsmallest_group: 3\nkeys: {{customer: {'k' * 32}, erasure: {'e' * 32}}}\n"
+    )
     (root / "conf" / "identity.yml").write_text("known_by: [email]\nidentifiers: {email: {priority: 1}}\n")
     (root / "conf" / "sources").mkdir()
     (root / "conf" / "sources" / "crm.yml").write_text(
@@ -118,7 +118,7 @@ def test_rows_come_as_a_table_as_csv_and_as_json(project: Path):
         ("selec 1", 'the query: syntax error at or near "selec"'),
         ("", "the query: one select"),
         ("select 1; select 2", "the query: one select"),
-        ("select * from custmer_profile", "no table 'custmer_profile' in release 2; did you mean 'gold/customer_profile'?"),
+        ("from custmer_profile", "no table 'custmer_profile' in release 2; did you mean 'gold/customer_profile'?"),
         ("select bnd from customer_profile", "the query: no column 'bnd'; did you mean 'band'?"),
         ("select p.bnd from customer_profile p", "the query: no column 'bnd'; did you mean 'band'?"),
         ("select * from gold.customer", "gold/customer holds personal data; ask for it: --restricted"),
@@ -214,11 +214,17 @@ def test_first_and_last_touch_are_what_came_before_the_last_step(project: Path):
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["web_event:veiw", "web_event:cart"], "no step 'web_event:veiw' in gold/journey of release 2; did you mean 'web_event:view'?"),
+        (
+            ["web_event:veiw", "web_event:cart"],
+            "no step 'web_event:veiw' in gold/journey of release 2; did you mean 'web_event:view'?",
+        ),
         (["web_event:view"], "a funnel has 2 to 10 steps, not 1"),
         (["web_event:view", "web_event:cart", "--within", "7"], "--within: '7' is not a duration"),
         (["web_event:view", "web_event:cart", "--touch", "middle"], "--touch middle: first or last"),
-        (["web_event:view", "web_event:cart", "--by", "bnd"], "--by bnd: no such column in gold/customer_profile; did you mean 'band'?"),
+        (
+            ["web_event:view", "web_event:cart", "--by", "bnd"],
+            "--by bnd: no such column in gold/customer_profile; did you mean 'band'?",
+        ),
         (["web_event:view", "web_event:cart", "--audience", "x"], "no table 'gold/audience_member' in release 2"),
     ],
 )  # fmt: skip

@@ -11,7 +11,7 @@ GOLD_ORDER = Table(
         Column("order_id", "string", "the source's number of the order", required=True),
         Column("ordered_at", "timestamp", "UTC; its earliest line", required=True),
         Column("event_date", "date", "business day of ordered_at", required=True),
-        Column("status", "string", "purchase; refund where every line is one. Cancelled lines are left out", "none", True),
+        Column("status", "string", "purchase, or refund where every line is one", "none", True),
         Column("amount", MONEY, "in the base currency, less refunds; NULL where that of a line is unknown"),
         Column("refunded", MONEY, "in the base currency, given back on its lines; 0 or more"),
         Column("discount", MONEY, "in the base currency; 0 or more"),
@@ -42,9 +42,7 @@ GOLD_SESSION = Table(
         Column("carts", "bigint", "hits", required=True),
         Column("checkouts", "bigint", "hits", required=True),
         Column("device", "string", "mobile, tablet or desktop; of the first hit"),
-        Column(
-            "entry", "string", "first folder of the path it began on; 'other' where too few customers were in it to show"
-        ),
+        Column("entry", "string", "first folder of the path it began on; 'other' where few customers were in it"),
         Column("exit", "string", "first folder of the path it ended on, likewise"),
         Column("days_since_previous", "int", "business days since the customer's visit before; NULL on the first"),
     ),
