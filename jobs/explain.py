@@ -123,9 +123,7 @@ def _given(reader: Reader, tag: Tag, customer: str, profile: Told) -> pa.Table |
         return None
     mine = ds.field("customer_id") == customer
     nodes = [row["record_id"] for row in reader.where(IDENTITY_RECORD, mine, ["record_id"])]
-    rows = reader.dataset(ENTITIES[tag.from_].table)
-    condition = ds.field("_node").isin(nodes) & reader.current
-    return rows and rows.to_table(sorted(needed_by(tag) | {"record_id"}), filter=condition)
+    return reader.of_nodes(ENTITIES[tag.from_].table, nodes, sorted(needed_by(tag) | {"record_id"}))
 
 
 def _recomputed(

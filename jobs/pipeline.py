@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from jobs import audiences, bronze, catalog, exports, identity, profile, report, silver, tags
+from jobs import audiences, bronze, catalog, exports, identity, journeys, profile, report, silver, tags
 from jobs.engines import gate
 from jobs.runtime import releases
 from jobs.runtime.catalog import released_catalog
@@ -54,6 +54,7 @@ NIGHT = (
     Stage("identity", identity.run, reads="silver, identity", writes="identity/*, gold/customer, gold/model"),
     Stage("tags", tags.run, reads="silver, identity, gold/customer, gold/model", writes="tag/*, gold/model"),
     Stage("profile", profile.run, reads="gold/customer, tag", writes="gold/customer_profile"),
+    Stage("journeys", journeys.run, reads="silver, identity", writes="gold/order, gold/session, gold/journey"),
     Stage("catalog", catalog.run, reads="gold, the last release", writes="gold/tag_catalog, gold/tag_change"),
     Stage("audiences", audiences.run, reads="gold, silver", writes="gold/audience, gold/campaign_result, …"),
     Stage("release", release, reads="every table's version", writes="ops/release"),

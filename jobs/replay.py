@@ -45,7 +45,7 @@ from transforms.schemas import (
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
 
-AFTER_SILVER = ("identity", "tags", "profile", "catalog", "audiences")
+AFTER_SILVER = ("identity", "tags", "profile", "journeys", "catalog", "audiences")
 # What a stage tells of a night's date beside what earlier nights told.
 _OF_DATES = {"identity": IDENTITY_CONFLICT, "catalog": GOLD_TAG_CATALOG, "audiences": GOLD_AUDIENCE}
 _A_ROW = ("_batch_date", "source", "_file", "raw")

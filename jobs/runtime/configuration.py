@@ -121,21 +121,40 @@ class Configuration:
 
     def resolve(self, path: str) -> str:
         """A path of the configuration: relative ones start at the project's root."""
-        return path if "://" in path or path.startswith("/") else str(self.root / path)
+        return located(self.root, path)
 
     def of_entity(self, entity: str) -> list[Source]:
         return [source for source in self.sources.values() if source.entity == entity]
 
 
-def load_configuration(conf: Path, environment: str | None = None) -> Configuration:
+def load_configuration(conf: Path, environment: str | None = None, *, definitions: bool = True) -> Configuration:
     """Read and check everything under `conf`.
 
+    `definitions`: False leaves out tags, audiences and exports, which who looks at a release does not need.
     Raises DefinitionError holding one line for each mistake of any file.
     """
+    return _loader(conf, environment).load(definitions=definitions)
+
+
+def load_pipeline(conf: Path, environment: str | None = None) -> tuple[Pipeline, str]:
+    """conf/pipeline.yml alone, and where its lakehouse is. Raises DefinitionError."""
+    loader = _loader(conf, environment)
+    pipeline = loader.attempt(loader._pipeline)
+    loader.stop_on_problems()
+    assert pipeline is not None  # noqa: S101  (no problems: it is there)
+    return pipeline, located(loader.root, pipeline.lakehouse)
+
+
+def _loader(conf: Path, environment: str | None) -> "_Loader":
     conf = conf.absolute()
     if not (conf / "pipeline.yml").is_file():
         raise DefinitionError(f"{conf / 'pipeline.yml'}: no such file; --conf names the folder that holds pipeline.yml")
-    return _Loader(conf, environment).load()
+    return _Loader(conf, environment)
+
+
+def located(root: Path, path: str) -> str:
+    """A path of the configuration: relative ones start at the project's root."""
+    return path if "://" in path or path.startswith("/") else str(root / path)
 
 
 class _Loader:
@@ -150,16 +169,14 @@ class _Loader:
         self.variables: Mapping[str, str] = os.environ
         self.secrets: dict[str, str] = {}
 
-    def load(self) -> Configuration:
+    def load(self, *, definitions: bool = True) -> Configuration:
         pipeline = self.attempt(self._pipeline)
         self.stop_on_problems()
         assert pipeline is not None  # noqa: S101  (no problems: it is there)
         privacy = self.attempt(lambda: self._one("privacy.yml", Privacy))
         identity = self.attempt(lambda: self._one("identity.yml", Identity))
         sources = self._named("sources", parse_source, lambda source: source.source)
-        tags = self.attempt(lambda: parse_tags(self._texts(Path(self._path(pipeline.definitions)), deep=True))) or {}
-        audiences = self._named("audiences", parse_audience, lambda audience: audience.audience)
-        exports = self._named("exports", parse_export, lambda export: export.export)
+        tags, audiences, exports = self._definitions(pipeline) if definitions else ({}, {}, {})
         self._look_for_deleted(pipeline)
         self.stop_on_problems()
         assert privacy is not None and identity is not None  # noqa: S101
@@ -180,6 +197,13 @@ class _Loader:
             secrets=self.secrets,
             rates=rates or (), divisions=divisions, decisions=decisions, imports=imports,
         )  # fmt: skip
+
+    def _definitions(self, pipeline: Pipeline) -> tuple[dict[str, Tag], dict[str, Audience], dict[str, Export]]:
+        return (
+            self.attempt(lambda: parse_tags(self._texts(Path(self._path(pipeline.definitions)), deep=True))) or {},
+            self._named("audiences", parse_audience, lambda audience: audience.audience),
+            self._named("exports", parse_export, lambda export: export.export),
+        )
 
     def _look_for_deleted(self, pipeline: Pipeline) -> None:
         """Where something is wrong: it may be that a tag was deleted which the last release had."""
