@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from jobs import audiences, bronze, catalog, exports, identity, profile, report, segments, silver, tags
+from jobs import audiences, bronze, catalog, exports, identity, profile, recommendations, report, segments, silver, tags
 from jobs.engines import gate
 from jobs.runtime import releases
 from jobs.runtime.catalog import released_catalog
@@ -56,6 +56,7 @@ NIGHT = (
     Stage("profile", profile.run, reads="gold/customer, tag", writes="gold/customer_profile"),
     Stage("catalog", catalog.run, reads="gold, the last release", writes="gold/tag_catalog, gold/tag_change"),
     Stage("segments", segments.run, reads="gold, silver", writes="gold/segmentation, gold/segment_*"),
+    Stage("recommendations", recommendations.run, reads="silver", writes="gold/association, gold/recommendation"),
     Stage("audiences", audiences.run, reads="gold", writes="gold/audience, gold/audience_member"),
     Stage("release", release, reads="every table's version", writes="ops/release"),
     Stage("exports", exports.run, reads="the release", writes="files, ops/export"),

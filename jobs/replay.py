@@ -46,7 +46,7 @@ from transforms.schemas import (
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
 
-AFTER_SILVER = ("identity", "tags", "profile", "catalog", "segments", "audiences")
+AFTER_SILVER = ("identity", "tags", "profile", "catalog", "segments", "recommendations", "audiences")
 # What a stage tells of a night's date beside what earlier nights told.
 _OF_DATES = {
     "identity": IDENTITY_CONFLICT,

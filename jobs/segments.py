@@ -198,7 +198,8 @@ def _without_facts(night: Night, column: str, customers: int) -> float | None:
         return None
     mine = (ds.field("date") == ds.scalar(night.day)) & (ds.field("tag") == column)
     wanted = mine & ds.field("cause").isin(_WITHOUT_FACTS) & (ds.field("run_id") == night.run_id)
-    return round(changes.count_rows(filter=wanted) / customers, 4)
+    without: int = changes.count_rows(filter=wanted)
+    return round(without / customers, 4)
 
 
 def _described(
