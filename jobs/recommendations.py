@@ -50,23 +50,12 @@ def _recommend_again(night: Night, part: Recommendation | None, known: Model) ->
 
 
 def _fit(night: Night, wanted: Recommendations, models: Models, known: Model | None) -> None:
-    parameters: dict[str, Any] = {}
-    quality: dict[str, Any] = {}
-    part = wanted.recommendation
     try:
-        if wanted.association and night.has(ENTITIES[wanted.association.from_].table):
-            found = rules(night, wanted.association)
-            _save(night, found, GOLD_ASSOCIATION)
-            quality["rules"] = len(found)
-        if part and night.has(ENTITIES[part.from_].table):
-            cut = night.day - timedelta(days=HELD_OUT)
-            rows = bought(night, part, cut=cut)
-            with one_thread():
-                parameters, told = _fitted(rows, cut, part)
-            quality |= told
-            _recommend(night, part, rows, parameters)
+        parameters, quality = _fitted_anew(night, wanted)
     except ModelError as error:
         night.warn(f"{error}; {'what was fitted last stays' if known else 'nothing is recommended'}")
+        if known:
+            _recommend_again(night, wanted.recommendation, known)
         return
     models.fitted[RECOMMENDER] = Model(
         RECOMMENDER, "als", known.version + 1 if known else 1, wanted.definition_hash, night.day, parameters, quality
@@ -74,7 +63,26 @@ def _fit(night: Night, wanted: Recommendations, models: Models, known: Model | N
     models.save()
     night.figure("fitted", quality)
     if parameters.get("method") == "popularity":
-        night.warn("recommendation: factors do no better than what most customers buy, so that is recommended")
+        told = "do no better than" if quality["recall_at_10"]["als"] is not None else "cannot be judged yet against"
+        night.warn(f"recommendation: factors {told} what most customers buy, so that is recommended")
+
+
+def _fitted_anew(night: Night, wanted: Recommendations) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Write both tables. Gives the parameters to recommend by, and the quality."""
+    parameters, quality = dict[str, Any](), dict[str, Any]()
+    part, association = wanted.recommendation, wanted.association
+    if association and night.has(ENTITIES[association.from_].table):
+        found = rules(night, association)
+        _save(night, found, GOLD_ASSOCIATION)
+        quality["rules"] = len(found)
+    if part and night.has(ENTITIES[part.from_].table):
+        cut = night.day - timedelta(days=HELD_OUT)
+        rows = bought(night, part, cut=cut)
+        with one_thread():
+            parameters, told = _fitted(rows, cut, part)
+        quality |= told
+        _recommend(night, part, rows, parameters)
+    return parameters, quality
 
 
 def _fitted(rows: pa.Table, cut: date, part: Recommendation) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -9,8 +9,8 @@ import pytest
 from pyspark.sql import SparkSession
 from scipy.sparse import csr_matrix
 
-from jobs.demo.purchases import real_lines
 from jobs.engines import baskets
+from tests.bench.recommendations import LAST_CUT, complete_journey
 from transforms.errors import DefinitionError, ModelError
 from transforms.models import als
 from transforms.models.recommended import Bought, fit_recommender, most_bought, recommend
@@ -87,28 +87,9 @@ def test_too_little_is_said_and_nothing_fails() -> None:
         fit_recommender(few, few, few, since=DAY, leave_out=None)
 
 
-def complete_journey() -> tuple[Bought, Bought, date]:
-    """What the grocer's customers bought of each product up to the last four weeks, and in those."""
-    lines = real_lines()
-    cut = date(2017, 12, 2)
-    days = lines["sold_at"].to_numpy().astype("datetime64[D]")
-    households, items = (
-        lines[name].cast("string").to_numpy(zero_copy_only=False) for name in ("household_id", "product_id")
-    )
-    parts = []
-    for chosen in (days <= np.datetime64(cut), days > np.datetime64(cut)):
-        keys = np.char.add(np.char.add(households[chosen].astype(str), "\t"), items[chosen].astype(str))
-        names, place, often = np.unique(keys, return_inverse=True, return_counts=True)
-        last = np.full(len(names), np.datetime64("2017-01-01"))
-        np.maximum.at(last, place, days[chosen])
-        customer, item = np.char.partition(names, "\t")[:, [0, 2]].T.astype(object)
-        parts.append(Bought(customer, item, often.astype(float), last))
-    return parts[0], parts[1], cut
-
-
 def test_factors_beat_popularity_on_the_held_out_weeks_of_complete_journey() -> None:
-    before, after, cut = complete_journey()
-    parameters, quality = fit_recommender(before, before, after, since=cut, leave_out=60)
+    before, after = complete_journey(LAST_CUT)
+    parameters, quality = fit_recommender(before, before, after, since=LAST_CUT, leave_out=60)
     recall = quality["recall_at_10"]
     assert parameters["method"] == "als" and quality["items"] == 2000
     assert recall["als"] > 1.3 * recall["popularity"] > 0.04
