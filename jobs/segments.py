@@ -96,7 +96,8 @@ def _due(night: Night, found: Sequence[Segmentation]) -> bool:
         return True
     oldest = min(row["date"] for row in held.values())
     first_value = all(row["value_from"] is None for row in held.values()) and _earlier(night) is not None
-    return (night.day - oldest).days >= JUDGED_FOR or first_value
+    # judged on this very day: a replay, of whose rows the night knew less
+    return not 0 < (night.day - oldest).days < JUDGED_FOR or first_value
 
 
 def _version(fits: Mapping[str, Model], one: Segmentation) -> int | None:

@@ -11,7 +11,7 @@ from pyarrow import dataset as ds
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.reader import Reader
 from transforms.errors import DefinitionError
-from transforms.insight.words import BELIEVED, TELLING_SHARE
+from transforms.insight.words import Trait, strongest
 from transforms.schemas import GOLD_SEGMENT_MIGRATION, GOLD_SEGMENT_PROFILE, GOLD_SEGMENTATION
 from transforms.tags.tag import Tag
 
@@ -154,11 +154,15 @@ def _migration(moves: Sequence[Row]) -> Iterator[str]:
 
 
 def _persona(whole: Row, tags: Sequence[Row]) -> str:
-    told = [row for row in tags if row["index"] is not None and (row["false_discovery"] or 0) <= BELIEVED]
-    above = [row for row in told if row["low"] > 100 and row["share"] >= TELLING_SHARE]
-    below = [row for row in told if row["high"] < 100 and row["base_share"] >= TELLING_SHARE]
-    chosen = sorted(above, key=lambda row: (-row["low"], row["tag"]))[:_ABOVE]
-    chosen += sorted(below, key=lambda row: (row["high"], row["tag"]))[:_BELOW]
+    told = {
+        Trait(
+            row["tag"], "", "", row["value"], row["share"], row["base_share"], row["index"], row["low"], row["high"],
+            row["false_discovery"],
+        ): row
+        for row in tags
+    }  # fmt: skip
+    above, below = strongest(list(told), above=_ABOVE, below=_BELOW)
+    chosen = [told[trait] for trait in (*above, *below)]
     traits = "".join(f"<li>{_both(row['sentence_en'], row['sentence_zh'])}</li>" for row in chosen)
     return (
         f"<article><h3>{escape(whole['segment'])}</h3>"

@@ -59,13 +59,25 @@ def sentence(trait: Trait) -> tuple[str, str]:
     return f"{trait.title_en}, {en}: {english}{doubt[0]}.", f"{trait.title_zh}，{zh}：{chinese}{doubt[1]}。"
 
 
-def description(size: int, share: float, traits: Sequence[Trait], *, most: int = 3) -> tuple[str, str]:
-    """A segment in English and Chinese: how many, what it has most more of than everyone, what least.
+def strongest(traits: Sequence[Trait], *, above: int, below: int) -> tuple[list[Trait], list[Trait]]:
+    """The traits that mark a segment, and those that it lacks, the clearest first.
 
-    The strongest are those whose interval lies furthest from 100, so a rare thing of a few does not come first.
+    The clearest are those whose interval lies furthest from 100, so that a rare thing of a few does not come first. Of
+    tags that say the same (spend in a year and spend ever, of whoever came this year) one is told.
     """
-    above = sorted((t for t in traits if t.above), key=lambda t: (-(t.low or 0), t.tag))[:most]
-    below = sorted((t for t in traits if t.below), key=lambda t: (t.high or 0, t.tag))[: most - 1]
+    more = sorted((trait for trait in traits if trait.above), key=lambda t: (-(t.low or 0), t.tag))
+    less = sorted((trait for trait in traits if trait.below), key=lambda t: (t.high or 0, t.tag))
+    return _unlike(more)[:above], _unlike(less)[:below]
+
+
+def _unlike(traits: Sequence[Trait]) -> list[Trait]:
+    seen = {(round(t.share or 0, 2), round(t.base_share or 0, 2)): t for t in reversed(traits)}
+    return [trait for trait in traits if trait in seen.values()]
+
+
+def description(size: int, share: float, traits: Sequence[Trait]) -> tuple[str, str]:
+    """A segment in English and Chinese: how many, what it has most more of than everyone, what least."""
+    above, below = strongest(traits, above=3, below=2)
     english = [f"{size:,} customers, {share:.1%} of everyone."]
     chinese = [f"{size:,} 位客户，占总体 {share:.1%}。"]
     for found, en, zh in ((above, "More than others", "高于总体"), (below, "Less than others", "低于总体")):

@@ -64,7 +64,7 @@ def fit_recommender(
     factors do not win, popularity recommends. `leave_out`: days for which what was bought is not recommended.
     Raises ModelError where there is too little to fit.
     """
-    judged = _judged(before, after, since, leave_out)
+    judged = recalls(before, after, since=since, leave_out=leave_out)
     items, buyers = most_bought(everything)
     if len(items) < 2:
         raise ModelError(f"recommendation: {len(items)} items that at least {FEWEST_BUYERS} customers bought")
@@ -79,7 +79,7 @@ def fit_recommender(
     }  # fmt: skip
 
 
-def _judged(before: Bought, after: Bought, since: date, leave_out: int | None) -> dict[str, float]:
+def recalls(before: Bought, after: Bought, *, since: date, leave_out: int | None) -> dict[str, float]:
     """Recall at 10 of factors and of popularity over what customers went on to buy; NaN where nothing can be told."""
     items, buyers = most_bought(before)
     customers = np.unique(before.customer.astype(str))[:CUSTOMERS].astype(object)
