@@ -13,7 +13,7 @@ from jobs.engines.released_models import RECOMMENDER, Model, Models
 from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
 from transforms.errors import ModelError
-from transforms.models.recommended import fit_recommender, recommend
+from transforms.models.recommended import fit_recommender, judged_or_none, recommend
 from transforms.recommendations import Recommendation, Recommendations
 from transforms.schemas import ENTITIES, GOLD_ASSOCIATION, GOLD_RECOMMENDATION, Table
 
@@ -71,12 +71,12 @@ def _fitted_anew(night: Night, wanted: Recommendations) -> tuple[dict[str, Any],
     """Write both tables. Gives the parameters to recommend by, and the quality."""
     parameters, quality = dict[str, Any](), dict[str, Any]()
     part, association = wanted.recommendation, wanted.association
+    cut = night.day - timedelta(days=HELD_OUT)
     if association and night.has(ENTITIES[association.from_].table):
-        found = rules(night, association)
+        found, judged = rules(night, association, cut=cut)
         _save(night, found, GOLD_ASSOCIATION)
-        quality["rules"] = len(found)
+        quality["rules"] = {"count": len(found), "recall_at_10": judged_or_none(judged)}
     if part and night.has(ENTITIES[part.from_].table):
-        cut = night.day - timedelta(days=HELD_OUT)
         rows = bought(night, part, cut=cut)
         with one_thread():
             parameters, told = _fitted(rows, cut, part)

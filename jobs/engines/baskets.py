@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from jobs.runtime.night import Night
 from jobs.tags import nodes_of
 from transforms.errors import ModelError
+from transforms.models.basket_rules import basket_recalls
 from transforms.models.recommended import Bought
 from transforms.recommendations import Association, Recommendation, compiled
 from transforms.schemas import GOLD_CUSTOMER
@@ -19,6 +20,8 @@ from transforms.schemas import GOLD_CUSTOMER
 MOST_PAIRS = 20_000_000
 # The most rules that are kept: those with the greatest lift.
 MOST_RULES = 10_000
+# Baskets that rules are judged on, and the popular things that they are held against.
+JUDGED_BASKETS, MOST_POPULAR = 2_000, 200
 
 
 def bought(night: Night, part: Recommendation, *, cut: date | None) -> pa.Table:
@@ -76,24 +79,40 @@ def names_of(table: pa.Table) -> dict[str, str]:
     return named
 
 
-def rules(night: Night, part: Association) -> list[dict[str, Any]]:
-    """The rows of gold/association, the greatest lift first: FP-growth (Han, Pei & Yin 2000) in Spark."""
-    from pyspark.ml.fpm import FPGrowth
+def rules(night: Night, part: Association, *, cut: date) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    """The rows of gold/association, the greatest lift first, and how well such rules foretell.
 
-    baskets = (
-        _rows(night, part).where("_basket is not null").groupBy("_basket").agg(F.collect_set("_of").alias("items"))
-    ).persist()
+    By FP-growth (Han, Pei & Yin 2000) in Spark. The recalls at 10 of rules and of popularity are those of rules over
+    the baskets up to the end of the day `cut`, on some of the baskets after it.
+    """
+    rows = _rows(night, part).where("_basket is not null")
+    columns = F.array_sort(F.collect_set("_of")).alias("items"), F.max("event_date").alias("day")
+    baskets = rows.groupBy("_basket").agg(*columns).persist()
     try:
         total = baskets.count()
         if not total:
             raise ModelError("association: no basket in the window")
-        model = FPGrowth(minSupport=part.min_support, minConfidence=part.min_confidence).fit(baskets)
-        ordered = model.associationRules.select(
-            F.array_sort("antecedent").alias("antecedent"),
-            F.element_at("consequent", 1).alias("consequent"),
-            "support", "confidence", "lift",
-        ).orderBy(F.desc("lift"), F.desc("support"), "consequent", "antecedent")  # fmt: skip
-        found = [row.asDict() for row in ordered.limit(MOST_RULES).collect()]
+        then = baskets.where(F.col("day") <= F.lit(cut))
+        later = baskets.where(F.col("day") > F.lit(cut)).orderBy(F.xxhash64("_basket"), "_basket").limit(JUDGED_BASKETS)
+        popular = then.select(F.explode("items").alias("item")).groupBy("item").count()
+        first = popular.orderBy(F.desc("count"), "item").limit(MOST_POPULAR).select("item")
+        judged = basket_recalls(
+            _grown(then, part), [row.item for row in first.collect()], [row["items"] for row in later.collect()], top=10
+        )
+        found = _grown(baskets, part)
     finally:
         baskets.unpersist()
-    return [{**row, "baskets": round(row["support"] * total)} for row in found]
+    return [{**row, "baskets": round(row["support"] * total)} for row in found], judged
+
+
+def _grown(baskets: DataFrame, part: Association) -> list[dict[str, Any]]:
+    """The rules over baskets (`items`), the greatest lift first. Each antecedent is in the order of the alphabet."""
+    from pyspark.ml.fpm import FPGrowth
+
+    model = FPGrowth(minSupport=part.min_support, minConfidence=part.min_confidence).fit(baskets)
+    ordered = model.associationRules.select(
+        F.array_sort("antecedent").alias("antecedent"),
+        F.element_at("consequent", 1).alias("consequent"),
+        "support", "confidence", "lift",
+    ).orderBy(F.desc("lift"), F.desc("support"), "consequent", "antecedent")  # fmt: skip
+    return [row.asDict() for row in ordered.limit(MOST_RULES).collect()]

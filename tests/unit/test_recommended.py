@@ -13,6 +13,7 @@ from jobs.engines import baskets
 from tests.bench.recommendations import LAST_CUT, recalls_at
 from transforms.errors import DefinitionError, ModelError
 from transforms.models import als
+from transforms.models.basket_rules import basket_recalls
 from transforms.models.recommended import Bought, fit_recommender, most_bought, recommend
 from transforms.recommendations import parse_recommendations
 
@@ -117,13 +118,32 @@ def test_supports_of_baskets_by_hand(spark: SparkSession) -> None:
         "min_confidence: 0.6}"
     ).association
     assert part
-    found = {(tuple(row["antecedent"]), row["consequent"]): row for row in baskets.rules(night, part)}
+    rules, judged = baskets.rules(night, part, cut=DAY - timedelta(days=3))
+    found = {(tuple(row["antecedent"]), row["consequent"]): row for row in rules}
     # of 5 baskets bread is in 4, milk in 4, butter in 3; bread and milk in 3, milk and butter, bread and butter in 2
     assert {key: row["baskets"] for key, row in found.items()} == {
         (("bread",), "milk"): 3, (("milk",), "bread"): 3, (("butter",), "milk"): 2, (("butter",), "bread"): 2,
     }  # fmt: skip
     told = found[("bread",), "milk"]
     assert (told["support"], told["confidence"], told["lift"]) == pytest.approx((3 / 5, 3 / 4, 3 / 4 / (4 / 5)))
+
+    # the two oldest baskets teach bread, milk and butter; of the seven things in the three others only jam is not found
+    assert judged == {"rules": 6 / 7, "popularity": 6 / 7}
+
+
+def test_rules_foretell_what_else_is_in_a_basket() -> None:
+    rules = [
+        {"antecedent": ["a"], "consequent": "b", "confidence": 0.5},
+        {"antecedent": ["a", "c"], "consequent": "d", "confidence": 0.9},
+        {"antecedent": ["x"], "consequent": "y", "confidence": 1.0},
+    ]
+    baskets_ = [["a", "b"], ["d", "c", "a"], ["p"]]
+    # one guess each. {a, b}: hidden a: b calls nothing, p is guessed; hidden b: a calls b, a hit.
+    # {a, c, d}: hidden a or c: p is guessed; hidden d: a and c call d before b, a hit. 2 of 5; p is never hidden.
+    assert basket_recalls(rules, ["p", "a"], baskets_, top=1) == {"rules": 0.4, "popularity": 0.0}
+    # two guesses: popularity finds a twice, wherever it is hidden; rules find it too, after what they call
+    assert basket_recalls(rules, ["p", "a"], baskets_, top=2) == {"rules": 0.8, "popularity": 0.4}
+    assert np.isnan(basket_recalls(rules, ["p"], [["p"], []], top=3)["rules"])
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,13 @@ def fit_recommender(
         parameters["factors"] = item_factors(everything.matrix(customers, items)).tolist()
     return parameters, {
         "customers": len(customers), "items": len(items), "held_out_from": str(since),
-        "recall_at_10": {name: None if np.isnan(value) else round(value, 4) for name, value in judged.items()},
+        "recall_at_10": judged_or_none(judged),
     }  # fmt: skip
+
+
+def judged_or_none(recalled: Mapping[str, float]) -> dict[str, float | None]:
+    """Recalls for JSON: None where nothing could be told."""
+    return {name: None if np.isnan(value) else round(value, 4) for name, value in recalled.items()}
 
 
 def recalls(before: Bought, after: Bought, *, since: date, leave_out: int | None) -> dict[str, float]:
