@@ -70,10 +70,10 @@ def test_stages_by_hand(spark: SparkSession) -> None:
     ("stages", "line"),
     [
         (
-            "stages: [{value: a, when: ordres > 1}]",
+            "stages: [{value: a, when: orders > 1 and ordres > 1}]",
             "t/life.yml: stages[0].when: no tag 'ordres'; did you mean 'orders'?",
         ),
-        ("stages: [{value: a, when: orders}]", "t/life.yml: stages[0].when: is a whole number, not a condition"),
+        ("stages: [{value: a, when: orders}]", "t/life.yml: stages[0].when: is a number, not a condition"),
         ("stages: [{value: a, when: orders > 1, after: [b]}]", "'a' is after 'b', which is none"),
         ("stages: [{value: a, when: orders > 1}, {value: a, when: orders > 2}]", "two of them are 'a'"),
         ("refit: 3d", "refit: a lifecycle tag has no such key"),

@@ -73,8 +73,9 @@ def with_lifecycle(
 
     `last`: `last_stages`, of `elapsed` days ago. A customer stays in a stage until its `until` holds. Else the first
     stage counts whose `when` holds and whose `after` names the customer's stage (or names none, or it is that very
-    stage); where there is none the customer stays. Who has no stage yet enters the first that is after nothing, or
-    failing that the first that holds: their story before was not seen. A stage that the tag no longer has is none.
+    stage and has no `until`); where there is none the customer stays. Who has no stage yet enters the first
+    that is after nothing, or failing that the first that holds: their story before was not seen. A stage that the tag
+    no longer has is none.
     """
     from pyspark.sql import functions as F
 
@@ -102,6 +103,15 @@ def _nothing() -> "dict[str, SparkColumn]":
     return dict(zip(_LAST, (F.lit(None).cast(ddl) for ddl in ("string", "bigint", "string")), strict=True))
 
 
+def _may_enter(stage: CompiledStage, known: "SparkColumn") -> "SparkColumn":
+    """Does the stage follow on `known`? One's own does, but for one with an `until`: that has just ended it."""
+    from pyspark.sql import functions as F
+
+    if not stage.after:
+        return F.lit(True) if stage.until is None else ~known.eqNullSafe(stage.value)
+    return known.isin(*stage.after, *([stage.value] if stage.until is None else []))
+
+
 def _next(stages: Sequence[CompiledStage], known: "SparkColumn", sql: "Callable[[str], SparkColumn]") -> "SparkColumn":
     """The stage of tonight. NULL conditions do not hold, so that what is not known moves nobody."""
     from pyspark.sql import functions as F
@@ -111,8 +121,7 @@ def _next(stages: Sequence[CompiledStage], known: "SparkColumn", sql: "Callable[
         if stage.until is not None:
             cases.append(((known == stage.value) & ~F.coalesce(sql(stage.until), F.lit(False)), F.lit(stage.value)))
     for stage in stages:
-        from_here = known.isin(*stage.after, stage.value) if stage.after else F.lit(True)
-        cases.append((from_here & sql(stage.when), F.lit(stage.value)))
+        cases.append((_may_enter(stage, known) & sql(stage.when), F.lit(stage.value)))
     cases.append((known.isNotNull(), known))
     cases += [(sql(stage.when), F.lit(stage.value)) for stage in stages]
     chosen = F.when(*cases[0])
