@@ -56,7 +56,12 @@ NIGHT = (
     Stage("profile", profile.run, reads="gold/customer, tag", writes="gold/customer_profile"),
     Stage("catalog", catalog.run, reads="gold, the last release", writes="gold/tag_catalog, gold/tag_change"),
     Stage("segments", segments.run, reads="gold, silver", writes="gold/segmentation, gold/segment_*"),
-    Stage("recommendations", recommendations.run, reads="silver", writes="gold/association, gold/recommendation"),
+    Stage(
+        "recommendations",
+        recommendations.run,
+        reads="silver",
+        writes="gold/association, gold/recommendation, gold/model",
+    ),
     Stage("audiences", audiences.run, reads="gold", writes="gold/audience, gold/audience_member"),
     Stage("release", release, reads="every table's version", writes="ops/release"),
     Stage("exports", exports.run, reads="the release", writes="files, ops/export"),

@@ -52,14 +52,10 @@ def _rows(night: Night, part: Association | Recommendation) -> DataFrame:
     values = {f"_{key}": found[key].column(day=night.day, as_of=night.as_of) for key in found if key != "where"}
     if "_weight" in values:
         values["_weight"] = values["_weight"].try_cast("decimal(18,4)")
+    values.setdefault("_name", F.lit(None).cast("string"))
     recent = F.col("event_date") > F.lit(night.day - timedelta(days=part.window))
     shown = night.view(part.from_).where(recent & found["where"].column(day=night.day, as_of=night.as_of))
-    rows = shown.select("_node", "event_date", *(value.alias(name) for name, value in values.items()))
-    return (
-        rows.withColumn("_name", F.lit(None).cast("string")).where("_of is not null")
-        if ("_name" not in values)
-        else rows.where("_of is not null")
-    )
+    return shown.select("_node", "event_date", *(c.alias(name) for name, c in values.items())).where("_of is not null")
 
 
 def as_bought(table: pa.Table, weight: str = "weight", last: str = "last") -> Bought:
@@ -95,10 +91,9 @@ def rules(night: Night, part: Association, *, cut: date) -> tuple[list[dict[str,
         then = baskets.where(F.col("day") <= F.lit(cut))
         later = baskets.where(F.col("day") > F.lit(cut)).orderBy(F.xxhash64("_basket"), "_basket").limit(JUDGED_BASKETS)
         popular = then.select(F.explode("items").alias("item")).groupBy("item").count()
-        first = popular.orderBy(F.desc("count"), "item").limit(MOST_POPULAR).select("item")
-        judged = basket_recalls(
-            _grown(then, part), [row.item for row in first.collect()], [row["items"] for row in later.collect()], top=10
-        )
+        first = [row.item for row in popular.orderBy(F.desc("count"), "item").limit(MOST_POPULAR).collect()]
+        known = _grown(then, part) if first else []
+        judged = basket_recalls(known, first, [row["items"] for row in later.collect()], top=10)
         found = _grown(baskets, part)
     finally:
         baskets.unpersist()

@@ -15,7 +15,7 @@ def basket_recalls(
 
     `rules`: antecedent (in the order of the alphabet), consequent, confidence. By `rules` the consequents of the
     greatest confidence come first (equal ones by name), then what is popular; by `popularity` alone `popular`, the most
-    frequent first. NaN where no basket holds two things.
+    frequent first. NaN where no basket holds two things, or nothing is known to be popular.
     """
     called: dict[tuple[str, ...], list[tuple[float, str]]] = {}
     for rule in rules:
@@ -28,7 +28,7 @@ def basket_recalls(
             asked += 1
             hits["rules"] += hidden in _first(_called(called, rest), popular, rest, top)
             hits["popularity"] += hidden in _first([], popular, rest, top)
-    return {name: count / asked if asked else float("nan") for name, count in hits.items()}
+    return {name: count / asked if asked and popular else float("nan") for name, count in hits.items()}
 
 
 def _called(called: Mapping[tuple[str, ...], list[tuple[float, str]]], rest: Sequence[str]) -> list[str]:
