@@ -53,10 +53,14 @@ def test_a_sweep_is_the_closed_form() -> None:
 def test_planted_tastes_are_found_with_reasons() -> None:
     rows = bought(tastes())
     later = bought([(c, f"{'ab'[int(c[1:]) % 2]}{i}", 1.0, 0) for c in np.unique(rows.customer) for i in range(10)])
+    rows = bought([*tastes(), ("c900", "what nobody else bought", 1.0, 90)])
     parameters, quality = fit_recommender(rows, rows, later, since=DAY, leave_out=60)
     assert parameters["method"] == "als"
     assert quality["recall_at_10"]["als"] > quality["recall_at_10"]["popularity"]
     found = list(recommend(rows, parameters, day=DAY, leave_out=60, top=4))
+    # of whom nothing is known that others tell of: what most customers bought
+    assert [(row["item"], row["because"]) for row in found[-4:]] == [(i, None) for i in most_bought(rows)[0][:4]]
+    found = found[:-4]
     owned = {(c, i) for c, i in zip(rows.customer, rows.item, strict=True)}
     new = [row for row in found if (row["customer_id"], row["item"]) not in owned]
     taste = {row["customer_id"]: "ab"[int(row["customer_id"][1:]) % 2] for row in found}

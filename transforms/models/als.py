@@ -92,6 +92,9 @@ def because(bought: csr_matrix, items: Matrix, chosen: Sequence[Sequence[int]]) 
     for row, wanted in enumerate(chosen):
         part = slice(surer.indptr[row], surer.indptr[row + 1])
         owned, weight = surer.indices[part], surer.data[part]
+        if not len(owned):
+            told.append([-1] * len(wanted))
+            continue
         near = items[owned]
         likeness = near @ np.linalg.solve(everything + (near.T * weight) @ near, items[list(wanted)].T)
         parts = np.round(likeness * (1 + weight)[:, None], DECIMALS)
