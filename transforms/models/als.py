@@ -18,7 +18,7 @@ RANK = 32
 SWEEPS = 8
 # Hu, Koren & Volinsky's α: how much surer one more purchase makes; and the weight of the penalty on long factors.
 SURER = 2.0
-PENALTY = 5.0
+PENALTY = 20.0
 # Rounded, so that the factors that JSON holds are the very ones that were judged.
 DECIMALS = 6
 
@@ -36,7 +36,7 @@ def item_factors(bought: csr_matrix, *, rank: int = RANK, sweeps: int = SWEEPS) 
     items = 0.1 * np.sin(np.outer(np.arange(1, bought.shape[1] + 1), np.sqrt(np.arange(2, rank + 2))))
     for _ in range(sweeps):
         items = solved(turned, solved(surer, items))
-    return np.round(items, DECIMALS)
+    return np.asarray(np.round(items, DECIMALS))
 
 
 def sureness(bought: csr_matrix) -> csr_matrix:
