@@ -95,9 +95,8 @@ def explained(
             line = str(error) if isinstance(error, DefinitionError) else f"DuckDB cannot say it ({_line(error)})"
             why_not = f"{line}; try --spark"
     else:
-        why_not = (
-            "made by a model from tags" if tag.kind == "kmeans" else f"a {tag.kind} is recomputed by --spark alone"
-        )
+        from_tags = {"kmeans": "made by a model from tags", "lifecycle": "made from tags and the night before's stage"}
+        why_not = from_tags.get(tag.kind, f"a {tag.kind} is recomputed by --spark alone")
     kept = {column: value for column, value in recomputed.items() if column in columns}
     return Explained(tag, columns, released, used, total, kept, why_not, model)
 

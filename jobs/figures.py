@@ -75,7 +75,7 @@ def _disagreements(figures: Figures) -> Shown:
 
 def _segments(figures: Figures) -> Iterator[Shown]:
     for name, sizes in figures.get("tags", {}).items():
-        if isinstance(sizes, dict) and name.endswith("segment"):
+        if isinstance(sizes, dict) and name.endswith(("segment", "stage")):
             yield Shown(f"Segments by {name}", ["segment", "customers"], [list(item) for item in _ranked(sizes)])
 
 

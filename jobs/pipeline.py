@@ -12,7 +12,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from jobs import audiences, bronze, catalog, exports, identity, journeys, profile, report, silver, tags
+from jobs import (
+    audiences,
+    bronze,
+    catalog,
+    exports,
+    identity,
+    journeys,
+    profile,
+    recommendations,
+    report,
+    segments,
+    silver,
+    tags,
+)
 from jobs.engines import gate
 from jobs.runtime import releases
 from jobs.runtime.catalog import released_catalog
@@ -56,6 +69,8 @@ NIGHT = (
     Stage("profile", profile.run, reads="gold/customer, tag", writes="gold/customer_profile"),
     Stage("journeys", journeys.run, reads="silver, identity", writes="gold/order, gold/session, gold/journey"),
     Stage("catalog", catalog.run, reads="gold, the last release", writes="gold/tag_catalog, gold/tag_change"),
+    Stage("segments", segments.run, reads="gold, silver", writes="gold/segmentation, gold/segment_*"),
+    Stage("recommendations", recommendations.run, reads="silver", writes="gold/association, gold/recommendation"),
     Stage("audiences", audiences.run, reads="gold, silver", writes="gold/audience, gold/campaign_result, …"),
     Stage("release", release, reads="every table's version", writes="ops/release"),
     Stage("exports", exports.run, reads="the release", writes="files, ops/export"),

@@ -35,6 +35,7 @@ from transforms.schemas import (
     CORRUPT,
     ENTITIES,
     GOLD_AUDIENCE,
+    GOLD_SEGMENT_MIGRATION,
     GOLD_TAG_CATALOG,
     IDENTITY_CONFLICT,
     OPS_FILE,
@@ -45,9 +46,16 @@ from transforms.schemas import (
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
 
-AFTER_SILVER = ("identity", "tags", "profile", "journeys", "catalog", "audiences")
+AFTER_SILVER = (
+    "identity", "tags", "profile", "journeys", "catalog", "segments", "recommendations", "audiences",
+)  # fmt: skip
 # What a stage tells of a night's date beside what earlier nights told.
-_OF_DATES = {"identity": IDENTITY_CONFLICT, "catalog": GOLD_TAG_CATALOG, "audiences": GOLD_AUDIENCE}
+_OF_DATES = {
+    "identity": IDENTITY_CONFLICT,
+    "catalog": GOLD_TAG_CATALOG,
+    "segments": GOLD_SEGMENT_MIGRATION,
+    "audiences": GOLD_AUDIENCE,
+}
 _A_ROW = ("_batch_date", "source", "_file", "raw")
 
 

@@ -17,6 +17,8 @@ from transforms.tags.tag import Tag
 
 # the model that matches records: no tag, so that no tag's name is taken
 LINKAGE = "identity: matching"
+# what customers are recommended by
+RECOMMENDER = "recommendations"
 Fit = Callable[[Mapping[str, Any] | None], tuple[dict[str, Any], dict[str, Any]]]
 
 
@@ -58,7 +60,7 @@ class Models:
         """
         known = self.released.get(tag.tag)
         definition = meaning(tag, self.night.conf.tags)
-        if known and self._holds(known, tag, definition):
+        if known and self.holds(known, definition, tag.refit or 1):
             return known.parameters
         previous = known.parameters if known and known.kind == tag.kind else None
         try:
@@ -78,11 +80,11 @@ class Models:
         )
         return parameters
 
-    def _holds(self, known: Model, tag: Tag, definition: str) -> bool:
-        """A full refresh never refits; a changed definition always does."""
+    def holds(self, known: Model, definition: str, refit: int) -> bool:
+        """A full refresh never refits; a changed definition always does. `refit`: after so many days."""
         if known.definition != definition or self.night.refit:
             return False
-        young = (self.night.day - known.fitted_on).days < (tag.refit or 1)
+        young = (self.night.day - known.fitted_on).days < refit
         return young or self.night.full_refresh
 
     def note_sizes(self, tag: str, sizes: Mapping[str, int]) -> None:
@@ -97,7 +99,7 @@ class Models:
         """Write gold/model where something was fitted; otherwise the table stays as it is."""
         if not self.fitted:
             return
-        known = {*self.night.conf.tags, LINKAGE}
+        known = {*self.night.conf.tags, LINKAGE, RECOMMENDER}
         kept = {tag: model for tag, model in self.released.items() if tag in known}
         models = sorted({**kept, **self.fitted}.values(), key=lambda model: model.tag)
         self.night.save(_table(models), GOLD_MODEL)

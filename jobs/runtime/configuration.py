@@ -20,6 +20,7 @@ from transforms.identity.definition import Identity, check_identity
 from transforms.identity.manual import Decision, Decisions, check_decisions, parse_decisions
 from transforms.privacy import Privacy
 from transforms.profile import profile_table
+from transforms.recommendations import Recommendations, parse_recommendations
 from transforms.sources.checks import check_known, id_types_of
 from transforms.sources.database import PASSWORD
 from transforms.sources.definition import Source, known_zone, parse_source
@@ -113,6 +114,7 @@ class Configuration:
     divisions: Divisions | None = None
     decisions: Decisions = field(default_factory=Decisions)
     imports: Mapping[str, tuple[Line, ...]] = field(default_factory=dict, repr=False)
+    recommendations: Recommendations | None = None
 
     @property
     def lakehouse(self) -> str:
@@ -184,6 +186,7 @@ class _Loader:
         decisions = self.attempt(lambda: self._decisions(identity, sources)) or Decisions()
         imports = {tag.tag: self.attempt(partial(self._list, tag, identity, sources)) or () for tag in lists_of(tags)}
         self.attempt(lambda: check_known(sources))
+        recommendations = self.attempt(lambda: self._recommendations(pipeline.timezone))
         profile = profile_table(tags)
         self.attempt(lambda: check_purposes(tags, privacy.purposes))
         self.attempt(lambda: check_audiences(audiences, tags, profile, privacy, pipeline.timezone))
@@ -196,6 +199,7 @@ class _Loader:
             audiences=audiences, exports=exports, hash=self.digest.hexdigest()[:16], warnings=tuple(warnings),
             secrets=self.secrets,
             rates=rates or (), divisions=divisions, decisions=decisions, imports=imports,
+            recommendations=recommendations,
         )  # fmt: skip
 
     def _definitions(self, pipeline: Pipeline) -> tuple[dict[str, Tag], dict[str, Audience], dict[str, Export]]:
@@ -260,6 +264,13 @@ class _Loader:
             return None
         file = Path(self._path(pipeline.divisions))
         return parse_divisions(self._read(file), place=self._place(file))
+
+    def _recommendations(self, timezone: str) -> Recommendations | None:
+        file = self.conf / "recommendations.yml"
+        if not file.is_file():
+            return None
+        place = self._place(file)
+        return parse_recommendations(self._filled_text(self._read(file), place), place=place, timezone=timezone)
 
     def _decisions(self, identity: Identity, sources: Mapping[str, Source]) -> Decisions:
         """The decisions by hand on who is who."""

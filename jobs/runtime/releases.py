@@ -57,6 +57,17 @@ def find(lakehouse: Lakehouse, number: int) -> Release | None:
     return next((release for release in all_releases(lakehouse) if release.release == number), None)
 
 
+def last_before(lakehouse: Lakehouse, base: Release | None, day: date) -> Release | None:
+    """The newest state of an earlier day that a run for `day` upon `base` follows: `base`, unless it is of that day.
+
+    A replay, or whatever else publishes a second state of one day, follows what that day's night followed.
+    """
+    if base is None or base.date < day:
+        return base
+    earlier = (release for release in all_releases(lakehouse) if release.release < base.release and release.date < day)
+    return max(earlier, key=lambda release: release.release, default=None)
+
+
 def named_tables(lakehouse: Lakehouse) -> set[str]:
     """Every table that some release names."""
     return {table for release in all_releases(lakehouse) for table in release.versions}

@@ -25,15 +25,15 @@ def suppressed(counts: ArrayLike, *, smallest: int) -> Mask:
 
 def _least_exposed(table: NDArray[np.generic], hidden: Mask, smallest: int) -> tuple[int, int] | None:
     """The next cell to hide in the first row whose hidden cells could be worked out."""
-    for row in range(len(table)):
-        covered = hidden[row]
-        alone = covered.sum() == 1 or (covered.any() and table[row][covered].sum() < smallest)
-        if alone and not covered.all():
-            crossing = hidden.any(axis=0)
-            # one that closes a rectangle of hidden cells calls for no more; one that holds nobody covers nothing
-            cost = [(not n, not crossed, n) for n, crossed in zip(table[row], np.atleast_1d(crossing), strict=True)]
-            return row, int(min(np.flatnonzero(~covered), key=lambda place: (*cost[place], place)))
-    return None
+    covered = hidden.sum(axis=1)
+    alone = (covered == 1) | ((covered > 0) & (np.where(hidden, table, 0).sum(axis=1) < smallest))
+    exposed = np.flatnonzero(alone & (covered < table.shape[1]))
+    if not exposed.size:
+        return None
+    row, crossing = int(exposed[0]), hidden.any(axis=0)
+    # one that closes a rectangle of hidden cells calls for no more; one that holds nobody covers nothing
+    order = np.lexsort((table[row], ~crossing, table[row] == 0, hidden[row]))
+    return row, int(order[0])
 
 
 def _transposed(place: tuple[int, int] | None) -> tuple[int, int] | None:

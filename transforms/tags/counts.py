@@ -8,8 +8,6 @@ from transforms.expressions import compile_expression
 from transforms.sql.operands import text_literal
 from transforms.tags.tag import COLUMN_TYPES, Tag
 
-_MODELS = ("rfm", "kmeans")
-
 
 @dataclass(frozen=True)
 class Count:
@@ -54,10 +52,10 @@ def _counts(tag: Tag, at: int, timezone: str) -> list[Count]:
         return []
     column = tag.outputs[0].name
     own = {output.name: output.type for output in tag.outputs}
-    columns = own if tag.kind in _MODELS else {"value": COLUMN_TYPES[tag.type or "text"]}
+    columns = own if tag.model else {"value": COLUMN_TYPES[tag.type or "text"]}
     rule = compile_expression(expect, place=f"{tag.place}: checks[{at}].expect", columns=columns, timezone=timezone)
     # `value` is a variable, so that a text in the rule is never taken for it
-    failing = f"(not {rule.sql})" if tag.kind in _MODELS else f"exists(array(`{column}`), `value` -> not {rule.sql})"
+    failing = f"(not {rule.sql})" if tag.model else f"exists(array(`{column}`), `value` -> not {rule.sql})"
     figure = f"{tag.tag} {at}"
     return [
         Count(figure, "known", f"`{column}` is not null"),

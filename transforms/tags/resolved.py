@@ -13,6 +13,7 @@ from transforms.tags.across import kind_of, query_of
 from transforms.tags.formulas import formula_of, rfm_segment
 from transforms.tags.imports import IMPORTED
 from transforms.tags.items import Item, Pick, Ranking, Statistic, columns_of, compile_over, items_of
+from transforms.tags.lifecycle import stages_of
 from transforms.tags.sequences import happening_of
 from transforms.tags.tag import ACROSS, COLUMN_TYPES, CUSTOMER, SENSITIVITIES, Example, Tag, Type
 
@@ -62,6 +63,9 @@ def _compiled(tag: Tag, columns: Mapping[str, str]) -> tuple[str, frozenset[str]
     """The Spark type that the tag's expression gives, and the sensitivities of the columns that it reads."""
     if tag.kind == "kmeans":
         _check_features(tag, columns)
+        return "string", frozenset()
+    if tag.kind == "lifecycle":
+        stages_of(tag, timezone="UTC", columns=columns)
         return "string", frozenset()
     if tag.kind in ("fact", "derived", "rule"):
         formula = formula_of(tag, timezone="UTC", columns=columns)
@@ -138,7 +142,7 @@ def _check_features(tag: Tag, columns: Mapping[str, str]) -> None:
 
 def _type(tag: Tag, ddl: str) -> Type:
     """The tag's type: as written if the expression's values fit it, else what they are."""
-    if tag.kind in ("rfm", "kmeans"):
+    if tag.model:
         if tag.type:
             raise DefinitionError(f"{tag.place}: type: a model has several outputs of their own types; remove it")
         return "text"
@@ -174,6 +178,8 @@ def _case_values(tag: Tag) -> tuple[str, ...]:
 def _value_problems(tag: Tag) -> Iterator[str]:
     if tag.type == "enum" and not tag.values:
         yield f"{tag.place}: values: an enum lists its values: values: [low, middle, high]"
+    if tag.segmentation and not (tag.model or tag.type == "enum"):
+        yield f"{tag.place}: segmentation: only a tag of few named values parts customers; write type: enum"
     if tag.values and tag.type != "enum":
         yield f"{tag.place}: values: only an enum lists its values; write type: enum"
     if tag.default is not None and not _is_a(tag.type, tag.default):
@@ -213,7 +219,7 @@ def _is_a(kind: Type | None, value: Any) -> bool:
 
 def _check_problems(tag: Tag) -> Iterator[str]:
     columns = {"value": COLUMN_TYPES[tag.type or "text"]}
-    if tag.kind in ("rfm", "kmeans"):
+    if tag.model:
         columns = {output.name.removeprefix(f"{tag.tag}_"): output.type for output in tag.outputs}
     for position, check in enumerate(tag.checks):
         if check.expect is None:
@@ -231,8 +237,9 @@ def _check_problems(tag: Tag) -> Iterator[str]:
 def _example_problems(tag: Tag, columns: Mapping[str, str]) -> Iterator[str]:
     """Examples speak of columns that there are, rows where the tag is over rows, and a value of the tag's type."""
     over_rows = tag.kind in ("statistic", "first", "last", "preference", "rfm")
-    known = columns if tag.kind in ("derived", "rule", "kmeans") else columns_of(tag.from_ or CUSTOMER)
-    what = "tag" if tag.kind in ("derived", "rule", "kmeans") else "column"
+    on_tags = ("derived", "rule", "kmeans", "lifecycle")
+    known = columns if tag.kind in on_tags else columns_of(tag.from_ or CUSTOMER)
+    what = "tag" if tag.kind in on_tags else "column"
     for position, example in enumerate(tag.examples):
         place = f"{tag.place}: examples[{position}]"
         if tag.kind in ACROSS:
@@ -246,7 +253,7 @@ def _example_problems(tag: Tag, columns: Mapping[str, str]) -> Iterator[str]:
             for name in row:
                 if name not in known:
                     yield f"{place}.given: no {what} '{name}'{nearest(name, known)}"
-        free = tag.kind in ("rfm", "kmeans") or is_relative(tag.type, example.value)
+        free = bool(tag.model) or is_relative(tag.type, example.value)
         if example.value is not None and not free and not _is_a(tag.type, example.value):
             yield f"{place}.value: {example.value!r} is not of type {tag.type}"
 

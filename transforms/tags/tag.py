@@ -5,7 +5,7 @@ import json
 import re
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -15,7 +15,19 @@ from transforms.schemas import ENTITIES, Column
 
 Type = Literal["number", "integer", "text", "enum", "boolean", "date", "timestamp", "list"]
 Kind = Literal[
-    "statistic", "first", "last", "fact", "preference", "derived", "rule", "sequence", "sql", "import", "rfm", "kmeans"
+    "statistic",
+    "first",
+    "last",
+    "fact",
+    "preference",
+    "derived",
+    "rule",
+    "sequence",
+    "sql",
+    "import",
+    "rfm",
+    "kmeans",
+    "lifecycle",
 ]
 Status = Literal["draft", "online", "offline", "retired"]
 
@@ -26,11 +38,11 @@ COLUMN_TYPES: dict[str, str] = {
 CUSTOMER = "customer"
 SENSITIVITIES = ("none", "normal", "personal", "sensitive")
 ACROSS = ("sequence", "sql", "import")  # kinds that no single entity gives
-_MODELS = ("rfm", "kmeans")
+_MODELS = ("rfm", "kmeans", "lifecycle")
 
 _COMMON = {
     "place", "text", "tag", "title", "description", "owner", "version", "status", "type", "unit", "values", "max_age",
-    "purposes", "sensitivity", "checks", "examples", "depends_on",
+    "purposes", "sensitivity", "checks", "examples", "depends_on", "segmentation",
 }  # fmt: skip
 # What each kind is made of, beside the common keys; * marks what it must have.
 KEYS: dict[str, set[str]] = {
@@ -49,10 +61,11 @@ KEYS: dict[str, set[str]] = {
         "default",
     },
     "kmeans": {"model*", "features*", "impute", "transform", "k", "seed", "refit", "names"},
+    "lifecycle": {"model*", "stages*"},
 }  # fmt: skip
 _NOT_MEANING = {
     "place", "text", "title", "description", "owner", "version", "status", "purposes", "sensitivity", "checks",
-    "examples", "depends_on",
+    "examples", "depends_on", "segmentation",
 }  # fmt: skip
 
 _NAMED = re.compile(r"\{(\w+)\}")  # an entity that a query names
@@ -95,6 +108,24 @@ class Case(Definition):
 
     value: Any
     when: str
+
+
+class Stage(Definition):
+    """A stage of the customer's life: entered where `when` holds, from the stages in `after` (from any, without).
+
+    `until`: it is left only once this holds; without it, as soon as another stage is entered.
+    """
+
+    value: str = Field(min_length=1)
+    when: str
+    after: tuple[str, ...] = ()
+    until: str | None = None
+
+
+class Segmentation(Definition):
+    """Of a tag whose values are segments to be judged. `min_size`: fewer customers are too few to act on."""
+
+    min_size: int | None = Field(None, ge=1)
 
 
 class Step(Definition):
@@ -195,6 +226,8 @@ class Tag(Definition):
     k: Annotated[tuple[int, int], BeforeValidator(_range)] = (3, 10)
     seed: int = 7
     names: dict[str, str] = {}
+    stages: tuple[Stage, ...] = ()
+    segmentation: Segmentation | None = None
 
     @field_validator("values", mode="before")
     @classmethod
@@ -232,6 +265,18 @@ class Tag(Definition):
             raise ValueError("its first step is where it begins: it takes neither not nor within")
         return value
 
+    @field_validator("stages")
+    @classmethod
+    def _stages_that_follow(cls, value: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        known = [stage.value for stage in value]
+        for stage in value:
+            if known.count(stage.value) > 1:
+                raise ValueError(f"two of them are '{stage.value}'")
+            for name in stage.after:
+                if name not in known:
+                    raise ValueError(f"'{stage.value}' is after '{name}', which is none{nearest(name, known)}")
+        return value
+
     @field_validator("model")
     @classmethod
     def _a_model(cls, value: str | None) -> str | None:
@@ -254,7 +299,7 @@ class Tag(Definition):
 
     def _found_kind(self) -> Kind:
         if self.model:
-            return "rfm" if self.model == "rfm" else "kmeans"
+            return cast(Kind, self.model)
         given: dict[Kind, Any] = {
             "first": self.first, "last": self.last, "preference": self.preference, "rule": self.cases,
             "sequence": self.sequence, "sql": self.sql, "import": self.import_,
@@ -295,6 +340,8 @@ class Tag(Definition):
             return tuple(self._output(name, type_, told) for name, type_, told in _RFM_OUTPUTS)
         if self.kind == "kmeans":
             return tuple(self._output(name, type_, told) for name, type_, told in _KMEANS_OUTPUTS)
+        if self.kind == "lifecycle":
+            return tuple(self._output(name, type_, told) for name, type_, told in _LIFECYCLE_OUTPUTS)
         return (self._output("", COLUMN_TYPES[self.type or "number"], ""),)
 
     def _output(self, name: str, ddl: str, told: str) -> Column:
@@ -332,4 +379,9 @@ _RFM_OUTPUTS = (
 _KMEANS_OUTPUTS = (
     ("segment", "string", "the cluster's name"),
     ("distance", "double", "from the cluster's centre"),
+)
+_LIFECYCLE_OUTPUTS = (
+    ("stage", "string", "the stage of the customer's life"),
+    ("days_in_stage", "bigint", "whole business days since it was entered, or first seen"),
+    ("previous", "string", "the stage before it; NULL where none was seen"),
 )
