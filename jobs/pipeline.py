@@ -14,6 +14,7 @@ from typing import Any
 
 from jobs import audiences, bronze, catalog, exports, identity, profile, report, silver, tags
 from jobs.engines import gate
+from jobs.engines.erased_again import erase_again
 from jobs.runtime import releases
 from jobs.runtime.catalog import released_catalog
 from jobs.runtime.configuration import Configuration
@@ -178,6 +179,7 @@ def _go(night: Night, start: Begin, stages: Sequence[str], screen: Screen, holds
     night.release = start.release or start.base
     state = replace(start, finished=kept).versions
     night.versions = night.lakehouse.roll_back(state, keep=releases.named_tables(night.lakehouse))
+    erase_again(night, start.release or start.base)
     night.finished = {row["stage"]: _ledger(row) for row in kept}
     if done:
         screen.progress(f"run {night.run_id} goes on after {done[-1]}")

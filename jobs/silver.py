@@ -12,6 +12,8 @@ from pyspark.sql import functions as F
 
 from jobs import quality
 from jobs.engines.contested import contested
+from jobs.engines.erased_rows import take_out_of_bronze
+from jobs.engines.erasures import erased
 from jobs.runtime.clock import end_of
 from jobs.runtime.commits import Written
 from jobs.runtime.night import FEW_ROWS, Night
@@ -82,6 +84,7 @@ def refine_day(night: Night, day: date, *, only: Collection[str] | None = None) 
     for folder in (batch.aside for batch in batches if batch.aside):
         remove_folder(folder)
     night.spark.catalog.clearCache()
+    _take_out_erased(night, batches, day)
     _account(night, batches, landed, reasons, day, only)
 
 
@@ -113,6 +116,7 @@ def parsed_batch(
         refine.refined, entity, compiled, day=day, as_of=as_of,
         timezone=night.conf.pipeline.timezone, base_currency=night.conf.pipeline.base_currency,
         rates=currency_rates(night.spark, night.conf.rates), divisions=night.conf.divisions, few=few,
+        erased=erased(night.lakehouse, night.conf.privacy.keys.erasure),
     )  # fmt: skip
     return Batch(entity, day, compiled, rows.coalesce(1).localCheckpoint() if few else rows, few)
 
@@ -262,6 +266,15 @@ def _quarantine(night: Night, batches: Sequence[Batch]) -> dict[str, dict[str, i
         reasons.setdefault(row["source"], {})[row["reason"]] = row["count"]
     night.figure("reasons", reasons)
     return reasons
+
+
+def _take_out_erased(night: Night, batches: Sequence[Batch], day: date) -> None:
+    """Rows of erased people leave bronze as well: rarely any, and then nothing may keep them."""
+    fates = {source: told for batch in batches for source, told in batch.fates.items()}
+    sources = {source for source, told in fates.items() if told.get("erased")}
+    listed = erased(night.lakehouse, night.conf.privacy.keys.erasure) if sources else None
+    if listed:
+        take_out_of_bronze(night, listed, day, sources)
 
 
 def _account(

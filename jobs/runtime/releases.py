@@ -11,6 +11,9 @@ from transforms.schemas import OPS_RELEASE
 
 Cause = Literal["night", "restore", "override", "erasure", "maintenance", "replay"]
 RESTORE = "restore-"  # before the id of the run whose release was restored
+ERASED = "erased-"  # … whose release a person was taken out of
+MAINTAINED = "maintained-"  # … whose release's tables were tidied
+_SINCE = (RESTORE, ERASED, MAINTAINED)
 # Begins the id of a run that tried again what nights had refused. When it began follows, so that ids are in order.
 REPLAY = "replay-"
 OVERRIDE = "override-"  # the same of a run that set or unset a value by hand
@@ -35,9 +38,9 @@ class Release:
 
 
 def made_by(run_id: str) -> str:
-    """The run that made a state, also where it was restored since."""
-    while run_id.startswith(RESTORE):
-        run_id = run_id.removeprefix(RESTORE)
+    """The run that made a state, also where it was restored, or people were erased from it, since."""
+    while prefix := next((prefix for prefix in _SINCE if run_id.startswith(prefix)), None):
+        run_id = run_id.removeprefix(prefix)
     return run_id
 
 

@@ -50,6 +50,7 @@ from transforms.schemas.people import (
     ENRICHMENT,
     LOYALTY_ACCOUNT,
 )
+from transforms.schemas.privacy import OPS_ERASURE
 from transforms.schemas.reference import (
     CAMPAIGN,
     PRODUCT,
@@ -94,6 +95,7 @@ __all__ = [
     "LEDGER",
     "LOYALTY_ACCOUNT",
     "MONEY",
+    "OPS_ERASURE",
     "OPS_EXPORT",
     "OPS_FILE",
     "OPS_LINEAGE",
@@ -129,5 +131,6 @@ FIXED_TABLES: dict[str, Table] = {
         QUARANTINE, IDENTITY_EDGE, IDENTITY_RECORD, LEDGER, IDENTITY_CHANGE, IDENTITY_CONFLICT,
         GOLD_CUSTOMER, GOLD_MODEL, GOLD_AUDIENCE, GOLD_AUDIENCE_MEMBER, GOLD_TAG_CATALOG, GOLD_TAG_CHANGE,
         GOLD_OVERRIDE, OPS_RUN, OPS_STAGE, OPS_FILE, OPS_QUALITY, OPS_LINEAGE, OPS_RELEASE, OPS_EXPORT,
+        OPS_ERASURE,
     )
 }  # fmt: skip
