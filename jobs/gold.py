@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import dataset as ds
 
-from jobs.runtime.releases import Release, all_releases
+from jobs.runtime.releases import Release, all_releases, gone
 from jobs.runtime.tables import Lakehouse
 from transforms.definitions import nearest
 from transforms.errors import DefinitionError, PortraitError
@@ -124,6 +124,8 @@ def open_release(
     named = releases.get(release if release is not None else max(releases))
     if named is None:
         raise PortraitError(f"{house.uri}: no release {release}; there are {min(releases)} to {max(releases)}")
+    if named.expired:
+        raise PortraitError(f"{house.uri}: {gone(named, house)}")
     gold = (name for name in named.versions if name.startswith(_GOLD))
     return OpenRelease(house, named, tuple(sorted(name for name in gold if restricted or name not in RESTRICTED)))
 

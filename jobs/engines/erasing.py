@@ -34,7 +34,7 @@ def remove(rows: StateRows, person: Person, landed: Mapping[str, Places], raws: 
 
     landed: bronze table -> places of the person's rows. raws: those rows as the quarantine holds them.
     """
-    _know(rows, person, raws)
+    know(rows, person, raws)
     removed = Removed(dict(rows.versions))
     for table in sorted(rows.versions):
         columns = rows.columns(table)
@@ -51,7 +51,7 @@ def remove(rows: StateRows, person: Person, landed: Mapping[str, Places], raws: 
 
 def count(rows: StateRows, person: Person) -> dict[str, int]:
     """Table -> rows that are the person's still, in every table but bronze; none where there are none."""
-    _know(rows, person, ())
+    know(rows, person, ())
     found = {}
     for table in sorted(rows.versions):
         if not table.startswith("bronze/") and (places := rows.places(table, condition(rows.columns(table)))):
@@ -71,7 +71,8 @@ def _parts(columns: Collection[str]) -> Iterator[str]:
             yield f"({kind}, {value}) in (select (kind, v) from pairs)"
 
 
-def _know(rows: StateRows, person: Person, raws: Collection[str]) -> None:
+def know(rows: StateRows, person: Person, raws: Collection[str]) -> None:
+    """The tables that `condition` compares with."""
     rows.values("customers", v=person.customers)
     rows.values("nodes", v=person.nodes)
     rows.values("raws", v=raws)

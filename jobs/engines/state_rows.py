@@ -1,11 +1,12 @@
 """SQL over the data files of a state's tables, with the place of each row: DuckDB, without Spark."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import duckdb
 import pyarrow as pa
+from pyarrow import parquet as pq
 
 from jobs.runtime.tables import Lakehouse
 
@@ -51,6 +52,22 @@ class StateRows:
             for file, row in self.db.execute(sql).fetchall():
                 found[file].append(row)
         return dict(found)
+
+    def whole_files(self, table: str, condition: str) -> dict[str, list[int] | None]:
+        """As `places`, with None for a file of which all rows meet the condition."""
+        scan = self.scan(table)
+        if scan is None:
+            return {}
+        counted = f"select filename, count(*), count(*) filter (coalesce({condition}, false)) from {scan} group by all"
+        told = {file: (every, met) for file, every, met in self.db.execute(counted).fetchall() if met}
+        parts = self.places(table, condition) if any(every > met for every, met in told.values()) else {}
+        return {file: None if every == met else parts[file] for file, (every, met) in told.items()}
+
+    def number(self, rows: Mapping[str, Collection[int] | None]) -> int:
+        """How many rows these are."""
+        whole = [file for file, places in rows.items() if places is None]
+        counts = (pq.read_metadata(file).num_rows for file in whole)
+        return sum(counts) + sum(len(places) for places in rows.values() if places is not None)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from transforms.identity.definition import Identity, check_identity
 from transforms.identity.manual import Decision, Decisions, check_decisions, parse_decisions
 from transforms.privacy import Privacy
 from transforms.profile import profile_table
+from transforms.retention import check_retention
 from transforms.sources.checks import check_known, id_types_of
 from transforms.sources.database import PASSWORD
 from transforms.sources.definition import Source, known_zone, parse_source
@@ -169,6 +170,7 @@ class _Loader:
         self.attempt(lambda: check_known(sources))
         profile = profile_table(tags)
         self.attempt(lambda: check_purposes(tags, privacy.purposes))
+        self.attempt(lambda: check_retention(privacy, tags, sources))
         self.attempt(lambda: check_audiences(audiences, tags, profile, privacy, pipeline.timezone))
         self.attempt(lambda: check_exports(exports, audiences, tags, profile, privacy))
         self._look_for_deleted(pipeline)

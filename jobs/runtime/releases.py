@@ -1,6 +1,6 @@
 """Releases: which versions of all tables make one consistent night. Readers take the newest."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Literal
@@ -21,7 +21,7 @@ OVERRIDE = "override-"  # the same of a run that set or unset a value by hand
 
 @dataclass(frozen=True)
 class Release:
-    """One consistent state. `release` counts up; `versions`: table -> version."""
+    """One consistent state. `release` counts up; `versions`: table -> version; `expired`: they are gone."""
 
     release: int
     run_id: str
@@ -30,6 +30,7 @@ class Release:
     cause: str
     versions: Mapping[str, int]
     configuration: str
+    expired: bool | None = None
 
     @property
     def of_replay(self) -> bool:
@@ -61,8 +62,25 @@ def find(lakehouse: Lakehouse, number: int) -> Release | None:
 
 
 def named_tables(lakehouse: Lakehouse) -> set[str]:
-    """Every table that some release names."""
-    return {table for release in all_releases(lakehouse) for table in release.versions}
+    """Every table that some release names which can be restored."""
+    return {table for release in all_releases(lakehouse) if not release.expired for table in release.versions}
+
+
+def expire(lakehouse: Lakehouse, numbers: Collection[int]) -> None:
+    """From now on these releases can be neither read nor restored."""
+    if numbers:
+        rows = [vars(release) | {"expired": release.expired or release.release in numbers}
+                for release in all_releases(lakehouse)]  # fmt: skip
+        lakehouse.append(OPS_RELEASE, rows, anew=True)
+
+
+def gone(release: Release, lakehouse: Lakehouse) -> str:
+    """What readers are told who ask for an expired release: a line."""
+    first = next((known.release for known in all_releases(lakehouse) if not known.expired), None)
+    return (
+        f"release {release.release} of {release.date} has expired: its versions were purged (conf/privacy.yml: "
+        f"retention.releases, or a person was erased since); the oldest that can be read is {first}"
+    )
 
 
 def of_run(lakehouse: Lakehouse, run_id: str) -> Release:
@@ -72,6 +90,8 @@ def of_run(lakehouse: Lakehouse, run_id: str) -> Release:
     if not found:
         known = ", ".join(dict.fromkeys(release.run_id for release in releases)) or "none yet"
         raise DefinitionError(f"--to {run_id}: no release of such a run; released runs: {known}")
+    if found[-1].expired:
+        raise DefinitionError(f"--to {run_id}: {gone(found[-1], lakehouse)}")
     return found[-1]
 
 

@@ -21,18 +21,19 @@ Edit = Callable[[pa.Table], pa.Table]
 
 
 def take_out(
-    lakehouse: Lakehouse, table: str, version: int, rows: Mapping[str, Collection[int]], edit: Edit | None = None
+    lakehouse: Lakehouse, table: str, version: int, rows: Mapping[str, Collection[int] | None], edit: Edit | None = None
 ) -> int:
-    """The table's version without those rows (data file -> places of rows in it), in one commit; gives the new version.
+    """The table's version without those rows (data file -> places of rows in it, None: all), in one commit.
 
-    Where nothing is to be taken out there is no commit. The other rows keep their order. `edit` changes what stays in
+    Gives the new version; where nothing is to be taken out there is no commit. The other rows keep their order.
+    `edit` changes what stays in
     those files, part by part; every part keeps its schema. The version is the table's head.
     """
     if not rows:
         return version
     opened = lakehouse.open(table, version)
     assert opened is not None  # noqa: S101  (its rows were found)
-    made = [_rewritten(opened, file, places, edit) for file, places in sorted(rows.items())]
+    made = [_rewritten(opened, file, rows[file] or (), edit) for file in sorted(rows) if rows[file] is not None]
     written = Written(
         json.loads(opened.schema().to_json()), tuple(action for action in made if action),
         sum(json.loads(action.stats)["numRecords"] for action in made if action),
