@@ -77,7 +77,7 @@ def _rows_of(rows: StateRows, table: str, person: Person) -> Rows:
         rows.values("own", v=[value for _, value in person.own if len(value) > 4])
         asked = "exists (select 1 from own where contains(lower(raw), lower(v)))"
     columns = ", ".join(f'"{name}"' for name in rows.columns(table) if name not in _TECHNICAL)
-    found = rows.db.execute(f"select {columns} from {scan} where coalesce({asked}, false)").to_arrow_table()
+    found = rows.db.sql(f"select {columns} from {scan} where coalesce({asked}, false)").to_arrow_table()
     told: Rows = found.to_pylist(maps_as_pydicts="lossy")
     return sorted(told, key=lambda row: json.dumps(row, default=str, sort_keys=True))
 

@@ -9,9 +9,11 @@ from jobs.engines.state_rows import StateRows
 from jobs.runtime.configuration import Configuration
 from transforms.identity.edges import LINKING
 from transforms.identity.manual import RECORD
-from transforms.schemas import CONTACT, IDENTITY_CHANGE, IDENTITY_RECORD, LEDGER, Entity
+from transforms.schemas import CONTACT, IDENTITY_CHANGE, IDENTITY_EDGE, IDENTITY_RECORD, LEDGER, Entity, Table
 
 Identifiers = frozenset[tuple[str, str]]
+_GIVES = "right_type, right_value"
+_MINE = "select node from node where mine"
 
 
 @dataclass(frozen=True)
@@ -50,16 +52,17 @@ def person_of(rows: StateRows, conf: Configuration, customer_id: str) -> Person:
     entities = [entity for entity in LINKING if rows.scan(entity.table.name)]
     _find_nodes(rows, entities)
     given = _identifiers(text for (text,) in rows.db.execute("select text from node where mine").fetchall())
-    ledger = f"select id_type, id_value from {rows.scan(LEDGER.name)} where customer_id in (select v from customers)"
-    given |= frozenset(rows.db.execute(ledger).fetchall()) if rows.scan(LEDGER.name) else frozenset()
-    shared = _given_by_others(rows, given)
+    given |= _told(rows, LEDGER, "id_type, id_value", "customer_id in (select v from customers)")
+    given |= _told(rows, IDENTITY_EDGE, _GIVES, f"rule = 'gives' and left_value in ({_MINE})")
+    tied = _told(rows, IDENTITY_EDGE, _GIVES, f"rule = 'gives' and left_value not in ({_MINE})")
+    shared = (_given_by_others(rows, given) | tied) & given
     own = given - shared
     _claim_orphans(rows, own)
     mine = rows.db.execute("select node, text from node where mine").fetchall()
     nodes = frozenset(node for node, _ in mine)
     unnamed = [node for node, text in mine if not _identifiers([text]) & own]
     records = _unnamed_records(rows, conf, entities, unnamed)
-    return Person(customers, nodes, records, own, _written(rows, own), shared & given)
+    return Person(customers, nodes, records, own, _written(rows, own), shared)
 
 
 def _merged_into(rows: StateRows, customer_id: str) -> frozenset[str]:
@@ -100,6 +103,14 @@ def _find_nodes(rows: StateRows, entities: Iterable[Entity]) -> None:
                 f"""update node set mine = true where owner is null and node in (select _node from {scan}
                 where record_id in (select record_id from {scan} where _node in (select node from node where mine)))"""
             )
+
+
+def _told(rows: StateRows, table: Table, columns: str, condition: str) -> Identifiers:
+    """Identifiers that an identity table tells of."""
+    scan = rows.scan(table.name)
+    if scan is None:
+        return frozenset()
+    return frozenset(rows.db.execute(f"select distinct {columns} from {scan} where {condition}").fetchall())
 
 
 def _identifiers(texts: Iterable[str | None]) -> Identifiers:

@@ -72,7 +72,7 @@ class Search:
         content = file.read_bytes()
         raw = sum(1 for _ in self._raw.finditer(content)) if self._raw else 0
         if content[:4] == b"PAR1":
-            return raw + sum(self._in_cells(cells) for cells in _texts_of(file))
+            return max(raw, sum(self._in_cells(cells) for cells in _texts_of(file)))
         if content[:2] == b"\x1f\x8b":
             content = gzip.decompress(content)
         elif content[:4] == b"\x28\xb5\x2f\xfd":
