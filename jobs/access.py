@@ -10,12 +10,11 @@ from jobs.access_page import page
 from jobs.engines.erasing import condition, know
 from jobs.engines.persons import Person, person_of
 from jobs.engines.state_rows import StateRows, state_rows
-from jobs.forget import check_erased
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.reader import Reader
 from jobs.whose import whose
-from transforms.errors import DefinitionError, PortraitError
+from transforms.errors import PortraitError
 from transforms.exports import purpose_of
 from transforms.profile import PROFILE
 from transforms.retention import kept_for
@@ -40,11 +39,7 @@ def held_on(conf: Configuration, identifier: str) -> dict[str, Any]:
     Raises DefinitionError where nobody has the identifier, several may, or the person was erased.
     """
     reader = Reader(conf)
-    try:
-        owner = whose(reader, conf, identifier).customer_id
-    except DefinitionError:
-        check_erased(reader.lakehouse, conf, identifier)
-        raise
+    owner = whose(reader, conf, identifier).customer_id
     with state_rows(reader.lakehouse, reader.release.versions) as rows:
         person = person_of(rows, conf, owner)
         know(rows, person, ())

@@ -34,8 +34,6 @@ from jobs.runtime.releases import Release, named_tables
 from jobs.runtime.tables import Lakehouse
 from jobs.whose import whose
 from transforms.erasure import CUSTOMER, Erased, entries_of
-from transforms.errors import DefinitionError
-from transforms.identity.written import forms
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def forget(
     with Lease(conf.lakehouse, f"forget (process {os.getpid()})") as lease, _state(
         conf, screen, lease, local=local, session=session
     ) as night:  # fmt: skip
-        owner = _owner(night, conf, identifier)
+        owner = whose(Reader(conf), conf, identifier).customer_id
         with state_rows(night.lakehouse, night.versions) as rows:
             person = person_of(rows, conf, owner)
             erasure = _asked(night, person)
@@ -109,28 +107,6 @@ def opened_state(
     base = at or Reader(conf).release
     start = Begin(f"state-{secrets.token_hex(4)}", datetime.now(UTC), base)
     return pipeline.opened(conf, base.date, start, screen=screen, lease=lease, local=local, session=session)
-
-
-def _owner(night: Night, conf: Configuration, identifier: str) -> str:
-    try:
-        return whose(Reader(conf), conf, identifier).customer_id
-    except DefinitionError:
-        check_erased(night.lakehouse, conf, identifier)
-        raise
-
-
-def check_erased(lakehouse: Lakehouse, conf: Configuration, identifier: str) -> None:
-    """Raise DefinitionError where the identifier is that of somebody who was erased, saying when."""
-    every = erasures.erasures(lakehouse)
-    erasures.check_keys(every, conf.privacy.keys.erasure)
-    kind, colon, value = identifier.strip().partition(":")
-    countries = [source.country for source in conf.sources.values()]
-    asked = [(kind, form) for form in forms(kind, value, countries)] if colon else [(CUSTOMER, identifier.strip())]
-    for erasure in every:
-        known = Erased(tuple(conf.privacy.keys.erasure), erasure.entries)
-        if any(known.holds(*one) for one in asked):
-            what = kind if colon else "this customer"
-            raise DefinitionError(f"{what}: a person who was {erasure.told}; nothing is held but keyed hashes")
 
 
 def _asked(night: Night, person: Person) -> Erasure:

@@ -18,6 +18,7 @@ from jobs.engines.erasing import count
 from jobs.engines.erasures import Erasure
 from jobs.engines.persons import Person
 from jobs.engines.purge import Purged, purge
+from jobs.engines.retention import too_old
 from jobs.engines.search import Search
 from jobs.engines.state_rows import StateRows, state_rows
 from jobs.forget import finish
@@ -29,8 +30,8 @@ from jobs.runtime.reader import Reader
 from jobs.runtime.releases import Release, all_releases, named_tables, newest
 from jobs.runtime.rewriting import take_out
 from jobs.runtime.tables import Lakehouse
-from transforms.retention import RELEASES, kept_for
-from transforms.schemas import ENTITIES, OPS_EXPORT, OPS_LINEAGE, OPS_QUALITY, OPS_RUN, OPS_STAGE, Table
+from transforms.retention import RELEASES
+from transforms.schemas import OPS_EXPORT, OPS_LINEAGE, OPS_QUALITY, OPS_RUN, OPS_STAGE, Table
 
 # What is written in many small commits is put together past so many files of less than that on average.
 MANY_FILES, SMALL_FILE = 32, 8_000_000
@@ -79,18 +80,12 @@ def maintain(
         releases.expire(lakehouse, done.releases)
         done.purged = purge(lakehouse, [one for one in all_releases(lakehouse) if not one.expired])
         _prove(conf, lakehouse, every, done)
-        done.late = [one.told for one in late(lakehouse, conf, at)]
+        done.late = [one.told for one in erasures.late(lakehouse, conf.privacy.erasure.proven_within, at)]
         done.waiting = {
             one.erasure: _due(one, conf).date() for one in every if one.erasure not in {*done.proven, *done.left}
             and one.proven is None
         }  # fmt: skip
     return done
-
-
-def late(lakehouse: Lakehouse, conf: Configuration, now: datetime) -> list[Erasure]:
-    """Erasures that are not proven although conf/privacy.yml: erasure.proven_within is over."""
-    term = timedelta(days=conf.privacy.erasure.proven_within)
-    return [one for one in erasures.erasures(lakehouse) if one.proven is None and now > one.asked + term]
 
 
 def _due(erasure: Erasure, conf: Configuration) -> datetime:
@@ -104,7 +99,7 @@ def _tidy_state(conf: Configuration, lakehouse: Lakehouse, done: Maintained) -> 
     versions = dict(base.versions)
     with state_rows(lakehouse, versions) as rows:
         for table in sorted(versions):
-            if condition := _too_old(conf, table, base.date):
+            if condition := too_old(conf.privacy.retention, table, base.date):
                 versions[table] = _expire_rows(rows, table, condition, done)
     for table in sorted(versions):
         versions[table] = _compacted(lakehouse, table, versions[table], done)
@@ -115,25 +110,7 @@ def _tidy_state(conf: Configuration, lakehouse: Lakehouse, done: Maintained) -> 
         )  # fmt: skip
 
 
-def _too_old(conf: Configuration, table: str, day: date) -> str | None:
-    """What tells a row that is past its retention, as of the newest night; None: none is."""
-    kept = kept_for(conf.privacy.retention, table)
-    if kept is None:
-        return None
-    before = f"date '{day - timedelta(days=kept)}'"
-    layer, _, name = table.partition("/")
-    if layer == "bronze" or name == "quarantine":
-        return f"_batch_date < {before}"
-    if layer != "silver":
-        return None
-    # of what is kept up to date only what is over
-    return f"event_date < {before}" if ENTITIES[name].time else f"_valid_to < {before}"
-
-
 def _expire_rows(rows: StateRows, table: str, condition: str, done: Maintained) -> int:
-    # in bronze the date is a part of the files' names
-    named = "cast(regexp_extract(filename, '_batch_date=([0-9-]+)', 1) as date)"
-    condition = condition.replace("_batch_date", named) if table.startswith("bronze/") else condition
     places = rows.whole_files(table, condition)
     if places:
         done.expired[table] = rows.number(places)

@@ -13,7 +13,8 @@ from pyspark.sql import functions as F
 from jobs import quality
 from jobs.engines.contested import contested
 from jobs.engines.erased_rows import take_out_of_bronze
-from jobs.engines.erasures import erased
+from jobs.engines.erasures import erased, late
+from jobs.engines.retention import check_bronze
 from jobs.runtime.clock import end_of
 from jobs.runtime.commits import Written
 from jobs.runtime.night import FEW_ROWS, Night
@@ -60,9 +61,12 @@ def run(night: Night) -> None:
 
     Raises DataError where a `stop` check falls, or where rows that landed are not accounted for.
     """
+    for erasure in late(night.lakehouse, night.conf.privacy.erasure.proven_within, night.started_at):
+        night.warn(f"past its time: {erasure.told}")
     if not night.full_refresh:
         refine_day(night, night.day)
         return
+    check_bronze(night)
     for table in [*(entity.table for entity in ENTITIES.values()), QUARANTINE]:
         night.forget(table)
     for day in sorted({night.day, *(row["_batch_date"] for row in night.rows(OPS_FILE))}):
@@ -84,7 +88,7 @@ def refine_day(night: Night, day: date, *, only: Collection[str] | None = None) 
     for folder in (batch.aside for batch in batches if batch.aside):
         remove_folder(folder)
     night.spark.catalog.clearCache()
-    _take_out_erased(night, batches, day)
+    take_out_of_bronze(night, {name: told for batch in batches for name, told in batch.fates.items()}, day)
     _account(night, batches, landed, reasons, day, only)
 
 
@@ -266,15 +270,6 @@ def _quarantine(night: Night, batches: Sequence[Batch]) -> dict[str, dict[str, i
         reasons.setdefault(row["source"], {})[row["reason"]] = row["count"]
     night.figure("reasons", reasons)
     return reasons
-
-
-def _take_out_erased(night: Night, batches: Sequence[Batch], day: date) -> None:
-    """Rows of erased people leave bronze as well: rarely any, and then nothing may keep them."""
-    fates = {source: told for batch in batches for source, told in batch.fates.items()}
-    sources = {source for source, told in fates.items() if told.get("erased")}
-    listed = erased(night.lakehouse, night.conf.privacy.keys.erasure) if sources else None
-    if listed:
-        take_out_of_bronze(night, listed, day, sources)
 
 
 def _account(

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.engines import erasures
 from jobs.engines.state_rows import Places
 from jobs.runtime.clock import end_of
 from jobs.runtime.night import FEW_ROWS, Night
@@ -76,7 +77,13 @@ def _rows(night: Night, table: str) -> int:
     return sum(pa.table(opened.get_add_actions())["num_records"].to_pylist()) if opened else 0
 
 
-def take_out_of_bronze(night: Night, erased: Erased, day: date, sources: set[str]) -> None:
-    """What landed on a day of erased people leaves bronze too, once silver has refused it."""
-    for table, places in in_bronze(night, erased, day=day, only=sources).places.items():
-        night.replaced(table, take_out(night.lakehouse, table, night.versions[table], places))
+def take_out_of_bronze(night: Night, fates: Mapping[str, Mapping[str, int]], day: date) -> None:
+    """What landed on a day of erased people leaves bronze too, once silver has refused it: rarely any.
+
+    fates: source -> fate -> rows, as silver counted them.
+    """
+    sources = {source for source, told in fates.items() if told.get("erased")}
+    listed = erasures.erased(night.lakehouse, night.conf.privacy.keys.erasure) if sources else None
+    if listed:
+        for table, places in in_bronze(night, listed, day=day, only=sources).places.items():
+            night.replaced(table, take_out(night.lakehouse, table, night.versions[table], places))

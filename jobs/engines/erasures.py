@@ -5,16 +5,18 @@ import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from jobs.runtime.configuration import Configuration
 from jobs.runtime.tables import Lakehouse
-from transforms.erasure import Erased, key_name
+from transforms.erasure import CUSTOMER, Erased, key_name
 from transforms.errors import DefinitionError
+from transforms.identity.written import forms
 from transforms.schemas import OPS_ERASURE
 
 ASKED, GONE, PROVEN = "asked", "gone", "proven"
@@ -79,6 +81,27 @@ def check_keys(every: Iterable[Erasure], keys: Sequence[str]) -> None:
             f"conf/privacy.yml: keys.erasure: the key that signed {len(lost)} erasures (the first: {lost[0]}) is not "
             "in the list; put it back behind the new one, or who was erased would come back"
         )
+
+
+def check_erased(lakehouse: Lakehouse, conf: Configuration, identifier: str) -> None:
+    """Raise DefinitionError where the identifier is that of somebody who was erased, saying when."""
+    every = erasures(lakehouse)
+    if not every:
+        return
+    check_keys(every, conf.privacy.keys.erasure)
+    kind, colon, value = identifier.strip().partition(":")
+    countries = [source.country for source in conf.sources.values()]
+    asked = [(kind, form) for form in forms(kind, value, countries)] if colon else [(CUSTOMER, identifier.strip())]
+    for erasure in every:
+        known = Erased(tuple(conf.privacy.keys.erasure), erasure.entries)
+        if any(known.holds(*one) for one in asked):
+            what = kind if colon else "this customer"
+            raise DefinitionError(f"{what}: a person who was {erasure.told}; nothing is held but keyed hashes")
+
+
+def late(lakehouse: Lakehouse, days: int, now: datetime) -> list[Erasure]:
+    """Erasures that are not proven although conf/privacy.yml: erasure.proven_within, so many days, is over."""
+    return [one for one in erasures(lakehouse) if one.proven is None and now > one.asked + timedelta(days=days)]
 
 
 def ask(lakehouse: Lakehouse, entries: Sequence[str], secret: Mapping[str, Any], keys: Sequence[str]) -> Erasure:

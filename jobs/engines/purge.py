@@ -47,13 +47,20 @@ def _tidy(lakehouse: Lakehouse, table: str, versions: Collection[int], purged: P
     root = Path(lakehouse.path(table))
     for file in sorted(root.rglob("*")):
         within = file.relative_to(root).parts
-        if file.is_file() and within[0] != _LOG and str(file) not in kept:
+        if file.is_file() and within[0] != _LOG and _checked(file) not in kept:
             purged.files, purged.size = purged.files + 1, purged.size + file.stat().st_size
             file.unlink()
     for folder in sorted((path for path in root.rglob("*") if path.is_dir()), reverse=True):
         if folder.name != _LOG and not any(folder.iterdir()):
             folder.rmdir()
     _shorten_log(lakehouse, table, min({*versions, head}), purged)
+
+
+def _checked(file: Path) -> str:
+    """The data file itself, or the one whose checksum Spark keeps beside it."""
+    name = file.name
+    beside = name.startswith(".") and name.endswith(".crc")
+    return str(file.with_name(name[1:].removesuffix(".crc")) if beside else file)
 
 
 def _files(lakehouse: Lakehouse, table: str, version: int) -> list[str]:

@@ -42,7 +42,8 @@ class Search:
 
     def __init__(self, values: Iterable[str]) -> None:
         chosen = sorted({value for value in values if searchable(value)})
-        alone, anywhere = [], []
+        alone: list[str] = []
+        anywhere: list[str] = []
         for value in chosen:
             written = [re.escape(form) for form in sorted(forms(value))]
             (anywhere if len(value) >= SHORTEST else alone).extend(written)

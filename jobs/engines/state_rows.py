@@ -66,7 +66,7 @@ class StateRows:
     def number(self, rows: Mapping[str, Collection[int] | None]) -> int:
         """How many rows these are."""
         whole = [file for file, places in rows.items() if places is None]
-        counts = (pq.read_metadata(file).num_rows for file in whole)
+        counts = (int(pq.read_metadata(file).num_rows) for file in whole)
         return sum(counts) + sum(len(places) for places in rows.values() if places is not None)
 
 
