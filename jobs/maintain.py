@@ -169,43 +169,61 @@ def _prove(conf: Configuration, lakehouse: Lakehouse, every: Iterable[Erasure], 
     for erasure in every:
         if erasure.proven is None and not any(erasure.concerns(release.release) for release in living):
             person = Person.of_secret(erasures.opened(erasure, conf.privacy.keys.erasure))
-            found, certificate = _looked_for(conf, lakehouse, living, person)
+            search = Search([*(value for _, value in person.own), *person.texts, *person.customers])
+            found = _found(conf, lakehouse, living, person, search)
             if found:
-                done.left[erasure.erasure] = found
+                done.left[erasure.erasure] = {file.removeprefix(f"{conf.lakehouse}/"): n for file, n in found.items()}
+                _blot(lakehouse, erasure, search, found)
             else:
-                proven[erasure.erasure] = certificate
+                proven[erasure.erasure] = _certificate(conf, person, search)
     if proven:
         erasures.note_proven(lakehouse, proven)
-        purge(lakehouse, living)  # what was sealed for them too
+        purge(lakehouse, [release for release in all_releases(lakehouse) if not release.expired])  # what was sealed too
         done.proven = sorted(proven)
 
 
-def _looked_for(
-    conf: Configuration, lakehouse: Lakehouse, living: Iterable[Release], person: Person
-) -> tuple[dict[str, int], dict[str, Any]]:
-    """Where the person is found still: file or table -> how often; and what was looked through."""
-    search = Search([*(value for _, value in person.own), *person.texts, *person.customers])
-    roots = places_searched(conf)
-    found = {_short(file, conf): number for file, number in search.of_files(roots).items()}
+def _found(
+    conf: Configuration, lakehouse: Lakehouse, living: Iterable[Release], person: Person, search: Search
+) -> dict[str, int]:
+    """Where the person is found still: file or table -> how often."""
+    found = search.of_files(places_searched(conf))
     for release in living:
         with state_rows(lakehouse, release.versions) as rows:
             found |= {f"{table} (release {release.release})": n for table, n in count(rows, person).items()}
+    return found
+
+
+def _blot(lakehouse: Lakehouse, erasure: Erasure, search: Search, found: Mapping[str, int]) -> None:
+    """What others' rows say of the person is made unreadable, in a release of its own: the next search proves it."""
+    base = newest(lakehouse)
+    assert base is not None  # noqa: S101  (asked before)
+    versions = dict(base.versions)
+    for table, version in base.versions.items():
+        opened = lakehouse.open(table, version)
+        held = {file for file in opened.file_uris() if file in found} if opened else set()
+        versions[table] = take_out(lakehouse, table, version, dict.fromkeys(held, ()), search.blot)
+    if versions != base.versions:
+        release = releases.publish(
+            lakehouse, run_id=f"{releases.ERASED}{base.run_id}", day=base.date, cause="erasure", versions=versions,
+            configuration=base.configuration,
+        )  # fmt: skip
+        erasures.note_gone(lakehouse, erasure, release.release, {"texts of others": sum(found.values())})
+
+
+def _certificate(conf: Configuration, person: Person, search: Search) -> dict[str, Any]:
+    """What was looked through, and for how much: nothing of the person."""
+    roots = places_searched(conf)
     files = [file for root in roots for file in ([root] if root.is_file() else root.rglob("*")) if file.is_file()]
-    certificate = {
+    return {
         "files": len(files), "bytes": sum(file.stat().st_size for file in files), "identifiers": len(person.own),
         "searched_for": search.values, "left": 0,
     }  # fmt: skip
-    return found, certificate
 
 
 def places_searched(conf: Configuration) -> list[Path]:
     """Where Portrait may have written something of a person: the lakehouse, its logs, and what experiments keep."""
     own = [Path(conf.lakehouse), conf.root / "logs", *conf.root.glob("mlflow.db*"), conf.root / "mlruns"]
     return [place for place in own if place.exists()]
-
-
-def _short(file: str, conf: Configuration) -> str:
-    return file.removeprefix(f"{conf.lakehouse}/")
 
 
 def show_maintained(done: Maintained, screen: Screen) -> None:
@@ -229,7 +247,10 @@ def show_maintained(done: Maintained, screen: Screen) -> None:
         screen.say(f"erasure {erasure}: the proof is made from {day} on (at once: portrait maintain --prove)")
     for erasure, found in done.left.items():
         where = ", ".join(f"{place} ({number})" for place, number in sorted(found.items())[:5])
-        screen.warn(f"erasure {erasure}: {sum(found.values())} places still hold an identifier: {where}")
+        screen.warn(
+            f"erasure {erasure}: {sum(found.values())} places held an identifier still: {where}; in tables it "
+            "is blotted out now, and portrait maintain --prove looks again"
+        )
     for line in done.late:
         screen.warn(f"past its time: {line}")
     screen.result({**vars(done), "purged": vars(purged)})

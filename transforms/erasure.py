@@ -57,8 +57,7 @@ class Erased:
         return any(listed(kind, value, key) in self.entries for key in self.keys)
 
     def names(self, ids: str | None, record: str | None, text: str | None) -> bool:
-        """Is a row of a person on the list: by its identifiers (JSON), its record, or the text of one that could not be
-        split into columns?"""
+        """Is a row of a person on the list: by its identifiers (JSON), its record, or the text of a refused one?"""
         given = ((kind, value) for kind, values in json.loads(ids or "{}").items() for value in values)
         return (
             any(self.holds(kind, value) for kind, value in given)
@@ -69,11 +68,20 @@ class Erased:
 
 def _said(text: str, kinds: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Whatever in a text may be an identifier, in the form of each type."""
-    for word in dict.fromkeys(filter(None, _BETWEEN.split(text))):
+    for word in dict.fromkeys(filter(None, [*_BETWEEN.split(text), *_cells(text)])):
         for kind in kinds:
             value = mailbox(word) if kind == "email" else e164(word, None) if kind == "phone" else word
             if value:
                 yield kind, value
+
+
+def _cells(text: str) -> list[str]:
+    """The values of a row that is told as JSON."""
+    try:
+        row = json.loads(text)
+    except ValueError:
+        return []
+    return [value for value in row.values() if isinstance(value, str)] if isinstance(row, dict) else []
 
 
 def with_erased(rows: DataFrame, erased: Erased | None, *, few: bool) -> DataFrame:
@@ -84,7 +92,9 @@ def with_erased(rows: DataFrame, erased: Erased | None, *, few: bool) -> DataFra
     if erased is None:
         return rows.withColumn("_erased", F.lit(False))
     record = F.when(F.col("source").isin(*erased.sources), F.col("record_id"))
-    asked = [F.col("_ids"), record, F.col("_corrupt")]
+    # a row without its key gives nothing, and its other columns may tell whose it is
+    text = F.when(F.size("reasons") > 0, F.coalesce("_corrupt", "_raw"))
+    asked = [F.col("_ids"), record, text]
     gone = F.coalesce("_erased", F.lit(False))
     nothing = F.array().cast("array<string>")
     return rows.transform(with_answers, "_erased", erased.names, "boolean", *asked, repeated=not few).withColumns(

@@ -36,12 +36,23 @@ def in_bronze(night: Night, erased: Erased, *, day: date | None = None, only: se
 
     A source that the configuration no longer has cannot be read, and its table is left as it is.
     """
-    tables = {f"bronze/{name}": name for name, source in night.conf.sources.items() if not source.table.reference}
-    asked = [table for table in tables if night.has_rows(table) and (only is None or tables[table] in only)]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = list(pool.map(lambda table: _of_table(night, tables[table], erased, day), asked))
-    raws = frozenset(raw for _, of_table in found for raw in of_table)
-    return InBronze({table: places for table, (places, _) in zip(asked, found, strict=True) if places}, raws)
+    asked = {
+        f"bronze/{name}": name
+        for name, source in night.conf.sources.items()
+        if (only is None or name in only) and not source.table.reference
+    }
+    held = {table: _rows(night, table) for table in asked if night.has(table)}
+    found = []
+    for few in (True, False):
+        tables = [table for table, rows in held.items() if rows and (rows <= FEW_ROWS) is few]
+        if not tables:
+            continue
+        with night.for_rows(max(held[table] for table in tables)), ThreadPoolExecutor(AT_ONCE) as pool:
+            found += zip(
+                tables, pool.map(lambda table: _of_table(night, asked[table], erased, day), tables), strict=True
+            )
+    raws = frozenset(raw for _, (_, of_table) in found for raw in of_table)
+    return InBronze({table: places for table, (places, _) in found if places}, raws)
 
 
 def _of_table(night: Night, source: str, erased: Erased, day: date | None) -> tuple[Places, set[str]]:

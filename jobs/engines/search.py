@@ -17,6 +17,7 @@ from pyarrow import parquet as pq
 # A shorter value is met by chance in what is not text; in texts it must stand by itself.
 SHORTEST = 9
 LEAST = 5
+BLOT = "[erased]"
 _BASE64_ENDS = 4  # characters at either end that depend on what stands beside
 
 
@@ -49,6 +50,7 @@ class Search:
             (anywhere if len(value) >= SHORTEST else alone).extend(written)
         edges = [f"(?:^|[^0-9A-Za-z])(?:{'|'.join(alone)})(?:$|[^0-9A-Za-z])"] if alone else []
         self.pattern = "|".join([*edges, *anywhere])
+        self.blotted = "|".join([*([rf"\b(?:{'|'.join(alone)})\b"] if alone else []), *anywhere])
         self.values = len(chosen)
         wide = [re.escape(v.encode(code)) for v in chosen if len(v) >= LEAST for code in ("utf-16-le", "utf-16-be")]
         self._text = re.compile(b"|".join([self.pattern.encode(), *wide]), re.IGNORECASE)
@@ -80,6 +82,14 @@ class Search:
             with pa.input_stream(pa.BufferReader(content), compression="zstd") as stream:
                 content = stream.read()
         return max(raw, sum(1 for _ in self._text.finditer(content)))
+
+    def blot(self, part: pa.Table) -> pa.Table:
+        """Rows with whatever is found in their texts made unreadable."""
+        for at, field in enumerate(part.schema):
+            if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+                texts = pc.replace_substring_regex(part.column(at), f"(?i){self.blotted}", BLOT)
+                part = part.set_column(at, field, texts.cast(field.type))
+        return part
 
     def _in_cells(self, cells: pa.Array) -> int:
         return pc.sum(pc.match_substring_regex(cells, self.pattern, ignore_case=True)).as_py() or 0
