@@ -42,7 +42,7 @@ def in_bronze(night: Night, erased: Erased, *, day: date | None = None, only: se
         if (only is None or name in only) and not source.table.reference
     }
     held = {table: _rows(night, table) for table in asked if night.has(table)}
-    found = []
+    found: list[tuple[str, tuple[Places, set[str]]]] = []
     for few in (True, False):
         tables = [table for table, rows in held.items() if rows and (rows <= FEW_ROWS) is few]
         if not tables:
