@@ -22,6 +22,7 @@ from jobs.engines.erased_again import without
 from jobs.engines.erasing import Removed
 from jobs.engines.erasures import Erasure
 from jobs.engines.persons import Person, person_of
+from jobs.engines.search import Search
 from jobs.engines.state_rows import state_rows
 from jobs.runtime import releases
 from jobs.runtime.configuration import Configuration
@@ -68,6 +69,7 @@ def forget(
         release = _publish(night, removed)
         erasures.note_gone(night.lakehouse, erasure, release.release, removed.rows)
         _forget_staging(conf)
+        _tell_of_files(conf, person, screen)
     return Forgotten(
         erasure, release, removed.rows, len(person.own), len(person.shared), time.monotonic() - began
     )  # fmt: skip
@@ -135,6 +137,18 @@ def _forget_staging(conf: Configuration) -> None:
         fixed = Path(conf.resolve(export.to.path.partition("{date}")[0].rstrip("/")))
         for folder in fixed.glob("_*.staging"):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tell_of_files(conf: Configuration, person: Person, screen: Screen) -> None:
+    """Warn of what people wrote that names the person: decisions by hand, lists that are imported."""
+    search = Search([*(value for _, value in person.own), *person.texts])
+    if search:
+        for file, places in search.of_files(
+            [conf.root / "conf", Path(conf.resolve(conf.pipeline.definitions))]
+        ).items():
+            screen.warn(
+                f"{file}: names the person in {places} places; it is yours to edit, or it comes back from there"
+            )
 
 
 def show_forgotten(told: Forgotten, conf: Configuration, screen: Screen) -> None:

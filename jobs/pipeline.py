@@ -14,7 +14,7 @@ from typing import Any
 
 from jobs import audiences, bronze, catalog, exports, identity, profile, report, silver, tags
 from jobs.engines import gate
-from jobs.engines.erased_again import erase_again
+from jobs.engines.erased_again import end_erasures, erase_again
 from jobs.runtime import releases
 from jobs.runtime.catalog import released_catalog
 from jobs.runtime.configuration import Configuration
@@ -46,6 +46,7 @@ def release(night: Night, cause: releases.Cause = "night") -> None:
             night.lakehouse, run_id=night.run_id, day=night.day, cause=cause,
             versions=night.versions, configuration=night.conf.hash,
         )  # fmt: skip
+    end_erasures(night, night.release)
     night.figure("release", night.release.release)
 
 

@@ -2,7 +2,7 @@
 
 from jobs.engines.erased_rows import InBronze, in_bronze
 from jobs.engines.erasing import Removed, remove
-from jobs.engines.erasures import erasures, opened
+from jobs.engines.erasures import erasures, note_gone, opened
 from jobs.engines.persons import Person
 from jobs.engines.state_rows import state_rows
 from jobs.runtime.night import Night
@@ -32,3 +32,9 @@ def erase_again(night: Night, since: Release | None) -> bool:
         person = Person.of_secret(opened(erasure, night.conf.privacy.keys.erasure))
         night.versions = without(night, person).versions
     return bool(waiting)
+
+
+def end_erasures(night: Night, release: Release) -> None:
+    """Note that erasures which had died half-way, and were made in this run's state when it began, are done."""
+    for erasure in (known for known in erasures(night.lakehouse) if known.release is None):
+        note_gone(night.lakehouse, erasure, release.release, {})
