@@ -142,13 +142,9 @@ def _forget_staging(conf: Configuration) -> None:
 def _tell_of_files(conf: Configuration, person: Person, screen: Screen) -> None:
     """Warn of what people wrote that names the person: decisions by hand, lists that are imported."""
     search = Search([*(value for _, value in person.own), *person.texts])
-    if search:
-        for file, places in search.of_files(
-            [conf.root / "conf", Path(conf.resolve(conf.pipeline.definitions))]
-        ).items():
-            screen.warn(
-                f"{file}: names the person in {places} places; it is yours to edit, or it comes back from there"
-            )
+    folders = [conf.root / "conf", Path(conf.resolve(conf.pipeline.definitions))]
+    for file, places in (search.of_files(folders) if search else {}).items():
+        screen.warn(f"{file}: names the person in {places} places; it is yours to edit, or they come back from there")
 
 
 def show_forgotten(told: Forgotten, conf: Configuration, screen: Screen) -> None:
