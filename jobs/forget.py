@@ -58,16 +58,15 @@ def forget(
     it may be several people's, or the person is erased already; LockedError where another run holds the lakehouse.
     """
     began = time.monotonic()
-    with Lease(conf.lakehouse, f"forget (process {os.getpid()})") as lease, _state(
-        conf, screen, lease, local=local, session=session
-    ) as night:  # fmt: skip
+    with Lease(conf.lakehouse, f"forget (process {os.getpid()})") as lease:
         owner = whose(Reader(conf), conf, identifier).customer_id
-        with state_rows(night.lakehouse, night.versions) as rows:
-            person = person_of(rows, conf, owner)
+        with _state(conf, screen, lease, local=local, session=session) as night:
+            with state_rows(night.lakehouse, night.versions) as rows:
+                person = person_of(rows, conf, owner)
             erasure = _asked(night, person)
             removed = without(night, person)
-        release = _publish(night, removed)
-        erasures.note_gone(night.lakehouse, erasure, release.release, removed.rows)
+            release = _publish(night, removed)
+            erasures.note_gone(night.lakehouse, erasure, release.release, removed.rows)
         _forget_staging(conf)
         _tell_of_files(conf, person, screen)
     return Forgotten(
