@@ -57,7 +57,7 @@ class Erased:
         return any(listed(kind, value, key) in self.entries for key in self.keys)
 
     def names(self, ids: str | None, record: str | None, text: str | None) -> bool:
-        """Is a row of a person on the list: by its identifiers (JSON), its record, or the text of a refused one?"""
+        """Is a row of a person on the list: by its identifiers (JSON), its record, or the text of one that gives none?"""
         given = ((kind, value) for kind, values in json.loads(ids or "{}").items() for value in values)
         return (
             any(self.holds(kind, value) for kind, value in given)
@@ -92,8 +92,9 @@ def with_erased(rows: DataFrame, erased: Erased | None, *, few: bool) -> DataFra
     if erased is None:
         return rows.withColumn("_erased", F.lit(False))
     record = F.when(F.col("source").isin(*erased.sources), F.col("record_id"))
-    # a row without its key gives nothing, and its other columns may tell whose it is
-    text = F.when(F.size("reasons") > 0, F.coalesce("_corrupt", "_raw"))
+    # a row that gives no identifier may tell whose it is in other columns; only of such ones the reasons are worked out
+    refused = F.col("_ids").isNull() & (F.size("reasons") > 0)
+    text = F.when(refused, F.coalesce("_corrupt", "_raw"))
     asked = [F.col("_ids"), record, text]
     gone = F.coalesce("_erased", F.lit(False))
     nothing = F.array().cast("array<string>")
