@@ -57,7 +57,7 @@ class Erased:
         return any(listed(kind, value, key) in self.entries for key in self.keys)
 
     def names(self, ids: str | None, record: str | None, text: str | None) -> bool:
-        """Is a row of a person on the list: by its identifiers (JSON), its record, or, where it gives none, its text?"""
+        """Is a row of a person on the list: by its identifiers (JSON), its record, or, without any, its text?"""
         given = ((kind, value) for kind, values in json.loads(ids or "{}").items() for value in values)
         return (
             any(self.holds(kind, value) for kind, value in given)
