@@ -125,8 +125,8 @@ def story(nights: Nights, tmp_path_factory: pytest.TempPathFactory, spark: Spark
     night = project.night(THIRD, spark)
     done = maintain(conf, screen=SCREEN, prove_now=True, session=spark)
     yield Story(
-        project, person["customer"], secrets, (other["customer"], address), before, told, erased, asked, held, rows, night, restored,
-        done,
+        project, person["customer"], secrets, (other["customer"], address), before, told, erased, asked, held, rows,
+        night, restored, done,
     )  # fmt: skip
 
 
