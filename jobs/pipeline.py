@@ -46,7 +46,8 @@ def release(night: Night, cause: releases.Cause = "night") -> None:
             night.lakehouse, run_id=night.run_id, day=night.day, cause=cause,
             versions=night.versions, configuration=night.conf.hash,
         )  # fmt: skip
-    end_erasures(night, night.release)
+    if cause == "night":
+        end_erasures(night, night.release)
     night.figure("release", night.release.release)
 
 
