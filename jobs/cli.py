@@ -4,7 +4,19 @@ import sys
 
 import typer
 
-from jobs.commands import analysts, audience, customer, exports, identity, night, project, quarantine, sources, tags
+from jobs.commands import (
+    analysts,
+    audience,
+    customer,
+    exports,
+    identity,
+    night,
+    privacy,
+    project,
+    quarantine,
+    sources,
+    tags,
+)
 
 app = typer.Typer(
     name="portrait",
@@ -13,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for commands in (project, night, customer, exports, analysts):
+for commands in (project, night, customer, exports, analysts, privacy):
     app.add_typer(commands.app)
 for name, commands in {
     "sources": sources,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Figures = Mapping[str, Mapping[str, Any]]  # stage -> what it counted
-_FATES = ("accepted", "unchanged", "superseded", "duplicate", "filtered", "quarantined")
+_FATES = ("accepted", "unchanged", "superseded", "duplicate", "filtered", "quarantined", "erased")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ import duckdb as duck
 import pyarrow as pa
 from pyarrow import dataset as ds
 
-from jobs.runtime.releases import Release, all_releases
+from jobs.runtime.releases import Release, all_releases, gone
 from jobs.runtime.tables import Lakehouse
 from transforms.definitions import nearest
 from transforms.errors import DefinitionError, PortraitError
@@ -183,6 +183,8 @@ def open_release(
     named = releases.get(release if release is not None else max(releases))
     if named is None:
         raise PortraitError(f"{house.uri}: no release {release}; there are {min(releases)} to {max(releases)}")
+    if named.expired:
+        raise PortraitError(f"{house.uri}: {gone(named, house)}")
     shown = (name for name in named.versions if name.startswith(_GOLD) or _restricted(name))
     return OpenRelease(house, named, tuple(sorted(name for name in shown if restricted or not _restricted(name))))
 

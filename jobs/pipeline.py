@@ -27,6 +27,7 @@ from jobs import (
     tags,
 )
 from jobs.engines import gate
+from jobs.engines.erased_again import end_erasures, erase_again
 from jobs.runtime import releases
 from jobs.runtime.catalog import released_catalog
 from jobs.runtime.configuration import Configuration
@@ -58,6 +59,8 @@ def release(night: Night, cause: releases.Cause = "night") -> None:
             night.lakehouse, run_id=night.run_id, day=night.day, cause=cause,
             versions=night.versions, configuration=night.conf.hash,
         )  # fmt: skip
+    if cause == "night":
+        end_erasures(night, night.release)
     night.figure("release", night.release.release)
 
 
@@ -194,6 +197,7 @@ def _go(night: Night, start: Begin, stages: Sequence[str], screen: Screen, holds
     night.release = start.release or start.base
     state = replace(start, finished=kept).versions
     night.versions = night.lakehouse.roll_back(state, keep=releases.named_tables(night.lakehouse))
+    erase_again(night, start.release or start.base)
     night.finished = {row["stage"]: _ledger(row) for row in kept}
     if done:
         screen.progress(f"run {night.run_id} goes on after {done[-1]}")

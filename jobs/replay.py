@@ -20,6 +20,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs import pipeline, silver
+from jobs.engines.erased_again import erase_again
 from jobs.quarantine import Choice, released
 from jobs.refused import Look, look
 from jobs.runtime.configuration import Configuration
@@ -82,6 +83,7 @@ def replay(
         told = {"source": choice.source, "reason": choice.reason, "date": choice.day and choice.day.isoformat()}
         with pipeline.noted(night, {"replay": told}):
             night.versions = night.lakehouse.roll_back(night.versions, keep=named_tables(night.lakehouse))
+            erase_again(night, night.base)
             pipeline.run_stages(night, _stages(found), screen, lease.check)
     return found, night
 

@@ -144,6 +144,6 @@ def restore(
     from jobs.restore import restore_release
 
     screen = Screen(as_json=as_json)
-    released = restore_release(load(conf, env, screen), to)
+    released = restore_release(load(conf, env, screen), to, screen=screen, local=is_local())
     screen.say(f"release {released.release}: the state of {released.date} again; the next night builds on it")
     screen.result({"release": released.release, "date": released.date})

@@ -74,6 +74,8 @@ def owed_at(
         # nobody can tell whether what lay here was taken in
         return everything(f"it takes the place of the delivery of release {last['release']} in this folder")
     since = releases.get(last["release"])
+    if since is not None and since.expired:
+        return everything(f"release {last['release']} has expired")
     try:
         old = _rows_at(state, export, since, columns) if since else None
     except (PortraitError, AnalysisException):

@@ -21,6 +21,7 @@ from transforms.identity.manual import Decision, Decisions, check_decisions, par
 from transforms.privacy import Privacy
 from transforms.profile import profile_table
 from transforms.recommendations import Recommendations, parse_recommendations
+from transforms.retention import check_retention
 from transforms.sources.checks import check_known, id_types_of
 from transforms.sources.database import PASSWORD
 from transforms.sources.definition import Source, known_zone, parse_source
@@ -189,6 +190,7 @@ class _Loader:
         recommendations = self.attempt(lambda: self._recommendations(pipeline.timezone))
         profile = profile_table(tags)
         self.attempt(lambda: check_purposes(tags, privacy.purposes))
+        self.attempt(lambda: check_retention(privacy, tags, sources))
         self.attempt(lambda: check_audiences(audiences, tags, profile, privacy, pipeline.timezone))
         self.attempt(lambda: check_exports(exports, audiences, tags, profile, privacy))
         self._look_for_deleted(pipeline)

@@ -59,6 +59,7 @@ from transforms.schemas.people import (
     ENRICHMENT,
     LOYALTY_ACCOUNT,
 )
+from transforms.schemas.privacy import OPS_ERASURE
 from transforms.schemas.reference import (
     CAMPAIGN,
     PRODUCT,
@@ -120,6 +121,7 @@ __all__ = [
     "LEDGER",
     "LOYALTY_ACCOUNT",
     "MONEY",
+    "OPS_ERASURE",
     "OPS_EXPORT",
     "OPS_FILE",
     "OPS_LINEAGE",
@@ -157,5 +159,6 @@ FIXED_TABLES: dict[str, Table] = {
         GOLD_CAMPAIGN_MEMBER, GOLD_CAMPAIGN_RESULT, GOLD_OVERRIDE, GOLD_ORDER, GOLD_SESSION, GOLD_JOURNEY,
         GOLD_SEGMENTATION, GOLD_SEGMENT_PROFILE, GOLD_SEGMENT_MIGRATION, GOLD_ASSOCIATION, GOLD_RECOMMENDATION,
         OPS_RUN, OPS_STAGE, OPS_FILE, OPS_QUALITY, OPS_LINEAGE, OPS_RELEASE, OPS_EXPORT,
+        OPS_ERASURE,
     )
 }  # fmt: skip

@@ -90,6 +90,7 @@ OPS_RELEASE = Table(
         Column("cause", "string", "night restore override erasure maintenance replay", "none", True),
         Column("versions", "map<string,bigint>", "table -> version: one consistent state", "none", True),
         Column("configuration", "string", "hash of every YAML file", "none", True),
+        Column("expired", "boolean", "its versions are gone: it can be neither read nor restored", "none"),
     ),
 )
 OPS_EXPORT = Table(
