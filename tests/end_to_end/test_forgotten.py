@@ -121,7 +121,7 @@ def story(nights: Nights, tmp_path_factory: pytest.TempPathFactory, spark: Spark
     arrive(project.folder, THIRD)
     deliver_again(project, person["email"])
     deliver_again(
-        project, other["email"], opt_in_marketing="N", opt_in_at=f"{THIRD} 08:00:00", updated_at=f"{THIRD} 08:00:00"
+        project, other["email"], opt_in_marketing="N", opt_in_at=f"{THIRD} 23:00:00", updated_at=f"{THIRD} 23:00:00"
     )
     night = project.night(THIRD, spark)
     done = maintain(conf, screen=SCREEN, prove_now=True, session=spark)
