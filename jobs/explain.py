@@ -24,7 +24,7 @@ from transforms.schemas import ENTITIES, GOLD_CUSTOMER, GOLD_MODEL, IDENTITY_REC
 from transforms.tags.definition import parse_tags
 from transforms.tags.plan import meaning
 from transforms.tags.recompute import needed_by, rfm_scores, rfm_segment_sql, rows_sql, settled, value_sql
-from transforms.tags.tag import CUSTOMER, Tag
+from transforms.tags.tag import CLASSIFIERS, CUSTOMER, Tag
 
 Told = dict[str, Any]
 # Money is divided exactly here and with rounded digits there.
@@ -94,7 +94,9 @@ def explained(
             why_not = f"{line}; try --spark"
     else:
         why_not = (
-            "made by a model from tags" if tag.kind == "kmeans" else f"a {tag.kind} is recomputed by --spark alone"
+            "made by a model from tags"
+            if tag.kind in ("kmeans", *CLASSIFIERS)
+            else f"a {tag.kind} is recomputed by --spark alone"
         )
     kept = {column: value for column, value in recomputed.items() if column in columns}
     return Explained(tag, columns, released, used, total, kept, why_not, model)

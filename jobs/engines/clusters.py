@@ -25,7 +25,7 @@ DECIMALS = 6
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Sums over threads come in any order; on one thread the same numbers give the same centres."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -33,7 +33,7 @@ def _one_thread() -> Iterator[None]:
         yield
 
 
-@_one_thread()
+@one_thread()
 def choose_centres(points: Matrix, *, k: tuple[int, int], seed: int) -> tuple[list[dict[str, Any]], Matrix]:
     """Every k tried with its figures, the chosen one marked, and that one's centres over all points.
 

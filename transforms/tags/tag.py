@@ -5,17 +5,32 @@ import json
 import re
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from transforms.definitions import Definition, days, nearest, seconds
-from transforms.models.spec import KMeansSpec
+from transforms.models.spec import Algorithm, KMeansSpec
 from transforms.schemas import ENTITIES, Column
 
 Type = Literal["number", "integer", "text", "enum", "boolean", "date", "timestamp", "list"]
 Kind = Literal[
-    "statistic", "first", "last", "fact", "preference", "derived", "rule", "sequence", "sql", "import", "rfm", "kmeans"
+    "statistic",
+    "first",
+    "last",
+    "fact",
+    "preference",
+    "derived",
+    "rule",
+    "sequence",
+    "sql",
+    "import",
+    "rfm",
+    "kmeans",
+    "churn",
+    "purchase_intent",
+    "lifetime_value",
+    "next_category",
 ]
 Status = Literal["draft", "online", "offline", "retired"]
 
@@ -26,7 +41,10 @@ COLUMN_TYPES: dict[str, str] = {
 CUSTOMER = "customer"
 SENSITIVITIES = ("none", "normal", "personal", "sensitive")
 ACROSS = ("sequence", "sql", "import")  # kinds that no single entity gives
-_MODELS = ("rfm", "kmeans")
+CLASSIFIERS = ("churn", "purchase_intent")
+PREDICTIONS = (*CLASSIFIERS, "lifetime_value", "next_category")  # learned from what followed earlier days
+_MODELS = ("rfm", "kmeans", *PREDICTIONS)
+SEVERAL = ("rfm", "kmeans", *CLASSIFIERS, "lifetime_value")  # kinds with several outputs of their own types
 
 _COMMON = {
     "place", "text", "tag", "title", "description", "owner", "version", "status", "type", "unit", "values", "max_age",
@@ -49,6 +67,10 @@ KEYS: dict[str, set[str]] = {
         "default",
     },
     "kmeans": {"model*", "features*", "impute", "transform", "k", "seed", "refit", "names"},
+    "churn": {"model*", "label*", "features*", "eligible", "algorithm", "gate", "seed", "refit"},
+    "purchase_intent": {"model*", "label*", "features*", "eligible", "algorithm", "gate", "seed", "refit"},
+    "lifetime_value": {"model*", "from*", "amount*", "where", "horizon", "method", "refit"},
+    "next_category": {"model*", "from*", "of*", "where", "within", "top", "refit"},
 }  # fmt: skip
 _NOT_MEANING = {
     "place", "text", "title", "description", "owner", "version", "status", "purposes", "sensitivity", "checks",
@@ -111,12 +133,41 @@ class Step(Definition):
     @field_validator("event")
     @classmethod
     def _something_that_happens(cls, value: str) -> str:
-        known = [name for name, entity in ENTITIES.items() if entity.time]
-        if value in ENTITIES and value not in known:
-            raise ValueError(f"{value} has no time of its own (one of {', '.join(known)})")
-        if value not in known:
-            raise ValueError(f"no entity '{value}'{nearest(value, known)} (one of {', '.join(known)})")
-        return value
+        return with_a_time(value)
+
+
+def with_a_time(value: str) -> str:
+    """An entity whose rows happen. Raises ValueError for any other."""
+    known = [name for name, entity in ENTITIES.items() if entity.time]
+    if value in ENTITIES and value not in known:
+        raise ValueError(f"{value} has no time of its own (one of {', '.join(known)})")
+    if value not in known:
+        raise ValueError(f"no entity '{value}'{nearest(value, known)} (one of {', '.join(known)})")
+    return value
+
+
+class Label(Definition):
+    """What a model foretells: that a row of `event` for which `where` holds comes `within` so many days, or does not.
+
+    `happens`: whether it is the coming or the staying away that the score is the probability of.
+    """
+
+    event: str
+    where: str | None = None
+    within: Annotated[int, BeforeValidator(_whole_days), Field(ge=1, le=3650)]
+    happens: bool
+
+    @field_validator("event")
+    @classmethod
+    def _something_that_happens(cls, value: str) -> str:
+        return with_a_time(value)
+
+
+class Gate(Definition):
+    """What a newly fitted model must reach on time that it has not seen, or the released one stays."""
+
+    auc: float = Field(0.5, ge=0.5, le=1)
+    calibration_error: float = Field(1.0, gt=0, le=1)
 
 
 class TagCheck(Definition):
@@ -195,6 +246,16 @@ class Tag(Definition):
     k: Annotated[tuple[int, int], BeforeValidator(_range)] = (3, 10)
     seed: int = 7
     names: dict[str, str] = {}
+    eligible: str | None = None
+    label: Label | None = None
+    algorithm: Literal["auto", Algorithm] = "auto"
+    gate: Gate = Gate()
+    amount: str | None = None
+    horizon: Days = 365
+    method: Literal["auto", "bg_nbd", "learned"] = "auto"
+    of: str | None = None
+    within: Days = 30
+    top: int = Field(3, ge=1, le=20)
 
     @field_validator("values", mode="before")
     @classmethod
@@ -216,7 +277,7 @@ class Tag(Definition):
             raise ValueError(f"no entity '{value}'{nearest(value, known)} (one of {', '.join(known)})")
         return value
 
-    @field_validator("window", "per", "max_age", "refit")
+    @field_validator("window", "per", "max_age", "refit", "horizon", "within")
     @classmethod
     def _at_least_a_day(cls, value: int | None) -> int | None:
         if value is not None and not 1 <= value <= 36_500:
@@ -254,7 +315,7 @@ class Tag(Definition):
 
     def _found_kind(self) -> Kind:
         if self.model:
-            return "rfm" if self.model == "rfm" else "kmeans"
+            return cast("Kind", self.model)
         given: dict[Kind, Any] = {
             "first": self.first, "last": self.last, "preference": self.preference, "rule": self.cases,
             "sequence": self.sequence, "sql": self.sql, "import": self.import_,
@@ -277,6 +338,8 @@ class Tag(Definition):
     @property
     def reads(self) -> tuple[str, ...]:
         """The entities whose rows give the value, `customer` for the golden record; none for what is built on tags."""
+        if self.label:
+            return (self.label.event,)
         if self.sql:
             return tuple(dict.fromkeys(_NAMED.findall(self.sql)))
         if self.sequence:
@@ -291,11 +354,15 @@ class Tag(Definition):
     @property
     def outputs(self) -> tuple[Column, ...]:
         """The profile's columns that the tag gives."""
-        if self.kind == "rfm":
-            return tuple(self._output(name, type_, told) for name, type_, told in _RFM_OUTPUTS)
-        if self.kind == "kmeans":
-            return tuple(self._output(name, type_, told) for name, type_, told in _KMEANS_OUTPUTS)
-        return (self._output("", COLUMN_TYPES[self.type or "number"], ""),)
+        if self.kind in _OUTPUTS:
+            return tuple(self._output(name, type_, told) for name, type_, told in _OUTPUTS[self.kind])
+        type_ = "list" if self.kind == "next_category" else self.type or "number"
+        return (self._output("", COLUMN_TYPES[type_], ""),)
+
+    @property
+    def internal(self) -> tuple[Column, ...]:
+        """Columns over the entity's rows that the tag's model scores with, and nobody else sees."""
+        return tuple(self._output(name, type_, "") for name, type_ in INTERNAL.get(self.kind, {}).items())
 
     def _output(self, name: str, ddl: str, told: str) -> Column:
         parts = (self.title["en"], told, self.unit and f"unit: {self.unit}")
@@ -333,3 +400,24 @@ _KMEANS_OUTPUTS = (
     ("segment", "string", "the cluster's name"),
     ("distance", "double", "from the cluster's centre"),
 )
+_SAYS_WHY = (
+    ("band", "string", "low, medium or high among the customers that the model was tested on"),
+    ("drivers", "array<string>", "what raised or lowered it most, the strongest first"),
+)
+_OUTPUTS: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "rfm": _RFM_OUTPUTS,
+    "kmeans": _KMEANS_OUTPUTS,
+    "churn": (("risk", "double", "probability, 0 to 1"), *_SAYS_WHY),
+    "purchase_intent": (("score", "double", "probability, 0 to 1"), *_SAYS_WHY),
+    "lifetime_value": (
+        ("value", "double", "expected within the horizon"),
+        ("p_alive", "double", "probability that the customer will ever come again, 0 to 1"),
+        ("expected_orders", "double", "days with an order within the horizon"),
+    ),
+}
+INTERNAL = {
+    "lifetime_value": {
+        "_age": "bigint", "_idle": "bigint", "_days": "bigint", "_total": "double", "_before": "double",
+    },
+    "next_category": {"_known": "array<string>"},
+}  # fmt: skip
