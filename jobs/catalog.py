@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyarrow import compute as pc
 from pyarrow import dataset as ds
 
+from jobs.engines.model_drift import judge_models
 from jobs.engines.profiles import Profiles
 from jobs.runtime.catalog import released_catalog
 from jobs.runtime.night import Night
@@ -45,6 +46,7 @@ def run(night: Night) -> None:
     night.save(pa.Table.from_pylist(rows, arrow_schema(GOLD_TAG_CATALOG)), GOLD_TAG_CATALOG, mode="append")
     night.figure("tags", len(rows))
     night.figure("seconds", round(time.monotonic() - began, 2))
+    judge_models(night, profiles)
     judge_drift(night, {row["tag"]: row for row in rows}, before)
 
 

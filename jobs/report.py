@@ -9,6 +9,7 @@ from typing import Any
 
 from jobs.engines import gate
 from jobs.figures import Figures, Shown, tables
+from jobs.model_cards import cards_of, models_section, write_cards
 from jobs.quality import pages_of
 from jobs.runtime.night import Night
 from jobs.runtime.releases import REPLAY
@@ -34,6 +35,7 @@ def run(night: Night) -> None:
         night.warn(f"the checks could not be written as pages: {problem}")
     figures = {name: told.figures for name, told in night.finished.items()}
     warnings = [line for told in night.finished.values() for line in told.warnings]
+    write_cards(night)
     path = _write(night.lakehouse, night.day, night.run_id, figures, warnings)
     night.figure("path", path)
 
@@ -65,7 +67,8 @@ def _page(lakehouse: Lakehouse, day: date, run_id: str, figures: Figures, warnin
     pages = f"{pages_of(lakehouse, day).name}/index.html" if pages_of(lakehouse, day).is_dir() else None
     card = section(cards(lakehouse, silver.get("owners", {}), until=day), pages)
     shown = [*tables(figures), _checks(lakehouse, run_id), _stages(lakehouse, run_id)]
-    parts = [_warnings(warnings), card, *(_section(table) for table in shown if table.rows), _cost(silver)]
+    models = models_section(cards_of(lakehouse, day))
+    parts = [_warnings(warnings), card, *(_section(table) for table in shown if table.rows), models, _cost(silver)]
     title = f"Night of {day}"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'

@@ -46,7 +46,7 @@ def fit_lifetime(night: Night, tag: Tag, previous: Mapping[str, Any] | None) -> 
 
 
 def fit_states(states: list[Columns], tag: Tag) -> tuple[Stored, Stored]:
-    """`fit_lifetime` on what is on the driver: the customers at each cut-off with `value` that followed, and tonight."""
+    """`fit_lifetime` on what is on the driver: the customers at each cut-off with the `value` after it, and tonight."""
     *earlier, test, tonight = states
     horizon = int(tag.horizon or 0)
     wanted = ["bg_nbd"] if not earlier else ["bg_nbd", "learned"]

@@ -44,7 +44,7 @@ def fit_next(night: Night, tag: Tag, previous: Mapping[str, Any] | None) -> tupl
 
 
 def fit_lists(past: pa.Table, tag: Tag) -> tuple[Stored, Stored]:
-    """`fit_next` on what is on the driver: cut, known (list), took (list of what followed) of customers who took some."""
+    """`fit_next` on what is on the driver: cut, known, took (what followed; a list) of the customers who took some."""
     cut = np.asarray(past["cut"])
     test = cut == cut.max() if len(cut) else cut
     known, took = past["known"].combine_chunks(), past["took"].combine_chunks()

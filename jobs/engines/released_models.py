@@ -71,7 +71,7 @@ class Models:
         except ModelError as error:
             rest = "the released model stays" if previous else f"{tag.tag} is NULL tonight"
             self.night.warn(f"{tag.tag}: {error}; {rest}")
-            self._note_tried(tag, known, definition, str(error))
+            self._note_refused(tag, known, definition, str(error))
             return previous
         self.fitted[tag.tag] = Model(
             tag=tag.tag,
@@ -86,21 +86,21 @@ class Models:
 
     def _holds(self, known: Model, tag: Tag, definition: str) -> bool:
         """A full refresh never refits; a changed definition always does."""
-        tried = known.quality.get("tried", {})
-        if self.night.refit or definition not in (known.definition, tried.get("definition")):
+        refused = known.quality.get("refused", {})
+        if self.night.refit or definition not in (known.definition, refused.get("definition")):
             return False
-        last = max(known.fitted_on, date.fromisoformat(tried.get("on", str(known.fitted_on))))
+        last = max(known.fitted_on, date.fromisoformat(refused.get("on", str(known.fitted_on))))
         young = (self.night.day - last).days < (tag.refit or 1)
         return young or self.night.full_refresh
 
-    def _note_tried(self, tag: Tag, known: Model | None, definition: str, why: str) -> None:
+    def _note_refused(self, tag: Tag, known: Model | None, definition: str, why: str) -> None:
         """A model learned from the past takes long to fit: where it will not, it is tried again at the next refit."""
         if tag.kind not in PREDICTIONS:
             return
-        tried = {"on": str(self.night.day), "definition": definition, "why": why}
+        refused = {"on": str(self.night.day), "definition": definition, "why": why}
         none_yet = Model(tag.tag, tag.kind, 0, definition, self.night.day, {}, {})
         model = known if known and known.kind == tag.kind else none_yet
-        self.tried[tag.tag] = replace(model, quality={**model.quality, "tried": tried})
+        self.tried[tag.tag] = replace(model, quality={**model.quality, "refused": refused})
 
     def note_sizes(self, tag: str, sizes: Mapping[str, int]) -> None:
         """Add the segments' shares of all customers to the quality of a model that was fitted tonight."""

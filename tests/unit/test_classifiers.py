@@ -109,11 +109,12 @@ def test_bands_and_drivers_by_hand() -> None:
         "bands": [0.3, 0.6],
     }  # fmt: skip
     rows = scored(parameters, [pa.array([3.0, 1.0, 1.0]), pa.array([2.0, None, 2.0])]).to_pylist()
+    less = "lowered by spend above usual"
     # odds: -1 + 3 - 1 = 1; -1 + 1 + 0 + 2 = 2; -1 + 1 - 1 = -1
     assert rows == [
-        {"score": 0.731059, "band": "high", "drivers": ["raised by days idle above usual", "lowered by spend above usual"]},
+        {"score": 0.731059, "band": "high", "drivers": ["raised by days idle above usual", less]},
         {"score": 0.880797, "band": "high", "drivers": ["raised by spend not known", "raised by days idle as usual"]},
-        {"score": 0.268941, "band": "low", "drivers": ["raised by days idle as usual", "lowered by spend above usual"]},
+        {"score": 0.268941, "band": "low", "drivers": ["raised by days idle as usual", less]},
     ]  # fmt: skip
 
 
@@ -154,7 +155,7 @@ def test_cut_offs_by_hand() -> None:
     ]
     # 180 days are just enough for two: 60 before the first, 60 between, 60 after
     assert [str(d) for d in cut_offs(first, date(2017, 6, 30), **ends)] == ["2017-03-02", "2017-05-01"]
-    with pytest.raises(ModelError, match="needs 180 days of transaction .* there are 179"):
+    with pytest.raises(ModelError, match=r"needs 180 days of transaction .* there are 179"):
         cut_offs(first, date(2017, 6, 29), **ends)
 
 
@@ -187,7 +188,7 @@ def test_an_infinite_value_is_said() -> None:
 
 
 def test_no_better_than_the_rule_or_the_champion() -> None:
-    past, odds = planted()
+    past, _ = planted()
     champion, quality = fit_past(past, tag())
     # the same again is as good: it takes over; one that learned from mixed-up labels is not
     assert fit_past(past, tag(), champion)[1]["champion"] == quality["auc"]

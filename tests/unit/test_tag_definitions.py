@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 
 from jobs.examples import check_examples
 from transforms.tags.definition import Tag, parse_tags
-from transforms.tags.tag import KEYS
+from transforms.tags.tag import KEYS, PREDICTIONS
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,7 +35,7 @@ def test_every_tag_says_what_people_need_to_know(tags: dict[str, Tag]) -> None:
     for tag in tags.values():
         assert tag.title.get("zh"), tag.tag
         assert tag.purposes, tag.tag
-        assert tag.examples or tag.kind in ("rfm", "kmeans", "import"), tag.tag
+        assert tag.examples or tag.kind in ("rfm", "kmeans", "import", *PREDICTIONS), tag.tag
         assert tag.unit or tag.type not in ("number", "integer"), tag.tag
     titles = [tag.title[language] for tag in tags.values() for language in ("en", "zh")]
     assert [title for title in set(titles) if titles.count(title) > 1] == []
