@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.engines.learners import calibrated, learned
-from jobs.engines.past import FOLDS, Past, past_of
+from jobs.engines.past import Past, past_of
 from jobs.runtime.night import Night
 from transforms.errors import ModelError
 from transforms.models.classifier import coordinates, log_odds, probabilities, pushes
@@ -135,7 +135,6 @@ def _quality(
         },
         "cut_offs": [str(day) for day in past.days],
         "tried": {name: value for name, value in tried.items() if value is not None},
-        "folds": FOLDS,
     }
 
 

@@ -1,5 +1,6 @@
 """The next category: what those with a like history took next, against what is popular with everybody."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date
 from functools import reduce
@@ -80,9 +81,9 @@ def _share(value: Any) -> float:
 @one_thread()
 def _learned(known: pa.ListArray, took: pa.ListArray) -> Stored:
     """Ridge regression of what was taken on what weighed most before: one solution, whatever the order of rows."""
-    counts = pa.compute.value_counts(took.flatten()).to_pylist()
-    ranked = sorted(counts, key=lambda one: (-one["counts"], one["values"]))[:VALUES]
-    values = [one["values"] for one in ranked]
+    taken, had_before = (Counter(lists.flatten().to_pylist()) for lists in (took, known))
+    # what nobody took may still tell of what comes after it
+    values = sorted({*taken, *had_before}, key=lambda value: (-taken[value], -had_before[value], value))[:VALUES]
     had = np.zeros((len(known), len(values) + 1))
     found = places(known, values)
     for rank in range(found.shape[1]):

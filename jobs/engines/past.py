@@ -17,7 +17,7 @@ from jobs.engines.customer_rows import nodes_of, rows_of, rows_that_count, withi
 from jobs.engines.cut_offs import extents, read_by, sampled, tags_at
 from jobs.runtime.night import Night
 from transforms.errors import ModelError
-from transforms.expressions import at
+from transforms.expressions import Expression, at
 from transforms.models.classifier import numbers
 from transforms.models.cut_offs import cut_offs, not_known_then
 from transforms.models.kmeans import Matrix
@@ -60,19 +60,15 @@ def past_of(night: Night, tag: Tag) -> Past:
     Raises ModelError where there is too little history, no feature was known then, or a value is infinite.
     """
     assert tag.label  # noqa: S101  (checked with the tag's keys)
-    label, timezone = tag.label, night.conf.pipeline.timezone
-    tags = night.conf.tags
-    plan = plan_tags(tags, timezone=timezone, only=tag.depends_on)
+    plan = plan_tags(night.conf.tags, timezone=night.conf.pipeline.timezone, only=tag.depends_on)
     unknown = not_known_then(plan)
     dropped = {name: unknown[name] for name in tag.features if name in unknown}
     features = [name for name in tag.features if name not in dropped]
-    eligible = eligible_of(tag, timezone=timezone, columns=_columns(tags))
-    for name in sorted((eligible.columns if eligible else frozenset()) & unknown.keys()):
-        raise ModelError(f"eligible reads '{name}', which is not known of earlier days: {unknown[name]}")
-    reach = extents(night, {label.event, *read_by(plan)})
-    if label.event not in reach:
-        raise ModelError(f"no source of {label.event} has ever come, so that nothing can be foretold of it")
-    days = cut_offs(*reach[label.event], ahead=label.within, least=2, of=label.event)
+    eligible = _eligible(night, tag, unknown)
+    reach = extents(night, {tag.label.event, *read_by(plan)})
+    if tag.label.event not in reach:
+        raise ModelError(f"no source of {tag.label.event} has ever come, so that nothing can be foretold of it")
+    days = cut_offs(*reach[tag.label.event], ahead=tag.label.within, least=2, of=tag.label.event)
     first = {name: since for name, (since, _) in reach.items()}
     customers = sampled(night)
     nodes = nodes_of(night, customers).persist()
@@ -85,14 +81,19 @@ def past_of(night: Night, tag: Tag) -> Past:
             frame = frame.where(F.expr(at(eligible.sql, day=cut.day, as_of=cut.as_of)))
         else:
             frame = frame.join(_there(cut, plan, nodes, first), _ID, "left_semi")
-        frames.append(_told(frame.join(followed, _ID, "left"), features, place, day, happens=label.happens))
+        frames.append(_told(frame.join(followed, _ID, "left"), features, place, day, happens=tag.label.happens))
     table = reduce(DataFrame.unionByName, frames).toArrow().sort_by([("cut", "ascending"), ("hash", "ascending")])
     nodes.unpersist()
     return _read(table, tuple(days), features, dropped)
 
 
-def _columns(tags: Mapping[str, Tag]) -> dict[str, str]:
-    return {output.name: output.type for tag in tags.values() for output in tag.outputs}
+def _eligible(night: Night, tag: Tag, unknown: Mapping[str, str]) -> Expression | None:
+    """Who learns. Raises ModelError where that cannot be told of an earlier day."""
+    columns = {output.name: output.type for other in night.conf.tags.values() for output in other.outputs}
+    eligible = eligible_of(tag, timezone=night.conf.pipeline.timezone, columns=columns)
+    for name in sorted((eligible.columns if eligible else frozenset()) & unknown.keys()):
+        raise ModelError(f"eligible reads '{name}', which is not known of earlier days: {unknown[name]}")
+    return eligible
 
 
 def _followed(night: Night, tag: Tag, days: Sequence[date], nodes: DataFrame) -> DataFrame:

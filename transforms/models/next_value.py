@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pyarrow import compute as pc
 
 Matrix = NDArray[np.float64]
 _DECIMALS = 6
@@ -25,7 +26,7 @@ def places(lists: pa.ListArray, values: Sequence[str]) -> NDArray[np.int64]:
     lengths = np.asarray(lists.value_lengths().fill_null(0))
     found = np.full((len(lists), int(lengths.max()) if len(lengths) else 0), none)
     flat = lists.flatten()
-    known = pa.compute.index_in(flat, value_set=pa.array(values, flat.type)).fill_null(none)
+    known = pc.index_in(flat, value_set=pa.array(values, flat.type)).fill_null(none)
     row = np.repeat(np.arange(len(lists)), lengths)
     rank = np.arange(len(flat)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     found[row, rank] = np.asarray(known)
