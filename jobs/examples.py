@@ -10,9 +10,10 @@ from jobs.runtime.console import Screen
 from transforms.definitions import nearest
 from transforms.errors import DataError, DefinitionError
 from transforms.tags.examples import problems_of, rows_of, schema_of, tag_rows
+from transforms.tags.foretold import PREDICTIONS
 from transforms.tags.formulas import formula_of
 from transforms.tags.plan import plan_tags
-from transforms.tags.tag import ACROSS, CUSTOMER, PREDICTIONS, Tag
+from transforms.tags.tag import ACROSS, CUSTOMER, Tag
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -22,9 +22,10 @@ from transforms.errors import DefinitionError
 from transforms.profile import PROFILE
 from transforms.schemas import ENTITIES, GOLD_CUSTOMER, GOLD_MODEL, IDENTITY_RECORD
 from transforms.tags.definition import parse_tags
+from transforms.tags.foretold import CLASSIFIERS
 from transforms.tags.plan import meaning
 from transforms.tags.recompute import needed_by, rfm_scores, rfm_segment_sql, rows_sql, settled, value_sql
-from transforms.tags.tag import CLASSIFIERS, CUSTOMER, Tag
+from transforms.tags.tag import CUSTOMER, Tag
 
 Told = dict[str, Any]
 # Money is divided exactly here and with rounded digits there.

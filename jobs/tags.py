@@ -25,11 +25,12 @@ from transforms.schemas import ENTITIES, GOLD_CUSTOMER, Table
 from transforms.tags import evaluate
 from transforms.tags.across import TABLE as ACROSS_TABLE
 from transforms.tags.counts import Count, Failed, by_figure, check_counts, failed_checks, segment_counts
+from transforms.tags.foretold import PREDICTIONS
 from transforms.tags.freshness import silent
 from transforms.tags.items import Formula
 from transforms.tags.plan import EntityPlan, TagPlan, columns_in, plan_tags, tag_table
 from transforms.tags.segments import rfm_base, segment_names, with_kmeans, with_rfm
-from transforms.tags.tag import ACROSS, CUSTOMER, PREDICTIONS, Tag
+from transforms.tags.tag import ACROSS, CUSTOMER, Tag
 
 # Small writes overlap well; more threads than this gain nothing.
 _THREADS = 3

@@ -21,9 +21,10 @@ from transforms.expressions import at
 from transforms.models.classifier import numbers
 from transforms.models.cut_offs import cut_offs
 from transforms.models.lifetime import foretold, log_likelihood, seen, value_log_likelihood
+from transforms.tags.foretold import INTERNAL
 from transforms.tags.items import compile_over
 from transforms.tags.plan import plan_tags
-from transforms.tags.tag import INTERNAL, Tag
+from transforms.tags.tag import Tag
 
 Numbers = NDArray[np.float64]
 Columns = dict[str, Numbers]

@@ -7,7 +7,7 @@ from jobs.engines.profiles import Profiles
 from jobs.engines.released_models import Models
 from jobs.runtime.night import Night
 from transforms.quality.drift import stability_index
-from transforms.tags.tag import CLASSIFIERS
+from transforms.tags.foretold import CLASSIFIERS
 
 # Above it much has moved (Siddiqi, Credit Risk Scorecards, 2006).
 MUCH = 0.25

@@ -11,8 +11,9 @@ from jobs.engines.lifetimes import fit_lifetime
 from jobs.engines.next_values import fit_next
 from jobs.engines.released_models import Models
 from jobs.runtime.night import Night
+from transforms.tags.foretold import CLASSIFIERS
 from transforms.tags.predictions import with_classifier, with_lifetime, with_next
-from transforms.tags.tag import CLASSIFIERS, Tag
+from transforms.tags.tag import Tag
 
 _Fit = Callable[[Night, Tag, Mapping[str, Any] | None], tuple[dict[str, Any], dict[str, Any]]]
 _FITS: dict[str, _Fit] = {

@@ -13,8 +13,9 @@ from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
 from transforms.errors import ModelError
 from transforms.schemas import GOLD_MODEL
+from transforms.tags.foretold import PREDICTIONS
 from transforms.tags.plan import meaning
-from transforms.tags.tag import PREDICTIONS, Tag
+from transforms.tags.tag import Tag
 
 # the model that matches records: no tag, so that no tag's name is taken
 LINKAGE = "identity: matching"

@@ -19,7 +19,8 @@ from jobs.tags_diff_shown import markdown
 from tests.end_to_end.conftest import Nights
 from transforms.profile import NOT_TAGS
 from transforms.tags.definition import parse_tags
-from transforms.tags.tag import ACROSS, PREDICTIONS
+from transforms.tags.foretold import PREDICTIONS
+from transforms.tags.tag import ACROSS
 
 CUSTOMERS = 3
 # what DuckDB is not asked for

@@ -7,7 +7,8 @@ from pyspark.sql import SparkSession
 
 from jobs.examples import check_examples
 from transforms.tags.definition import Tag, parse_tags
-from transforms.tags.tag import KEYS, PREDICTIONS
+from transforms.tags.foretold import PREDICTIONS
+from transforms.tags.tag import KEYS
 
 ROOT = Path(__file__).parents[2]
 

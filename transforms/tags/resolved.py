@@ -10,22 +10,12 @@ from transforms.errors import DefinitionError
 from transforms.expressions import Expression, compile_expression
 from transforms.sql import types
 from transforms.tags.across import kind_of, query_of
+from transforms.tags.foretold import CLASSIFIERS, PREDICTIONS
 from transforms.tags.formulas import eligible_of, formula_of, label_of, rfm_segment
 from transforms.tags.imports import IMPORTED
 from transforms.tags.items import Item, Pick, Ranking, Statistic, columns_of, compile_over, items_of
 from transforms.tags.sequences import happening_of
-from transforms.tags.tag import (
-    ACROSS,
-    CLASSIFIERS,
-    COLUMN_TYPES,
-    CUSTOMER,
-    PREDICTIONS,
-    SENSITIVITIES,
-    SEVERAL,
-    Example,
-    Tag,
-    Type,
-)
+from transforms.tags.tag import ACROSS, COLUMN_TYPES, CUSTOMER, SENSITIVITIES, SEVERAL, Example, Tag, Type
 
 _OWN_TYPE: dict[str, Type] = {
     "string": "text", "boolean": "boolean", "date": "date", "timestamp": "timestamp", "array<string>": "list",
