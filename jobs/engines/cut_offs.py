@@ -4,7 +4,8 @@ A cut-off sees tonight's release and ledger with `event_at` up to its end. Recor
 only in the versions that had landed by then. An entity whose first row is later is not known at all.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime
 from functools import reduce
 from typing import TypedDict
@@ -15,6 +16,7 @@ from pyspark.sql import functions as F
 from jobs.engines.across import answered, in_order, silver_of
 from jobs.engines.customer_rows import rows_of
 from jobs.runtime.night import Night
+from transforms.errors import ModelError
 from transforms.schemas import ENTITIES, GOLD_CUSTOMER
 from transforms.tags import evaluate
 from transforms.tags.across import side_by_side, values
@@ -22,6 +24,8 @@ from transforms.tags.items import Formula
 from transforms.tags.plan import TagPlan
 from transforms.tags.tag import CUSTOMER
 
+# Fewer customers tell nothing that holds for others.
+FEWEST = 200
 # The most customers whose past comes to the driver, give or take the chance of a hash: those whose ids hash lowest.
 CUSTOMERS = 20_000
 _OUT_OF = 1_000_003
@@ -37,10 +41,15 @@ class Clock(TypedDict):
 
 
 def sampled(night: Night) -> DataFrame:
-    """customer_id of the known customers that models learn from; never more of them because there are more."""
+    """customer_id of the known customers that models learn from; never more of them because there are more.
+
+    Raises ModelError where there are too few.
+    """
     dataset = night.lakehouse.dataset(GOLD_CUSTOMER.name, night.versions[GOLD_CUSTOMER.name])
     known = night.load(GOLD_CUSTOMER).select(_ID)
     customers = dataset.count_rows() if dataset else 0
+    if customers < FEWEST:
+        raise ModelError(f"{customers} known customers are too few to learn from; it takes {FEWEST}")
     if customers <= CUSTOMERS:
         return known
     return known.where(F.pmod(F.xxhash64(_ID), F.lit(_OUT_OF)) < CUSTOMERS * _OUT_OF // customers)
@@ -63,10 +72,30 @@ def read_by(plan: TagPlan) -> set[str]:
     return {entity.entity for entity in plan.entities} | {name for name in across if not ENTITIES[name].reference}
 
 
-def tags_at(cut: Night, plan: TagPlan, *, customers: DataFrame, nodes: DataFrame, first: First) -> DataFrame:
+@contextmanager
+def history(night: Night, plan: TagPlan, nodes: DataFrame) -> Iterator[dict[str, DataFrame]]:
+    """Entity -> all rows that the plan's tags read of what happened to the customers, held while the block lasts.
+
+    Every cut-off aggregates them several times over.
+    """
+    held = {
+        entity.entity: rows_of(night, entity.entity, {*entity.columns, "event_at"}, nodes).persist()
+        for entity in plan.entities
+        if ENTITIES[entity.entity].time and night.has(ENTITIES[entity.entity].table)
+    }
+    try:
+        yield held
+    finally:
+        for rows in held.values():
+            rows.unpersist()
+
+
+def tags_at(
+    cut: Night, plan: TagPlan, *, customers: DataFrame, nodes: DataFrame, held: Mapping[str, DataFrame], first: First
+) -> DataFrame:
     """The plan's tags as they stood at a cut-off. Grain: each of `customers`. What nobody can know is NULL.
 
-    `cut`: a night as a cut-off sees it; `first`: entity -> the day of its first row.
+    `cut`: a night as a cut-off sees it; `held`: `history`'s rows; `first`: entity -> the day of its first row.
     """
     clock: Clock = {"day": cut.day, "as_of": cut.as_of}
     missing = {fact.name: F.lit(None).cast(fact.type) for fact in plan.facts}
@@ -75,7 +104,10 @@ def tags_at(cut: Night, plan: TagPlan, *, customers: DataFrame, nodes: DataFrame
         if entity.entity not in first or first[entity.entity] > cut.day:
             frame = evaluate.nothing(frame, plan=entity)
             continue
-        rows = rows_of(cut, entity.entity, entity.columns, nodes)
+        if entity.entity in held:
+            rows = held[entity.entity].where(F.col("event_at") <= F.lit(cut.as_of))
+        else:
+            rows = rows_of(cut, entity.entity, entity.columns, nodes)
         frame = frame.join(evaluate.over_rows(rows, customers=customers, plan=entity, **clock), _ID, "left")
     if plan.across.tags:
         frame = frame.join(_across(cut, plan, customers, nodes, first), _ID, "left")

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from jobs.engines.clusters import one_thread
 from jobs.engines.customer_rows import nodes_of, rows_that_count, within
-from jobs.engines.cut_offs import extents, sampled, tags_at
+from jobs.engines.cut_offs import extents, history, sampled, tags_at
 from jobs.engines.learners import boosted_trees
 from jobs.runtime.night import Night
 from transforms.errors import ModelError
@@ -196,19 +196,21 @@ def _states(night: Night, tag: Tag) -> list[Columns]:
     customers = sampled(night)
     nodes = nodes_of(night, customers).persist()
     frames = []
-    for place, day in enumerate([*days, night.day]):
-        known = tags_at(night.at(day), plan, customers=customers, nodes=nodes, first={tag.from_: first})
-        mine = [F.col(column.name).cast("double").alias(column.name) for column in tag.internal]
-        known = known.where(F.col(tag.internal[2].name) > 0).select(_ID, *mine)
-        if day in days:
-            known = known.join(_followed(night, tag, day, nodes), _ID, "left")
-        else:
-            known = known.withColumn("value", F.lit(None).cast("double"))
-        frames.append(
-            known.select(F.lit(place).alias("cut"), F.xxhash64(_ID).alias("hash"), "value", *known.columns[1:-1])
-        )
-    table = reduce(DataFrame.unionByName, frames).toArrow().sort_by([("cut", "ascending"), ("hash", "ascending")])
+    with history(night, plan, nodes) as held:
+        for place, day in enumerate([*days, night.day]):
+            known = tags_at(night.at(day), plan, customers=customers, nodes=nodes, held=held, first={tag.from_: first})
+            mine = [F.col(column.name).cast("double").alias(column.name) for column in tag.internal]
+            known = known.where(F.col(tag.internal[2].name) > 0).select(_ID, *mine)
+            if day in days:
+                known = known.join(_followed(night, tag, day, nodes), _ID, "left")
+            else:
+                known = known.withColumn("value", F.lit(None).cast("double"))
+            frames.append(
+                known.select(F.lit(place).alias("cut"), F.xxhash64(_ID).alias("hash"), "value", *known.columns[1:-1])
+            )
+        table = reduce(DataFrame.unionByName, frames).toArrow()
     nodes.unpersist()
+    table = table.sort_by([("cut", "ascending"), ("hash", "ascending")])
     return _columns(table, tag, len(frames))
 
 

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from jobs.engines.clusters import one_thread
 from jobs.engines.customer_rows import nodes_of, rows_that_count, within
-from jobs.engines.cut_offs import extents, sampled, tags_at
+from jobs.engines.cut_offs import extents, history, sampled, tags_at
 from jobs.runtime.night import Night
 from transforms.errors import ModelError
 from transforms.expressions import at
@@ -123,14 +123,15 @@ def _past(night: Night, tag: Tag) -> pa.Table:
     customers = sampled(night)
     nodes = nodes_of(night, customers).persist()
     frames = []
-    for place, day in enumerate(days):
-        known = tags_at(night.at(day), plan, customers=customers, nodes=nodes, first={tag.from_: first})
-        mine = known.select(_ID, F.col(tag.internal[0].name).alias("known"))
-        mine = mine.join(_followed(night, tag, day, nodes), _ID).where("known is not null and size(took) > 0")
-        frames.append(mine.select(F.lit(place).alias("cut"), F.xxhash64(_ID).alias("hash"), "known", "took"))
-    table = reduce(DataFrame.unionByName, frames).toArrow().sort_by([("cut", "ascending"), ("hash", "ascending")])
+    with history(night, plan, nodes) as held:
+        for place, day in enumerate(days):
+            known = tags_at(night.at(day), plan, customers=customers, nodes=nodes, held=held, first={tag.from_: first})
+            mine = known.select(_ID, F.col(tag.internal[0].name).alias("known"))
+            mine = mine.join(_followed(night, tag, day, nodes), _ID).where("known is not null and size(took) > 0")
+            frames.append(mine.select(F.lit(place).alias("cut"), F.xxhash64(_ID).alias("hash"), "known", "took"))
+        table = reduce(DataFrame.unionByName, frames).toArrow()
     nodes.unpersist()
-    return table
+    return table.sort_by([("cut", "ascending"), ("hash", "ascending")])
 
 
 def _followed(night: Night, tag: Tag, day: date, nodes: DataFrame) -> DataFrame:

@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.engines.customer_rows import nodes_of, rows_of, rows_that_count, within
-from jobs.engines.cut_offs import extents, read_by, sampled, tags_at
+from jobs.engines.cut_offs import extents, history, read_by, sampled, tags_at
 from jobs.runtime.night import Night
 from transforms.errors import ModelError
 from transforms.expressions import Expression, at
@@ -74,16 +74,18 @@ def past_of(night: Night, tag: Tag) -> Past:
     nodes = nodes_of(night, customers).persist()
     followed = _followed(night, tag, days, nodes)
     frames = []
-    for place, day in enumerate(days):
-        cut = night.at(day)
-        frame = tags_at(cut, plan, customers=customers, nodes=nodes, first=first)
-        if eligible:
-            frame = frame.where(F.expr(at(eligible.sql, day=cut.day, as_of=cut.as_of)))
-        else:
-            frame = frame.join(_there(cut, plan, nodes, first), _ID, "left_semi")
-        frames.append(_told(frame.join(followed, _ID, "left"), features, place, day, happens=tag.label.happens))
-    table = reduce(DataFrame.unionByName, frames).toArrow().sort_by([("cut", "ascending"), ("hash", "ascending")])
+    with history(night, plan, nodes) as held:
+        for place, day in enumerate(days):
+            cut = night.at(day)
+            frame = tags_at(cut, plan, customers=customers, nodes=nodes, held=held, first=first)
+            if eligible:
+                frame = frame.where(F.expr(at(eligible.sql, day=cut.day, as_of=cut.as_of)))
+            else:
+                frame = frame.join(_there(cut, plan, nodes, first), _ID, "left_semi")
+            frames.append(_told(frame.join(followed, _ID, "left"), features, place, day, happens=tag.label.happens))
+        table = reduce(DataFrame.unionByName, frames).toArrow()
     nodes.unpersist()
+    table = table.sort_by([("cut", "ascending"), ("hash", "ascending")])
     return _read(table, tuple(days), features, dropped)
 
 

@@ -8,11 +8,11 @@ from transforms.tags.items import Formula
 from transforms.tags.plan import TagPlan
 from transforms.tags.tag import CUSTOMER
 
-MOST = 4
+MOST = 3
 
 
 def cut_offs(first: date, last: date, *, ahead: int, least: int, of: str) -> list[date]:
-    """The cut-offs, the earliest first, `ahead` days apart, so that no day is in two labels; at most four.
+    """The cut-offs, the earliest first, `ahead` days apart, so that no day is in two labels; at most three.
 
     `first`, `last`: the days of the first and the last row of the entity `of`. The last cut-off's label ends with
     the last row, not later: beyond it nobody knows what happened. Before the first cut-off lies at least as much
