@@ -59,7 +59,7 @@ def fit_lists(past: pa.Table, tag: Tag) -> tuple[Stored, Stored]:
     popular = right[:, : tag.top].mean(axis=1)
     gained = named - popular
     away = 1.96 * float(gained.std(ddof=1)) / len(gained) ** 0.5
-    quality = {
+    quality: Stored = {
         "right": _share(named.mean()),
         "baseline": {"right": _share(popular.mean())},
         "gain": {

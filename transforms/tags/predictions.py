@@ -73,4 +73,6 @@ def in_batches(score: _Score, parameters: Mapping[str, Any], ddl: str, columns: 
     def of_batch(*batch: pa.Array) -> pa.Array:
         return score(parameters, batch)
 
-    return arrow_udf(of_batch, ddl)(*columns)
+    udf: Any = arrow_udf  # its stubs know no DDL of structs
+    scores: SparkColumn = udf(of_batch, ddl)(*columns)
+    return scores
