@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SCALE ?= 1
 
-.PHONY: help setup run test lint format bench clean
+.PHONY: help setup run test lint format reference bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ lint: $(READY)  ## ruff and mypy
 format: $(READY)  ## let ruff lay out the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+reference: $(READY)  ## docs/reference/, anew from the code
+	$(BIN)/python -m jobs.reference
 
 bench: $(READY)  ## nights at scale 1 and 10 beside plain Spark and DuckDB (half an hour)
 	$(BIN)/python -m tests.bench.night

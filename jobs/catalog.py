@@ -11,6 +11,7 @@ from pyarrow import compute as pc
 from pyarrow import dataset as ds
 
 from jobs.engines.model_drift import judge_models
+from jobs.engines.overrides import changed_by_hand, tell
 from jobs.engines.profiles import Profiles
 from jobs.runtime.catalog import released_catalog
 from jobs.runtime.night import Night
@@ -45,6 +46,7 @@ def run(night: Night) -> None:
     rows = [*_rows(night, profiles, before, stale, changed), *_remembered(night, before)]
     night.save(pa.Table.from_pylist(rows, arrow_schema(GOLD_TAG_CATALOG)), GOLD_TAG_CATALOG, mode="append")
     night.figure("tags", len(rows))
+    tell(night)
     night.figure("seconds", round(time.monotonic() - began, 2))
     judge_models(night, profiles)
     judge_drift(night, {row["tag"]: row for row in rows}, before)
@@ -77,6 +79,7 @@ def save_changes(
     changes = profiles.changes(
         of_customer=_of_customers(night),
         touched=_touched(night),
+        by_hand=changed_by_hand(night),
         causes=_causes(night, tags, before, stale, [*profiles.before, *profiles.now]),
         reads={name: catalog.entities_of(tags[owner], night.conf.tags) for name, owner in owners.items()},
         # a second state of one day (a replay, an override) has nothing to do with the time

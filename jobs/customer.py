@@ -9,6 +9,7 @@ from pyarrow import dataset as ds
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.reader import Reader
+from jobs.set_by_hand import of_customer, show_set
 from jobs.whose import whose
 from transforms.identity.manual import RECORD
 from transforms.schemas import ENTITIES, LEDGER, Entity
@@ -51,6 +52,7 @@ def _customer(reader: Reader, customer_id: str) -> dict[str, Any]:
         "golden_record": {name: value for name, value in golden.items() if name != "customer_id"},
         "provenance": dict(provenance),
         "identifiers": _ties(edges, held),
+        "set_by_hand": of_customer(reader, customer_id),
         "tags": {name: value for name, value in profile.items() if name not in ("customer_id", "as_of", "run_id")},
         "audiences": [
             f"{row['audience']} ({row['arm']})"
@@ -117,6 +119,7 @@ def _print(found: dict[str, Any], screen: Screen) -> None:
     ]
     screen.table("identifiers", ["type", "value", "records", "given by", ""], ties)
     screen.table("tags", ["tag", "value"], [[name, _text(value)] for name, value in found["tags"].items()])
+    show_set(found["set_by_hand"], screen)
     screen.say(f"audiences: {', '.join(found['audiences']) or 'none'}")
     screen.say()
     steps = [[step["at"].strftime("%Y-%m-%d %H:%M"), step["what"], step["about"]] for step in found["latest_steps"]]

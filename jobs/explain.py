@@ -16,9 +16,11 @@ from jobs.runtime.catalog import released_catalog
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.reader import Reader
+from jobs.set_by_hand import of_customer, show_set
 from jobs.tags_catalog import row_of
 from jobs.whose import whose
 from transforms.errors import DefinitionError
+from transforms.overrides import affected
 from transforms.profile import PROFILE
 from transforms.schemas import ENTITIES, GOLD_CUSTOMER, GOLD_MODEL, IDENTITY_RECORD
 from transforms.tags.definition import parse_tags
@@ -186,6 +188,7 @@ def _told(
     engine: str,
 ) -> Told:
     tag, here = found.tag, conf.tags.get(found.tag.tag)
+    by_hand = of_customer(reader, customer)
     tables = [PROFILE, IDENTITY_RECORD.name, GOLD_CUSTOMER.name, *(f"silver/{name}" for name in row["reads"])]
     return {
         "customer_id": customer, "tag": tag.tag, "release": reader.release.release, "date": reader.release.date,
@@ -194,11 +197,19 @@ def _told(
         "differs_here": here is None or meaning(here, conf.tags) != row["meaning"],
         "tables": {name: reader.release.versions[name] for name in tables if name in reader.release.versions},
         "built_on": list(tag.depends_on), "rows": found.rows, "rows_in_all": found.total, "model": found.model,
+        "set_by_hand": [one for one in by_hand if one["field"] in found.columns],
+        "built_on_set_by_hand": [one["field"] for one in by_hand if _reaches(one["field"], found, tags)],
         "released": found.released, "recomputed": found.recomputed, "engine": engine, "not_recomputed": found.why_not,
         "equal": {
             column: same(found.released[column], value) for column, value in found.recomputed.items()
+            if engine == "Spark" or column not in {one["field"] for one in by_hand}
         },
     }  # fmt: skip
+
+
+def _reaches(field: str, found: Explained, tags: dict[str, Tag]) -> bool:
+    """Is the value built on that field, rather than set itself?"""
+    return field not in found.columns and not affected(field, tags).isdisjoint(found.columns)
 
 
 def _show(told: Told, screen: Screen) -> None:
@@ -232,12 +243,17 @@ def _show_values(told: Told, screen: Screen) -> None:
     rows = [
         [column, _text(value), _text(told["recomputed"][column]), "yes" if told["equal"][column] else "NO"]
         if column in told["equal"]
-        else [column, _text(value), "", ""]
+        else [column, _text(value), _text(told["recomputed"].get(column, "")), ""]
         for column, value in told["released"].items()
     ]
     screen.table("value", ["column", "released", f"recomputed by {told['engine']}", "equal"], rows)
     if told["not_recomputed"]:
         screen.say(told["not_recomputed"])
+    show_set(told["set_by_hand"], screen)
+    if told["set_by_hand"]:
+        screen.say("the released value was set by hand; beside it stands what it would be without")
+    if told["built_on_set_by_hand"]:
+        screen.say(f"built on what was set by hand: {', '.join(told['built_on_set_by_hand'])}; portrait show tells why")
 
 
 def _text(value: Any) -> str:

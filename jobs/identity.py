@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 
 from jobs.engines.components import components
 from jobs.engines.linking import Linked, link
+from jobs.engines.overrides import by_hand, golden_by_hand
 from jobs.engines.spread import on_spark
 from jobs.engines.tonights_matches import tonights_matches, unlooked
 from jobs.engines.tonights_ties import released, tonights_ties
@@ -35,9 +36,11 @@ from transforms.identity.manual import RECORD
 from transforms.identity.pairs import Pairs, paired, standing
 from transforms.identity.stable_ids import Ids, Past
 from transforms.identity.survivorship import disagreements, golden_records
+from transforms.overrides import with_golden
 from transforms.schemas import (
     CONTACT,
     GOLD_CUSTOMER,
+    GOLDEN_FIELDS,
     IDENTITY_CHANGE,
     IDENTITY_CONFLICT,
     IDENTITY_EDGE,
@@ -160,26 +163,34 @@ def _save(night: Night, tonight: Tonight, past: Past, ledger: pa.Table) -> None:
     night.save(_table(changes, IDENTITY_CHANGE), IDENTITY_CHANGE, mode="append")
     night.save(_conflicts(tonight, night.day), IDENTITY_CONFLICT, mode="append")
     seen = Observation("what sources say of the same customers")
-    night.save(_golden(night, tonight, past, records, seen), GOLD_CUSTOMER)
+    save_golden(night, _golden(night, tonight, past, records, seen))
     if night.has(CONTACT.table):
         night.figure("disagreements", disagreements(seen.get))
+
+
+def save_golden(night: Night, golden: DataFrame) -> None:
+    """Write the golden records, with what is set by hand."""
+    values = by_hand(night, GOLDEN_FIELDS)
+    night.save(with_golden(golden, values) if values else golden, GOLD_CUSTOMER)
 
 
 def _golden(night: Night, tonight: Tonight, past: Past, records: pa.Table, seen: Observation) -> DataFrame:
     """The golden records; those of customers of whom nothing changed are the last release's."""
     if tonight.touched is None or not night.has(GOLD_CUSTOMER):
-        return _golden_of(night, records, seen)
+        return golden_of(night, records, seen)
     fresh, ended = stable_ids.changed(tonight.linked.part, tonight.ids, tonight.known, past)
     part, nodes = tonight.linked.part, tonight.graph.nodes
     touched = pc.is_in(nodes, tonight.touched.cast(nodes.type)).to_numpy(zero_copy_only=False)
     fresh[part[touched]] = True
+    fresh |= pc.is_in(tonight.ids.customer, pa.array(sorted(golden_by_hand(night)), pa.string())).to_numpy(False)
     changed = pa.concat_arrays([tonight.ids.customer.filter(pa.array(fresh)), ended])
     gone = F.broadcast(frame_of(night.spark, pa.table({"customer_id": changed})))
     kept = night.load(GOLD_CUSTOMER).join(gone, on="customer_id", how="left_anti")
-    return kept.unionByName(_golden_of(night, records.filter(pa.array(fresh[part])), seen))
+    return kept.unionByName(golden_of(night, records.filter(pa.array(fresh[part])), seen))
 
 
-def _golden_of(night: Night, records: pa.Table, seen: Observation) -> DataFrame:
+def golden_of(night: Night, records: pa.Table, seen: Observation | None = None) -> DataFrame:
+    """The golden records of the customers of `records` (record_id, customer_id, known), without what is set by hand."""
     frame = frame_of(night.spark, records)
     owned = F.broadcast(frame) if len(records) <= BROADCAST_RECORDS else frame
     contacts, consents = (

@@ -22,6 +22,7 @@ from jobs.runtime.lease import Lease
 from jobs.runtime.night import Ledger, Night
 from jobs.runtime.recovery import OVER, Begin, begin
 from jobs.runtime.tables import Lakehouse
+from jobs.watch import watched
 from transforms.errors import DefinitionError, LockedError, PortraitError
 from transforms.schemas import OPS_LINEAGE, OPS_RUN, OPS_STAGE
 from transforms.tags.life_cycle import check_life_cycle
@@ -100,7 +101,11 @@ def run_night(
     """
     lakehouse = Lakehouse(conf.lakehouse)
     options = {"again": again, "full_refresh": full_refresh, "refit": refit}
-    with Lease(conf.lakehouse, run_id or f"of {day} (process {os.getpid()})") as lease:
+    whole = stages[-1] == STAGES[-1]
+    with (
+        watched(conf, day, screen.warn, whole=whole),
+        Lease(conf.lakehouse, run_id or f"of {day} (process {os.getpid()})") as lease,
+    ):
         start = begin(lakehouse, day, options=options, run_id=run_id, **_told_of(conf))
         lease.names_run(start.run_id)
         check_life_cycle(conf.tags, released_catalog(lakehouse, start.base))
@@ -110,7 +115,7 @@ def run_night(
         )  # fmt: skip
         if "silver" in stages:
             gate.warm_up()
-        with noted(night, options, OVER if stages[-1] == STAGES[-1] else "stopped"):
+        with noted(night, options, OVER if whole else "stopped"):
             _go(night, start, stages, screen, lease.check)
         return night
 

@@ -1,6 +1,8 @@
-"""Stage `profile`: the tag tables of tonight, joined to one wide row a known customer."""
+"""Stage `profile`: the tag tables of tonight, joined to one wide row a known customer, and what is set by hand."""
 
+from jobs.engines.overrides import by_hand
 from jobs.runtime.night import Night
+from transforms.overrides import beside, settled
 from transforms.profile import profile, profile_table
 from transforms.schemas import ENTITIES, GOLD_CUSTOMER
 
@@ -10,7 +12,8 @@ def run(night: Night) -> None:
     table = profile_table(night.conf.tags)
     frames = [night.load(name) for name in tag_tables() if night.has(name)]
     wide = profile(night.load(GOLD_CUSTOMER), frames, table=table, as_of=night.as_of, run_id=night.run_id)
-    saved = night.save(wide, table)
+    values = by_hand(night, table.columns)
+    saved = night.save(settled(beside(wide, values)) if values else wide, table)
     night.figure("customers", saved.rows)
     night.figure("columns", len(table.columns))
 

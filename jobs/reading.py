@@ -10,7 +10,7 @@ from jobs.figures import Figures, churn_of, tables
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.files import files_of, to_take
-from jobs.runtime.releases import REPLAY, all_releases, newest
+from jobs.runtime.releases import OVERRIDE, REPLAY, all_releases, newest
 from jobs.runtime.tables import Lakehouse
 from jobs.scorecard import cards, shown, told
 from transforms.schemas import ENTITIES, OPS_FILE, OPS_RUN, OPS_STAGE
@@ -157,7 +157,8 @@ def show_status(conf: Configuration, nights: int, screen: Screen) -> None:
 def _show_run(run: Mapping[str, Any], stages: list[dict[str, Any]], release: int | None, screen: Screen) -> None:
     numbered = f", release {release}" if release else ""
     rows = [[row["stage"], row["status"], row["seconds"], row["rows"], row["jobs"]] for row in stages]
-    what = "replay as of" if run["run_id"].startswith(REPLAY) else "night of"
+    begins = {REPLAY: "replay as of", OVERRIDE: "value by hand as of"}
+    what = next((told for prefix, told in begins.items() if run["run_id"].startswith(prefix)), "night of")
     title = f"{what} {run['date']}: {run['status']}{numbered} (run {run['run_id']}, {run['seconds'] or 0:.0f} s)"
     screen.table(title, ["stage", "status", "seconds", "rows", "jobs"], rows)
     identity: dict[str, Any] = next(

@@ -90,12 +90,12 @@ def _stages(found: Look) -> list[pipeline.Stage]:
     """Silver of the sources of which rows pass, what follows from it, and the release. Deliveries are the next night's:
     their folders are named by the date, and what lies there may have been taken in."""
     again = pipeline.Stage("silver", partial(_again, found=found), reads="bronze", writes="silver")
-    after = [_told_anew(stage) for stage in pipeline.NIGHT if stage.name in AFTER_SILVER]
+    after = [told_anew(stage) for stage in pipeline.NIGHT if stage.name in AFTER_SILVER]
     release = pipeline.Stage("release", partial(pipeline.release, cause="replay"), reads="", writes="ops/release")
     return [again, *after, release]
 
 
-def _told_anew(stage: pipeline.Stage) -> pipeline.Stage:
+def told_anew(stage: pipeline.Stage) -> pipeline.Stage:
     """The stage, that what it tells of its date comes in place of what the night told, not beside it."""
     table = _OF_DATES.get(stage.name)
 

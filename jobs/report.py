@@ -1,23 +1,25 @@
 """Stage `report`: how the night went, as one HTML file that opens offline."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import date
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from pyarrow import dataset as ds
+
 from jobs.engines import gate
 from jobs.figures import Figures, Shown, tables
 from jobs.model_cards import cards_of, models_section, write_cards
+from jobs.over_nights import Bar, causes, headline, moved, nights_told, over_nights, stages
 from jobs.quality import pages_of
 from jobs.runtime.night import Night
-from jobs.runtime.releases import REPLAY
+from jobs.runtime.releases import all_releases, made_by
 from jobs.runtime.tables import Lakehouse
 from jobs.scorecard import cards, section
 from transforms.errors import DefinitionError
 from transforms.quality.scores import COUNTED
-from transforms.schemas import OPS_QUALITY, OPS_STAGE
+from transforms.schemas import GOLD_TAG_CATALOG, OPS_QUALITY, OPS_STAGE
 
 _STYLE = """
 :root{color-scheme:light dark;--line:color-mix(in srgb,currentColor 18%,transparent)}
@@ -25,7 +27,11 @@ body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding
 h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .8rem .25rem 0;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
-td.n,th.n{text-align:right}.warn{border-left:4px solid #c80;padding-left:.8rem}
+td.n,th.n{text-align:right}.bar{height:.6rem;margin-top:.5rem;background:#3b6fb6;border-radius:2px}
+.head{display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:.6rem;margin:1rem 0}
+.head div{border:1px solid var(--line);border-radius:.5rem;padding:.5rem .8rem;font-size:.85rem}
+.head b{display:block;font-size:1.25rem;font-variant-numeric:tabular-nums}
+.warn{border-left:4px solid #c80;padding-left:.8rem}
 """
 
 
@@ -42,14 +48,11 @@ def run(night: Night) -> None:
 
 def write_report(lakehouse: Lakehouse, day: date) -> str:
     """The report of an earlier night, again. Gives its path. Raises DefinitionError where that night never ran."""
-    told = (row for row in lakehouse.rows(OPS_STAGE) if row["date"] == day and not row["run_id"].startswith(REPLAY))
-    rows = sorted(told, key=lambda row: row["at"])
-    if not rows:
+    nights = nights_told(lakehouse.rows(OPS_STAGE), until=day)
+    if not nights or nights[-1].day != day:
         raise DefinitionError(f"--date {day}: no such night in {lakehouse.uri}; portrait status lists them")
-    run_id = rows[-1]["run_id"]
-    figures = {row["stage"]: json.loads(row["figures"] or "{}") for row in rows if row["run_id"] == run_id}
-    warnings = [line for told in figures.values() for line in told.get("warnings", [])]
-    return _write(lakehouse, day, run_id, figures, warnings)
+    night = nights[-1]
+    return _write(lakehouse, day, night.run_id, night.figures, night.warnings)
 
 
 def _write(lakehouse: Lakehouse, day: date, run_id: str, figures: Figures, warnings: Sequence[str]) -> str:
@@ -66,15 +69,33 @@ def _page(lakehouse: Lakehouse, day: date, run_id: str, figures: Figures, warnin
     silver = figures.get("silver", {})
     pages = f"{pages_of(lakehouse, day).name}/index.html" if pages_of(lakehouse, day).is_dir() else None
     card = section(cards(lakehouse, silver.get("owners", {}), until=day), pages)
-    shown = [*tables(figures), _checks(lakehouse, run_id), _stages(lakehouse, run_id)]
+    told = list(lakehouse.rows(OPS_STAGE))
+    shown = [
+        *tables(figures), causes(figures), moved(_catalog(lakehouse, run_id)), _checks(lakehouse, run_id),
+        stages(row for row in told if row["run_id"] == run_id), over_nights(nights_told(told, until=day)),
+    ]  # fmt: skip
     models = models_section(cards_of(lakehouse, day))
     parts = [_warnings(warnings), card, *(_section(table) for table in shown if table.rows), models, _cost(silver)]
     title = f"Night of {day}"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{title}</title><style>{_STYLE}</style><h1>{title}</h1>"
-        f"<p>Run {escape(run_id)}</p>{''.join(parts)}</html>\n"
+        f"<p>Run {escape(run_id)}</p>{_headline(figures)}{''.join(parts)}</html>\n"
     )
+
+
+def _headline(figures: Figures) -> str:
+    boxes = (f"<div><b>{escape(value)}</b>{escape(name)}</div>" for name, value in headline(figures))
+    return f'<div class="head">{"".join(boxes)}</div>'
+
+
+def _catalog(lakehouse: Lakehouse, run_id: str) -> list[dict[str, Any]]:
+    """The rows of gold/tag_catalog that a run wrote; none where it released nothing."""
+    released = [release for release in all_releases(lakehouse) if made_by(release.run_id) == run_id]
+    version = released[-1].versions.get(GOLD_TAG_CATALOG.name) if released else None
+    found = lakehouse.dataset(GOLD_TAG_CATALOG.name, version) if version is not None else None
+    columns = ["tag", "title_en", "changed", "customers", "drift"]
+    return found.to_table(filter=ds.field("run_id") == run_id, columns=columns).to_pylist() if found else []
 
 
 def _checks(lakehouse: Lakehouse, run_id: str) -> Shown:
@@ -102,12 +123,6 @@ def _checks(lakehouse: Lakehouse, run_id: str) -> Shown:
     )
 
 
-def _stages(lakehouse: Lakehouse, run_id: str) -> Shown:
-    rows = sorted((row for row in lakehouse.rows(OPS_STAGE) if row["run_id"] == run_id), key=lambda row: row["at"])
-    shown = [[row["stage"], row["status"], round(row["seconds"], 1), row["rows"], row["jobs"]] for row in rows]
-    return Shown("How long it took", ["stage", "status", "seconds", "rows", "Spark jobs"], shown)
-
-
 def _cost(silver: Mapping[str, Any]) -> str:
     """What the checks took of the stage that makes them."""
     told = silver.get("checking")
@@ -124,12 +139,11 @@ def _warnings(lines: Sequence[str]) -> str:
 
 
 def _section(table: Shown) -> str:
-    right = [all(isinstance(row[place], int | float) for row in table.rows) for place in range(len(table.header))]
+    right = [all(_is_figure(row[place]) for row in table.rows) for place in range(len(table.header))]
 
     def line(tag: str, values: Sequence[Any]) -> str:
         cells = (
-            f"<{tag}{' class=n' if right[place] else ''}>{escape(_shown(value))}</{tag}>"
-            for place, value in enumerate(values)
+            f"<{tag}{' class=n' if right[place] else ''}>{_shown(value)}</{tag}>" for place, value in enumerate(values)
         )
         return f"<tr>{''.join(cells)}</tr>"
 
@@ -138,4 +152,10 @@ def _section(table: Shown) -> str:
 
 
 def _shown(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    if isinstance(value, Bar):
+        return f'<div class="bar" style="width:{8 * value.share:.2f}rem"></div>'
+    return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else escape(str(value))
+
+
+def _is_figure(value: Any) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, str) and value.strip("0123456789.,-%") == "")

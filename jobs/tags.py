@@ -14,12 +14,14 @@ from pyspark.sql import functions as F
 from jobs.engines.across import save_across
 from jobs.engines.customer_rows import nodes_of, rows_of
 from jobs.engines.kmeans import fit_kmeans
+from jobs.engines.overrides import by_hand
 from jobs.engines.predictions import predicted
 from jobs.engines.released_models import Models
 from jobs.engines.rfm import fit_rfm
 from jobs.runtime.night import Night
 from transforms.errors import DataError
 from transforms.expressions import at
+from transforms.overrides import beside, settled
 from transforms.profile import online
 from transforms.schemas import ENTITIES, GOLD_CUSTOMER, Table
 from transforms.tags import evaluate
@@ -134,6 +136,8 @@ def save_customer(night: Night, plan: TagPlan) -> None:
     """Compute and write tag/customer: facts, derived tags, rules and models, level by level."""
     models = Models.of(night)
     frame = everything_known(night, plan)
+    values = by_hand(night, [output for tag in plan.tags for output in tag.outputs])
+    frame = settled(beside(frame, values)) if values else frame
     segments: dict[str, list[str]] = {}
     for level in plan.steps:
         formulas = [step for step in level if isinstance(step, Formula)]
@@ -141,6 +145,7 @@ def save_customer(night: Night, plan: TagPlan) -> None:
         for tag in (step for step in level if isinstance(step, Tag)):
             frame, names = with_model(night, frame, tag, models)
             segments |= {f"{tag.tag}_segment": names} if tag.kind not in PREDICTIONS else {}
+        frame = settled(frame) if values else frame  # what the next level is built on
     counts = [*segment_counts(segments), *check_counts(plan.tags, timezone=night.conf.pipeline.timezone)]
     found = save_counted(night, frame, tag_table(CUSTOMER, columns_in(plan, CUSTOMER)), counts)
     for column in segments:

@@ -17,10 +17,11 @@ from transforms.schemas import IDENTITY_CHANGE, IDENTITY_CONFLICT, IDENTITY_RECO
 
 @dataclass(frozen=True)
 class Found:
-    """The customer, and what to tell of the way there, a line each."""
+    """The customer, and what to tell of the way there, a line each. `by`: the identifier that was asked by, as held."""
 
     customer_id: str
     notes: tuple[str, ...] = ()
+    by: tuple[str, str] | None = None
 
 
 def whose(reader: Reader, conf: Configuration, identifier: str) -> Found:
@@ -43,7 +44,8 @@ def whose(reader: Reader, conf: Configuration, identifier: str) -> Found:
     rows = reader.where(LEDGER, (ds.field("id_type") == kind) & ds.field("id_value").isin(held_as))
     now = [row for row in rows if row["valid_to"] is None]
     # as it is typed, before what it may stand for
-    owners = {row["customer_id"] for row in [row for row in now if row["id_value"] == held_as[0]] or now}
+    meant = [row for row in now if row["id_value"] == held_as[0]] or now
+    owners = {row["customer_id"] for row in meant}
     if len(owners) > 1:
         raise DefinitionError(
             f"{kind}: written like this it may be that of {len(owners)} customers, {', '.join(sorted(owners))}; "
@@ -52,7 +54,8 @@ def whose(reader: Reader, conf: Configuration, identifier: str) -> Found:
     if not owners:
         raise DefinitionError(_nobodys(reader, kind, held_as, rows))
     (owner,) = owners
-    return Found(owner, tuple(_before(kind, owner, rows)))
+    held = min((row["id_value"] for row in meant), key=held_as.index)
+    return Found(owner, tuple(_before(kind, owner, rows)), (kind, held))
 
 
 def _before(kind: str, owner: str, rows: list[dict[str, Any]]) -> Iterator[str]:

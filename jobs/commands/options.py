@@ -1,5 +1,6 @@
 """What every command shares: its options, its configuration, and how its errors are told."""
 
+import getpass
 import os
 from collections.abc import Callable
 from datetime import date
@@ -17,6 +18,7 @@ Conf = Annotated[Path, typer.Option("--conf", help="The folder that holds pipeli
 Env = Annotated[str | None, typer.Option("--env", help="Lay conf/env/NAME.yml over pipeline.yml.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 CONF = Path("conf")
+LONGEST_REASON = 1000
 
 
 def told(command: Callable[..., None]) -> Callable[..., None]:
@@ -47,6 +49,25 @@ def day_of(text: str, option: str = "--date") -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise DefinitionError(f"{option} {text}: not a date; write it as 2026-01-31") from None
+
+
+def author(by: str | None) -> str:
+    """Who does it: the name given, or the one who is logged in. Raises DefinitionError where neither is known."""
+    try:
+        name = (by if by is not None else getpass.getuser()).strip()
+    except (KeyError, OSError):
+        name = ""
+    if not name:
+        raise DefinitionError("--by: nobody is named; say who does it")
+    return name
+
+
+def reason_of(text: str) -> str:
+    """A reason in one line. Raises DefinitionError for none, and for one that nobody would read."""
+    reason = " ".join(text.split())
+    if not 1 <= len(reason) <= LONGEST_REASON:
+        raise DefinitionError(f"--reason: has {len(reason):,} characters; say why in 1 to {LONGEST_REASON:,}")
+    return reason
 
 
 def load(conf: Path, env: str | None, screen: Screen) -> Configuration:

@@ -1,10 +1,10 @@
-"""`portrait tags`: the catalogue, examples, and what a change would do."""
+"""`portrait tags`: the catalogue, examples, what a change would do, and values set by hand."""
 
 from typing import Annotated
 
 import typer
 
-from jobs.commands.options import CONF, AsJson, Conf, Env, is_local, load, told
+from jobs.commands.options import CONF, AsJson, Conf, Env, author, day_of, is_local, load, reason_of, told
 from jobs.runtime.console import Screen
 
 app = typer.Typer(help="The catalogue of tags, their examples, and what a change would do.", no_args_is_help=True)
@@ -76,3 +76,50 @@ def tags_diff(
 
     screen = Screen(as_json=as_json)
     show_difference(load(conf, env, screen), screen, as_markdown=as_markdown, local=is_local())
+
+
+Customer = Annotated[str, typer.Argument(metavar="ID", help="A customer id, or type:value (email:ann@x.org).")]
+FieldName = Annotated[str, typer.Argument(metavar="FIELD", help="A column of the profile or a golden-record field.")]
+By = Annotated[str | None, typer.Option("--by", help="Who sets it; otherwise the one who is logged in.")]
+
+
+@app.command("set", context_settings={"ignore_unknown_options": True})
+@told
+def tags_set(
+    identifier: Customer,
+    field: FieldName,
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="The value; of a list: a,b or JSON.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it stands beside the value.")],
+    by: By = None,
+    until: Annotated[
+        str | None, typer.Option("--until", help="The first business date without it; otherwise it stays.")
+    ] = None,
+    conf: Conf = CONF,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set one customer's value by hand: released at once, kept by every night, tied to the identifier."""
+    from jobs.overrides import Wish, set_value
+
+    screen = Screen(as_json=as_json)
+    end = day_of(until, "--until") if until else None
+    wish = Wish(identifier, field, value, reason_of(reason), author(by), end)
+    set_value(load(conf, env, screen), wish, screen, local=is_local())
+
+
+@app.command("unset")
+@told
+def tags_unset(
+    identifier: Customer,
+    field: FieldName,
+    by: By = None,
+    conf: Conf = CONF,
+    env: Env = None,
+    as_json: AsJson = False,
+) -> None:
+    """End what was set by hand: the value is computed again."""
+    from jobs.overrides import Wish, set_value
+
+    screen = Screen(as_json=as_json)
+    wish = Wish(identifier, field, None, "", author(by))
+    set_value(load(conf, env, screen), wish, screen, local=is_local())

@@ -1,6 +1,6 @@
 """Two nights' profiles beside each other in DuckDB: what changed, and how values are distributed. No Spark job."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import duckdb
@@ -41,9 +41,12 @@ class Profiles:
 
     def changes(
         self, *, of_customer: Mapping[str, str], touched: Mapping[str, Iterable[str]], causes: Mapping[str, str],
-        reads: Mapping[str, Iterable[str]], otherwise: str,
+        reads: Mapping[str, Iterable[str]], otherwise: str, by_hand: Collection[tuple[str, str]] = (),
     ) -> pa.Table:  # fmt: skip
-        """customer_id, tag, old, new, cause. `of_customer`: customer -> cause; `touched`: entity -> customers."""
+        """customer_id, tag, old, new, cause. `of_customer`: customer -> cause; `touched`: entity -> customers.
+
+        `by_hand`: (customer, column) of what was set by hand otherwise.
+        """
         assert self.before is not None  # noqa: S101  (asked for only where there was a night before)
         self._register("of_customer", [of_customer.keys(), of_customer.values()], ["customer_id", "cause"])
         pairs = [(entity, customer) for entity, customers in touched.items() for customer in customers]
@@ -51,9 +54,13 @@ class Profiles:
         self.duck.execute(
             "create temp table touched as select customer_id, list(entity) as entities from _touched group by all"
         )
+        self._register("by_hand", zip(*by_hand, strict=True) if by_hand else [[], []], ["customer_id", "tag"])
         self.duck.execute(both_sql(self.before, self.now))
         named = {name: list(entities) for name, entities in reads.items()}
-        self.duck.execute(changes_sql(self.before, self.now, causes=causes, reads=named, otherwise=otherwise))
+        set_columns = {column for _, column in by_hand}
+        self.duck.execute(
+            changes_sql(self.before, self.now, causes=causes, reads=named, otherwise=otherwise, by_hand=set_columns)
+        )
         return self.duck.sql("select * from changes order by tag, customer_id").to_arrow_table()
 
     def changed_customers(self, owners: Mapping[str, str]) -> dict[str, int]:

@@ -15,7 +15,7 @@ from jobs.runtime.tables import dataset_of
 from transforms.schemas import Table
 
 # Whose identity tables tell of the very silver that the release names.
-_OF_NIGHTS = ("night", "replay", "restore")
+_OF_NIGHTS = ("night", "replay", "restore", "override")
 
 
 def touched_nodes(night: Night, tables: Sequence[Table]) -> pa.Array | None:

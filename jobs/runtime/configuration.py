@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from transforms.audiences import Audience, check_audiences, parse_audience
 from transforms.definitions import Definition, nearest, parse, parse_yaml
@@ -34,8 +34,37 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _PASSWORD = re.compile(rf"""(?P<key>\bpassword\s*:\s*)(?P<quote>["']?)(?P<kept>{PASSWORD.pattern})(?P=quote)""")
 _IN_TEXT = re.compile(f"{_PASSWORD.pattern}|{_VARIABLE.pattern}")
 _QUOTES = re.compile(r"""^(["'])(.*)\1$""")
-_SECRET = re.compile(r"KEY|SECRET|PASSWORD|TOKEN", re.IGNORECASE)
+_SECRET = re.compile(r"KEY|SECRET|PASSWORD|TOKEN|WEBHOOK", re.IGNORECASE)
 T = TypeVar("T")
+
+
+class Hook(Definition):
+    """Whom to tell how a night went: a URL that takes JSON, or a command that reads it from standard input."""
+
+    on: list[Literal["success", "warnings", "failure"]] = Field(["failure"], min_length=1)
+    webhook: str | None = Field(None, repr=False)
+    command: list[str] | None = Field(None, min_length=1)
+
+    @model_validator(mode="after")
+    def _tells_one(self) -> "Hook":
+        if (self.webhook is None) == (self.command is None):
+            raise ValueError("give either a webhook or a command")
+        return self
+
+    @field_validator("webhook")
+    @classmethod
+    def _over_http(cls, value: str | None) -> str | None:
+        # the address itself is a secret: not in the message
+        if value is not None and not value.startswith(("https://", "http://")):
+            raise ValueError("a webhook begins with https:// or http://")
+        return value
+
+
+class Watch(Definition):
+    """What watches the nights. `metrics`: a file in Prometheus' text format, written anew after every run."""
+
+    metrics: str | None = None
+    hooks: list[Hook] = []
 
 
 class Pipeline(Definition):
@@ -50,6 +79,7 @@ class Pipeline(Definition):
     spark: dict[str, str] = {}
     mlflow: str | None = None
     env_file: str = ".env"
+    watch: Watch = Watch()
 
     @field_validator("timezone")
     @classmethod

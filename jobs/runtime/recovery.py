@@ -7,23 +7,27 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from jobs.runtime.releases import REPLAY, Release, all_releases, made_by
+from jobs.runtime.releases import OVERRIDE, REPLAY, Release, all_releases, made_by
 from jobs.runtime.tables import Lakehouse
 from transforms.errors import DefinitionError
-from transforms.schemas import OPS_RUN, OPS_STAGE
+from transforms.schemas import GOLD_OVERRIDE, OPS_RUN, OPS_STAGE
 
 OVER = "released"  # everything done, exports and report too
 
 
 @dataclass(frozen=True)
 class Begin:
-    """How a run starts. `base`: the release whose state it builds on. `finished`: stages done before, in order."""
+    """How a run starts. `base`: the release whose state it builds on. `finished`: stages done before, in order.
+
+    `kept`: tables that stay as they are, whatever the base holds of them.
+    """
 
     run_id: str
     started_at: datetime
     base: Release | None
     release: Release | None = None
     finished: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    kept: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def resumed(self) -> bool:
@@ -34,7 +38,7 @@ class Begin:
         """The state to go on from."""
         if self.release:
             return dict(self.release.versions)
-        versions = dict(self.base.versions) if self.base else {}
+        versions = {**(self.base.versions if self.base else {}), **self.kept}
         for stage in self.finished:
             versions.update(stage["outputs"])
         return versions
@@ -66,16 +70,18 @@ def begin(
         raise DefinitionError(
             f"--again: only the newest night can be run again ({last.date if last else 'there is none'})"
         )
-    if again and last and last.of_replay and not options.get("full_refresh"):
+    told = sorted(lakehouse.rows(OPS_RUN), key=lambda row: row["at"])
+    runs = {row["run_id"]: row for row in told}
+    if again and last and _beneath(last, releases, runs).of_replay and not options.get("full_refresh"):
         raise DefinitionError(
             f"--again: the newest release is of {last.run_id}, and the night alone would undo that; "
             "add --full-refresh, or restore the night's own release first (portrait restore)"
         )
-    told = sorted(lakehouse.rows(OPS_RUN), key=lambda row: row["at"])
-    runs = {row["run_id"]: row for row in told}
     if last and last.date == day and not again:
         return _after_release(lakehouse, last, runs)
     base = _base_of(last, releases, runs) if last and again else last
+    # what was set by hand after a night is no part of it: the night once more has it all the same
+    kept = {name: at for name, at in last.versions.items() if name == GOLD_OVERRIDE.name} if last and again else {}
     same = {
         "date": day, "configuration": configuration, "code_version": code_version,
         "base_release": base.release if base else None, "options": json.dumps(dict(options), sort_keys=True),
@@ -86,8 +92,8 @@ def begin(
     if row and unfinished and all(row[key] == value for key, value in same.items()):
         release = last if last and last.run_id == row["run_id"] else None
         if release or not last or last.released_at < row["at"]:
-            return Begin(row["run_id"], row["started_at"], base, release, finished(lakehouse, row["run_id"]))
-    return Begin(run_id or _new_id(day), datetime.now(UTC), base)
+            return Begin(row["run_id"], row["started_at"], base, release, finished(lakehouse, row["run_id"]), kept)
+    return Begin(run_id or _new_id(day), datetime.now(UTC), base, kept=kept)
 
 
 def _base_of(last: Release, releases: Sequence[Release], runs: Mapping[str, Mapping[str, Any]]) -> Release | None:
@@ -96,7 +102,14 @@ def _base_of(last: Release, releases: Sequence[Release], runs: Mapping[str, Mapp
     if run_id not in runs:
         return next((release for release in reversed(releases) if release.date < last.date), None)
     base = next((release for release in releases if release.release == runs[run_id]["base_release"]), None)
-    return _base_of(base, releases, runs) if base and run_id.startswith(REPLAY) else base
+    return _base_of(base, releases, runs) if base and run_id.startswith((REPLAY, OVERRIDE)) else base
+
+
+def _beneath(last: Release, releases: Sequence[Release], runs: Mapping[str, Mapping[str, Any]]) -> Release:
+    """The release on which what was set by hand stands: the newest one itself where it is of something else."""
+    while (run_id := made_by(last.run_id)).startswith(OVERRIDE) and run_id in runs:
+        last = next(release for release in releases if release.release == runs[run_id]["base_release"])
+    return last
 
 
 def _after_release(lakehouse: Lakehouse, last: Release, runs: Mapping[str, Mapping[str, Any]]) -> Begin:

@@ -13,6 +13,7 @@ Cause = Literal["night", "restore", "override", "erasure", "maintenance", "repla
 RESTORE = "restore-"  # before the id of the run whose release was restored
 # Begins the id of a run that tried again what nights had refused. When it began follows, so that ids are in order.
 REPLAY = "replay-"
+OVERRIDE = "override-"  # the same of a run that set or unset a value by hand
 
 
 @dataclass(frozen=True)

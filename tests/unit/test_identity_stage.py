@@ -4,12 +4,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 
 from jobs import identity
 from jobs.runtime.night import Night
 from jobs.runtime.releases import Release
-from jobs.runtime.tables import Lakehouse
+from jobs.runtime.tables import Lakehouse, arrow_schema
 from transforms.errors import DataError
 from transforms.identity.definition import Identity
 from transforms.identity.manual import Decision, Decisions
@@ -17,6 +18,7 @@ from transforms.schemas import (
     CONSENT,
     CONTACT,
     GOLD_CUSTOMER,
+    GOLD_OVERRIDE,
     IDENTITY_CHANGE,
     IDENTITY_CONFLICT,
     IDENTITY_EDGE,
@@ -47,6 +49,7 @@ class Nights:
     rules: dict = field(default_factory=lambda: dict(RULES))
     base: Release | None = None
     decisions: Decisions = field(default_factory=Decisions)
+    by_hand: list[dict] = field(default_factory=list)
 
     def run(self, day: int, contacts: dict, web=(), consents=(), *, release=True) -> Night:
         """contacts: key -> (ids, fields). web: cookie and e-mail of a hit. consents: ids, purpose, granted."""
@@ -54,6 +57,9 @@ class Nights:
         night.save(self._contacts(contacts), CONTACT.table)
         night.save(self._events(web, "web", []), WEB_EVENT.table)
         night.save(self._events([ids for ids, *_ in consents], "crm", consents), CONSENT.table)
+        if self.by_hand or night.has(GOLD_OVERRIDE):
+            rows = [{name: row.get(name) for name in GOLD_OVERRIDE.names} for row in self.by_hand]
+            night.save(pa.Table.from_pylist(rows, arrow_schema(GOLD_OVERRIDE)), GOLD_OVERRIDE)
         identity.run(night)
         if release:
             number = self.base.release + 1 if self.base else 1
@@ -190,6 +196,42 @@ def test_decisions_follow_the_records_through_a_merge_and_a_split(nights):
     after, third = consents(3, BOB)
     assert after == before
     assert third.stage.figures["splits"] == 1 and third.stage.figures["id_churn"] == 0
+
+
+def test_values_by_hand_follow_the_identifier_through_a_merge_and_a_split(nights):
+    """While Ann and Bob are one the value set last holds, apart each has their own; an end gives the record's back."""
+    nights.rules["identifiers"] = {**RULES["identifiers"], "crm_id": {"priority": 1}}
+    linked = (BOB[0] | {"email": ["ann@x"]}, BOB[1])
+    told = [("ann@x", "city", "Bonn", 1, None), ("bob@x", "city", "Kiel", 2, None), ("ann@x", "gender", "female", 3, 5)]
+    by_hand = [
+        {
+            "id_type": "email", "id_value": mail, "field": name, "value": value, "reason": "r", "set_by": "lee",
+            "set_at": datetime(2026, 3, 1, hour, tzinfo=UTC), "until": until and date(2026, 3, until),
+        }
+        for mail, name, value, hour, until in told
+    ]  # fmt: skip
+
+    def golden(day: int, bob) -> dict:
+        nights.by_hand = by_hand
+        night = nights.run(day, {"1": ANN, "2": bob})
+        return {
+            row["customer_id"]: (row["city"], row["gender"], row["provenance"]) for row in night.rows(GOLD_CUSTOMER)
+        }
+
+    before = golden(1, BOB)
+    first = {row["record_id"]: row["customer_id"] for row in nights.lakehouse.rows(IDENTITY_RECORD)}
+    a, b = first["crm:1"], first["crm:2"]
+    hand = {"city": "override"}
+    assert before == {a: ("Bonn", "female", {**hand, "gender": "override"}), b: ("Kiel", None, hand)}
+    # one customer, who has both addresses: ann@x is of both records now, and bob@x nobody's
+    (one,) = golden(2, (BOB[0] | {"email": ["ann@x", "bob@x"]}, BOB[1])).values()
+    assert one == ("Kiel", "female", {**hand, "gender": "override"})
+    (alone,) = golden(3, linked).values()  # bob@x is nobody's
+    assert alone[0] == "Bonn"
+    assert golden(4, BOB) == before
+    assert golden(5, BOB) == {a: ("Bonn", None, hand), b: ("Kiel", None, hand)}
+    by_hand.clear()
+    assert golden(6, BOB) == {a: ("Ulm", None, {"city": "crm:1"}), b: ("Rom", None, {"city": "crm:2"})}
 
 
 def test_a_night_run_again_and_rows_in_another_order_give_the_same(nights):

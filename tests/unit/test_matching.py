@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 
 from jobs.engines.blocking import Refused, block
 from jobs.engines.matching import Matched, match
-from jobs.engines.tonights_matches import unlooked
+from jobs.engines.tonights_matches import tonights_matches, unlooked
 from tests.bench.linkage import DAY, NOTHING, contacts, febrl, matched, scores
 from transforms.definitions import parse
 from transforms.errors import DefinitionError
@@ -178,3 +180,17 @@ def test_a_refused_block_is_a_conflict_without_its_value():
         50_000,
     )
     assert "rule 'postal_code'" in row["detail"] and "limits.block" in row["detail"]
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_without_matching_what_was_matched_stands_until_a_refit(refit: bool) -> None:
+    former = pa.Table.from_pylist(
+        [{"left": "crm:1", "right": "crm:2", "rule": "match", "weight": 0.99, "first_seen": DAY, "last_seen": DAY}],
+        MATCHES,
+    )
+    identity = parse(Identity, {"known_by": ["email"], "identifiers": {"email": {"priority": 1}}}, place="")
+    night: Any = SimpleNamespace(conf=SimpleNamespace(identity=identity), refit=refit)
+    nobody: Any = None
+    found = tonights_matches(night, nobody, nobody, former)
+    assert found.matches.to_pylist() == ([] if refit else former.to_pylist())
+    assert (len(found.contradictions), found.model, found.fitted) == (0, None, False)

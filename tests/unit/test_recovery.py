@@ -11,7 +11,7 @@ from jobs.runtime.recovery import OVER, Begin, begin
 from jobs.runtime.releases import publish
 from jobs.runtime.tables import Lakehouse
 from transforms.errors import DefinitionError
-from transforms.schemas import OPS_FILE, OPS_RUN, OPS_STAGE
+from transforms.schemas import GOLD_OVERRIDE, OPS_FILE, OPS_RUN, OPS_STAGE
 
 MONDAY, TUESDAY, WEDNESDAY = (date(2026, 3, day) for day in (2, 3, 4))
 PLAIN = {"again": False, "full_refresh": False, "refit": False}
@@ -42,9 +42,9 @@ class House:
         if status != "running":
             self.lakehouse.append(OPS_RUN, [{**told, "status": status, "at": datetime.now(UTC)}])
 
-    def release(self, run_id: str, day: date, cause: Any = "night") -> int:
+    def release(self, run_id: str, day: date, cause: Any = "night", **versions: int) -> int:
         return publish(
-            self.lakehouse, run_id=run_id, day=day, cause=cause, versions={"bronze": 1}, configuration="a"
+            self.lakehouse, run_id=run_id, day=day, cause=cause, versions={"bronze": 1} | versions, configuration="a"
         ).release
 
     def night(self, run_id: str, day: date, *, base: int | None, again: bool = False) -> int:
@@ -136,6 +136,29 @@ def test_a_replay_is_not_undone_by_its_night_alone(house: House) -> None:
     start = house.begin(TUESDAY, again=True)
     assert start.base is not None
     assert start.base.release == 1
+
+
+def test_the_night_again_keeps_what_was_set_by_hand_after_it(house: House) -> None:
+    house.night("one", MONDAY, base=None)
+    house.night("two", TUESDAY, base=1)
+    for number, base in ((1, 2), (2, 3)):
+        house.run(f"override-{number}", TUESDAY, "override", status=OVER, base=base)
+        house.release(f"override-{number}", TUESDAY, cause="override", **{GOLD_OVERRIDE.name: number})
+    start = house.begin(TUESDAY, again=True)
+    assert start.base is not None
+    assert start.base.release == 1
+    assert (dict(start.base.versions), start.versions) == ({"bronze": 1}, {"bronze": 1, GOLD_OVERRIDE.name: 2})
+    # it dies and goes on with the same
+    house.run("two again", TUESDAY, "bronze", base=1, again=True)
+    again = house.begin(TUESDAY, again=True)
+    assert (again.run_id, again.versions) == ("two again", {"bronze": 7, GOLD_OVERRIDE.name: 2})
+    # set upon a replay, it does not make the night again harmless
+    house.run("replay-1", TUESDAY, "silver", status=OVER, base=4)
+    house.release("replay-1", TUESDAY, cause="replay", **{GOLD_OVERRIDE.name: 2})
+    house.run("override-3", TUESDAY, "override", status=OVER, base=5)
+    house.release("override-3", TUESDAY, cause="override", **{GOLD_OVERRIDE.name: 3})
+    with pytest.raises(DefinitionError, match="the night alone would undo that"):
+        house.begin(TUESDAY, again=True)
 
 
 def test_a_night_that_died_is_not_gone_on_with_after_a_replay(house: House) -> None:

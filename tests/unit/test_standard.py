@@ -131,6 +131,16 @@ def test_several_identifiers_of_a_record_are_each_there_once() -> None:
         (("司马 光", None, None, None), ("司马光", "光", "司马")),
         ((None, "雷", "李", "CN"), ("李雷", "雷", "李")),
         (("李雷", None, "李", "CN"), ("李雷", "雷", "李")),
+        # what stands in a column of its own is that part, and a whole made of it alone has no other: An and Wang are
+        # family names too
+        ((None, "安平", None, "CN"), (None, "安平", None)),
+        (("安平", "安平", None, "CN"), ("安平", "安平", None)),
+        (("安 平", "安平", None, "CN"), ("安平", "安平", None)),
+        (("小明", "明", None, "CN"), ("小明", "明", None)),
+        (("王安平", "安平", None, "CN"), ("王安平", "安平", "王")),
+        (("欧阳", None, "欧阳", "CN"), ("欧阳", None, "欧阳")),
+        (("MARY ANN", "Mary Ann", None, "US"), ("Mary Ann", "Mary Ann", None)),
+        (("Lee Cooper", None, "LEE COOPER", "US"), ("Lee Cooper", None, "Lee Cooper")),
         (("阿凡提·买买提", None, None, "CN"), ("阿凡提·买买提", None, None)),
         (("山田 太郎", None, None, "JP"), ("山田 太郎", None, None)),
         (("김철수", None, None, "KR"), ("김철수", None, None)),

@@ -35,6 +35,7 @@ class Nights:
     bodies: dict[str, str]
     base: Release | None = None
     warned: list[str] = field(default_factory=list)
+    extra: dict[str, int] = field(default_factory=dict)  # tables that a test wrote itself -> version
 
     @property
     def lakehouse(self) -> Lakehouse:
@@ -58,6 +59,7 @@ class Nights:
             conf=self.conf(), lakehouse=self.lakehouse, day=day, run_id=f"run-{number}", base=self.base,
             started_at=datetime.now(UTC), on_warning=self.warned.append,
         )  # fmt: skip
+        night.versions |= self.extra
         day_of = {name: str(FIRST + timedelta(days=at)) for name, at in (newest or {"transaction": number}).items()}
         night.finished["tags"] = Ledger(figures={"newest": day_of})
         self._save(night, profile_table(night.conf.tags), [{"customer_id": c, **row} for c, row in profile.items()])

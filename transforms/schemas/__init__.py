@@ -43,6 +43,7 @@ from transforms.schemas.ops import (
     OPS_RUN,
     OPS_STAGE,
 )
+from transforms.schemas.override import GOLD_OVERRIDE
 from transforms.schemas.people import (
     CONSENT,
     CONTACT,
@@ -81,6 +82,7 @@ __all__ = [
     "GOLD_AUDIENCE_MEMBER",
     "GOLD_CUSTOMER",
     "GOLD_MODEL",
+    "GOLD_OVERRIDE",
     "GOLD_TAG_CATALOG",
     "GOLD_TAG_CHANGE",
     "IDENTITY_CHANGE",
@@ -126,6 +128,6 @@ FIXED_TABLES: dict[str, Table] = {
         *(entity.table for entity in ENTITIES.values()),
         QUARANTINE, IDENTITY_EDGE, IDENTITY_RECORD, LEDGER, IDENTITY_CHANGE, IDENTITY_CONFLICT,
         GOLD_CUSTOMER, GOLD_MODEL, GOLD_AUDIENCE, GOLD_AUDIENCE_MEMBER, GOLD_TAG_CATALOG, GOLD_TAG_CHANGE,
-        OPS_RUN, OPS_STAGE, OPS_FILE, OPS_QUALITY, OPS_LINEAGE, OPS_RELEASE, OPS_EXPORT,
+        GOLD_OVERRIDE, OPS_RUN, OPS_STAGE, OPS_FILE, OPS_QUALITY, OPS_LINEAGE, OPS_RELEASE, OPS_EXPORT,
     )
 }  # fmt: skip

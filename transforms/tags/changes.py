@@ -1,7 +1,8 @@
 """gold/tag_change as SQL: what is another in tonight's profile than in the last one, and why. DuckDB runs it.
 
 The tables `before` and `now` hold a row a known customer and a column a tag; `of_customer` (customer_id, cause) those
-who came, merged or split tonight; `touched` (customer_id, entities) those of whom something landed or ended.
+who came, merged or split tonight; `touched` (customer_id, entities) those of whom something landed or ended; `by_hand`
+(customer_id, tag) what was set by hand otherwise than before, and what is built on that.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -44,18 +45,19 @@ def changes_sql(
     causes: Mapping[str, str],
     reads: Mapping[str, Collection[str]],
     otherwise: str,
+    by_hand: Collection[str] = (),
 ) -> str:
     """customer_id, tag, old, new, cause: a row a value that changed, from `both_nights`.
 
     `causes`: column -> what explains all its changes; `reads`: column -> the entities that it is made from;
-    `otherwise`: the cause where no new data explains a change.
+    `otherwise`: the cause where no new data explains a change; `by_hand`: the columns in the table of that name.
     """
     selects = [_existence()]
     for name in {**before, **now}:
         old = as_text(quoted(f"o:{name}"), before[name]) if name in before else "null"
         new = as_text(quoted(f"n:{name}"), now[name]) if name in now else "null"
         left, right = (quoted(f"o:{name}"), quoted(f"n:{name}")) if before.get(name) == now.get(name) else (old, new)
-        cause = _cause(causes.get(name), sorted(reads.get(name, ())), otherwise)
+        cause = _cause(causes.get(name), sorted(reads.get(name, ())), otherwise, name if name in by_hand else None)
         selects.append(
             f"select {KEY}, {text_of(name)}, cast({old} as varchar), cast({new} as varchar), {cause} "
             f"from both_nights where {left} is distinct from {right}"
@@ -70,8 +72,11 @@ def _existence() -> str:
     )
 
 
-def _cause(known: str | None, reads: Sequence[str], otherwise: str) -> str:
+def _cause(known: str | None, reads: Sequence[str], otherwise: str, by_hand: str | None) -> str:
     there = "when came or went then coalesce(cause, if(came, 'new', 'data'))"
+    if by_hand:
+        set_tonight = f"{KEY} in (select {KEY} from by_hand where tag = {text_of(by_hand)})"
+        there += f" when cause is null and {set_tonight} then 'override'"
     if known:
         return f"case {there} else {text_of(known)} end"
     entities = ", ".join(map(text_of, reads))

@@ -47,8 +47,9 @@ def name(full: str | None, given: str | None, family: str | None) -> tuple[str |
     told_family, told_given = split(full) if full else (None, None)
     if whole and last:  # the source says which the family name is
         told_given = whole.removeprefix(last) if whole.startswith(last) and whole != last else None
-    elif whole and first:
-        told_family = whole.removesuffix(first) if whole.endswith(first) and whole != first else None
+    elif whole and first:  # the rest is a family name where it is known as one: the whole may be a longer given name
+        rest = whole.removesuffix(first) if whole.endswith(first) else ""
+        told_family = rest if rest in _SINGLE or rest in _DOUBLE else None
     return whole, first or told_given, last or told_family
 
 

@@ -42,7 +42,7 @@ def name(full: str | None, given: str | None, family: str | None, country: str |
     Honorifics go, `Family, Given` is turned round, names all in capitals or all in small letters get the case that
     names have. Chinese names stand without blanks, family name first; Japanese and Korean ones as they are. A part
     that the source gives is never replaced; one that it does not give is told from the whole where that leaves no
-    doubt, and the whole from its parts.
+    doubt, and the whole from its parts. A whole that is but one of its parts tells nothing of the other.
     """
     whole, first, last = _clean(full), _clean(given), _clean(family)
     told = "".join(part for part in (whole, first, last) if part)
@@ -62,7 +62,10 @@ def _clean(text: str | None) -> str | None:
 
 
 def _western(whole: str | None, first: str | None, last: str | None, *, ordered: bool) -> Name:
+    alone = whole and whole.casefold() in {part.casefold() for part in (first, last) if part}
     first, last = _part(first), _part(last)
+    if alone and not (first and last):
+        return Name(first or last, first, last)
     if whole and (plain := _plain(whole)) and ordered:
         return Name(" ".join(plain), first or plain[0], last or plain[1])
     if not whole:
