@@ -56,12 +56,15 @@ def sampled(night: Night) -> DataFrame:
 
 
 def extents(night: Night, entities: Iterable[str]) -> dict[str, tuple[date, date]]:
-    """Entity -> the days of its first and its last row, in one job; of what is kept up to date, of its landing."""
-    views = [
-        night.view(name).agg(F.lit(name).alias("name"), F.min(column).alias("first"), F.max(column).alias("last"))
-        for name, column in ((name, "event_date" if ENTITIES[name].time else "_batch_date") for name in entities)
-        if night.has(ENTITIES[name].table)
-    ]
+    """Entity -> the days of its first and its last row, in one job; of what is overwritten, of its landings."""
+
+    def reach(name: str) -> DataFrame:
+        timed = ENTITIES[name].time
+        rows = night.view(name) if timed else night.load(ENTITIES[name].table)
+        day = F.col("event_date" if timed else "_batch_date")
+        return rows.agg(F.lit(name).alias("name"), F.min(day).alias("first"), F.max(day).alias("last"))
+
+    views = [reach(name) for name in sorted(entities) if night.has(ENTITIES[name].table)]
     rows = reduce(DataFrame.unionByName, views).collect() if views else []
     return {row["name"]: (row["first"], row["last"]) for row in rows if row["first"]}
 
