@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.runtime.configuration import Configuration
+from jobs.runtime.console import scrubbed
 from jobs.runtime.night import Night
 
 if TYPE_CHECKING:
@@ -48,9 +49,8 @@ def registered(night: Night, models: Sequence["Model"]) -> list["Model"]:
         for model in models:
             done.append(_registered(client, experiment, night, model))
     except Exception as error:  # whatever a store, its driver or a server raises
-        line = str(error).strip().partition("\n")[0]
         night.warn(
-            f"mlflow: {night.conf.pipeline.mlflow}: tonight's models are not logged ({line}); they score as well"
+            f"{_place(night)}: tonight's models are not logged ({_hidden(scrubbed(str(error)))}); they score as well"
         )
     return [*done, *models[len(done) :]]
 
@@ -63,17 +63,25 @@ def tell_gone(night: Night, models: Sequence["Model"]) -> None:
     try:
         held = _held(night.conf, named)
     except Exception as error:
-        line = str(error).strip().partition("\n")[0]
         night.warn(
-            f"mlflow: {night.conf.pipeline.mlflow}: cannot be read ({line}); the released models score as before"
+            f"{_place(night)}: cannot be read ({_hidden(scrubbed(str(error)))}); the released models score as before"
         )
         return
     gone = [f"{model.tag} version {model.mlflow_version}" for model in named if _at(model) not in held]
     if gone:
         night.warn(
-            f"mlflow: {night.conf.pipeline.mlflow}: gone from the registry: {', '.join(gone)}; the released models "
+            f"{_place(night)}: gone from the registry: {', '.join(gone)}; the released models "
             "score as before from gold/model; portrait run --refit fits and registers them anew"
         )
+
+
+def _place(night: Night) -> str:
+    return f"mlflow: {_hidden(str(night.conf.pipeline.mlflow))}"
+
+
+def _hidden(text: str) -> str:
+    """An address without a name and a password in it."""
+    return re.sub(r"//[^/\s]*@", "//…@", text)
 
 
 def name_of(tag: str) -> str:
@@ -125,7 +133,10 @@ def _held_by_server(client: "MlflowClient", models: Sequence["Model"]) -> Iterat
 
 def _client(conf: Configuration) -> "MlflowClient":
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    for noisy in ("mlflow", "alembic"):
+    # a night does not wait minutes for a server that is away
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    for noisy in ("mlflow", "alembic", "urllib3.connectionpool"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     from mlflow import MlflowClient
 
