@@ -39,12 +39,12 @@ def fit_next(night: Night, tag: Tag, previous: Mapping[str, Any] | None) -> tupl
     """(parameters for `transforms.models.next_value`, quality). Two Spark jobs on a bounded sample of customers.
 
     Learned from the earlier cut-offs, tested on the latest. Raises ModelError where there is too little history, or
-    the most popular values are as often right.
+    the most popular values are as often right, or the released model is more often.
     """
-    return fit_lists(_past(night, tag), tag)
+    return fit_lists(_past(night, tag), tag, previous)
 
 
-def fit_lists(past: pa.Table, tag: Tag) -> tuple[Stored, Stored]:
+def fit_lists(past: pa.Table, tag: Tag, previous: Mapping[str, Any] | None = None) -> tuple[Stored, Stored]:
     """`fit_next` on what is on the driver: cut, known, took (what followed; a list) of the customers who took some."""
     cut = np.asarray(past["cut"])
     test = cut == cut.max() if len(cut) else cut
@@ -53,10 +53,9 @@ def fit_lists(past: pa.Table, tag: Tag) -> tuple[Stored, Stored]:
         raise ModelError(f"{int(test.sum())} customers to be tested on took something, it takes {LEAST}")
     taught, tested = pa.array(~test), pa.array(test)
     parameters = {**_learned(known.filter(taught), took.filter(taught)), "top": tag.top}
-    share = shares(known.filter(tested), parameters)
-    right = _right(took.filter(tested), parameters["values"])
-    named = right[np.arange(len(right))[:, None], best(share, tag.top)].mean(axis=1)
-    popular = right[:, : tag.top].mean(axis=1)
+    known, took = known.filter(tested), took.filter(tested)
+    named = _hits(parameters, known, took)
+    popular = _right(took, parameters["values"])[:, : tag.top].mean(axis=1)
     gained = named - popular
     away = 1.96 * float(gained.std(ddof=1)) / len(gained) ** 0.5
     quality: Stored = {
@@ -71,7 +70,20 @@ def fit_lists(past: pa.Table, tag: Tag) -> tuple[Stored, Stored]:
         raise ModelError(
             f"{quality['right']:.1%} of what it names is taken; of the most popular {quality['baseline']['right']:.1%}"
         )
+    if previous:
+        quality["champion"] = _share(_hits({**previous, "top": tag.top}, known, took).mean())
+        if quality["right"] < quality["champion"]:
+            raise ModelError(
+                f"{quality['right']:.1%} of what it names is taken; the released model's {quality['champion']:.1%}"
+            )
     return parameters, quality
+
+
+def _hits(parameters: Mapping[str, Any], known: pa.ListArray, took: pa.ListArray) -> Matrix:
+    """Of each customer the share of what a model names that was taken."""
+    chosen = best(shares(known, parameters), int(parameters["top"]))
+    right = _right(took, parameters["values"])
+    return np.asarray(right[np.arange(len(right))[:, None], chosen].mean(axis=1))
 
 
 def _share(value: Any) -> float:

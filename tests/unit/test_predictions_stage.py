@@ -195,6 +195,8 @@ def test_partitions_and_order_change_no_score(first: Night) -> None:
     told = []
     for frame in (base.coalesce(1), base.orderBy("customer_id", ascending=False).repartition(7)):
         found = with_classifier(frame, tag, parameters=parameters, **clock)
+        plan = found._jdf.queryExecution().executedPlan().toString()  # type: ignore[operator]
+        assert plan.count("ArrowEvalPython") == 1, "three outputs, one pass"
         columns = ("customer_id", "leaving_risk", "leaving_band", "leaving_drivers")
         told.append(sorted(map(tuple, found.select(*columns).collect()), key=lambda row: row[0]))
     assert told[0] == told[1]
