@@ -1,4 +1,4 @@
-"""Stage `audiences`: who is in each audience tonight, from one scan of the profile."""
+"""Stage `audiences`: who is in each audience tonight, from one scan of the profile; what came of their campaigns."""
 
 from typing import Any
 
@@ -6,36 +6,45 @@ import pyarrow as pa
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 
+from jobs.engines import campaigns
 from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
-from transforms.audience_members import counted, members, outcomes, summaries
+from transforms.audience_members import counted, members, outcomes, summaries, told_of
 from transforms.audiences import compile_rule
 from transforms.profile import PROFILE, profile_table
 from transforms.schemas import GOLD_AUDIENCE, GOLD_AUDIENCE_MEMBER, GOLD_CUSTOMER
 
 
 def run(night: Night) -> None:
+    """Write the members and the sizes, and what came of the campaigns that audiences name."""
+    build(night)
+    campaigns.evaluate(night)
+
+
+def build(night: Night) -> None:
     """Write gold/audience_member (tonight's) and append tonight's rows to gold/audience."""
     audiences = night.conf.audiences
     if not audiences and not night.has(GOLD_AUDIENCE_MEMBER):
         return
     # read twice, for the sizes that decide what is withheld and for the members: kept, so that the profile is read once
-    found = _outcomes(night).persist(StorageLevel.MEMORY_AND_DISK)
+    found = found_in(night).persist(StorageLevel.MEMORY_AND_DISK)
     try:
-        counts = counted(found).collect()[0].asDict() if audiences else {}
+        counts = counted(found, list(audiences)) if audiences else {}
         rows = summaries(counts, audiences=audiences, day=night.day, smallest_group=night.conf.privacy.smallest_group)
         shown = [row["audience"] for row in rows if row["size"]]
-        night.save(members(found, shown=shown, day=night.day), GOLD_AUDIENCE_MEMBER)
+        night.save(members(found, list(audiences), shown=shown, day=night.day), GOLD_AUDIENCE_MEMBER)
     finally:
         found.unpersist()
     if rows:
         night.save(_table(rows), GOLD_AUDIENCE, mode="append")
     for row in rows:
         night.figure(row["audience"], {arm: row[arm] for arm in ("size", "target", "holdout")} | row["left_out"])
-        _tell(night, row)
+        if line := told_of(row, customers=counts["customers"]):
+            night.warn(f"audience {row['audience']}: {line}")
 
 
-def _outcomes(night: Night) -> DataFrame:
+def found_in(night: Night) -> DataFrame:
+    """What audiences mean for each known customer. See `transforms.audience_members.outcomes`."""
     conf = night.conf
     table = profile_table(conf.tags)
     compiled = {
@@ -54,11 +63,3 @@ def _outcomes(night: Night) -> DataFrame:
 
 def _table(rows: list[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(rows, arrow_schema(GOLD_AUDIENCE))
-
-
-def _tell(night: Night, row: dict[str, object]) -> None:
-    left_out = row["left_out"]
-    if isinstance(left_out, dict) and "too_small" in left_out:
-        night.warn(f"audience {row['audience']}: withheld, fewer customers than its min_size or the smallest group")
-    elif not row["size"]:
-        night.warn(f"audience {row['audience']}: nobody is in it tonight")

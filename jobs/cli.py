@@ -4,7 +4,19 @@ import sys
 
 import typer
 
-from jobs.commands import customer, identity, night, project, quarantine, sources, tags
+from jobs.commands import (
+    analysts,
+    audience,
+    customer,
+    exports,
+    identity,
+    night,
+    privacy,
+    project,
+    quarantine,
+    sources,
+    tags,
+)
 
 app = typer.Typer(
     name="portrait",
@@ -13,9 +25,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for commands in (project, night, customer):
+for commands in (project, night, customer, exports, analysts, privacy):
     app.add_typer(commands.app)
-for name, commands in {"sources": sources, "quarantine": quarantine, "identity": identity, "tags": tags}.items():
+for name, commands in {
+    "sources": sources,
+    "quarantine": quarantine,
+    "identity": identity,
+    "tags": tags,
+    "audience": audience,
+}.items():
     app.add_typer(commands.app, name=name)
 
 

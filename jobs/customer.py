@@ -92,7 +92,8 @@ def _steps(reader: Reader, records: list[str]) -> list[dict[str, Any]]:
 
 def _steps_of(reader: Reader, entity: Entity, records: list[str]) -> Iterator[dict[str, Any]]:
     columns = ["event_at", *_ABOUT.get(entity.name, ())]
-    for row in reader.where(f"silver/{entity.name}", ds.field("_node").isin(records) & reader.current, columns):
+    found = reader.of_nodes(entity.table, records, columns)
+    for row in found.to_pylist() if found else []:
         about = ", ".join(str(row[name]) for name in columns[1:] if row[name] is not None)
         yield {"at": row["event_at"], "what": entity.name, "about": about}
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # The business day that examples are told from; a day of June meets no change of the clocks.
 DAY = date(2017, 6, 30)
 # What they give is not of a few rows alone.
-_WITHOUT = ("rfm", "kmeans", "import", *PREDICTIONS)
+_WITHOUT = ("rfm", "kmeans", "lifecycle", "import", *PREDICTIONS)
 
 
 def run_examples(conf: Configuration, names: Sequence[str], screen: Screen, *, local: bool) -> None:

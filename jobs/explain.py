@@ -96,11 +96,11 @@ def explained(
             line = str(error) if isinstance(error, DefinitionError) else f"DuckDB cannot say it ({_line(error)})"
             why_not = f"{line}; try --spark"
     else:
-        why_not = (
-            "made by a model from tags"
-            if tag.kind in ("kmeans", *CLASSIFIERS)
-            else f"a {tag.kind} is recomputed by --spark alone"
-        )
+        from_tags = {
+            **dict.fromkeys(("kmeans", *CLASSIFIERS), "made by a model from tags"),
+            "lifecycle": "made from tags and the night before's stage",
+        }
+        why_not = from_tags.get(tag.kind, f"a {tag.kind} is recomputed by --spark alone")
     kept = {column: value for column, value in recomputed.items() if column in columns}
     return Explained(tag, columns, released, used, total, kept, why_not, model)
 
@@ -126,9 +126,7 @@ def _given(reader: Reader, tag: Tag, customer: str, profile: Told) -> pa.Table |
         return None
     mine = ds.field("customer_id") == customer
     nodes = [row["record_id"] for row in reader.where(IDENTITY_RECORD, mine, ["record_id"])]
-    rows = reader.dataset(ENTITIES[tag.from_].table)
-    condition = ds.field("_node").isin(nodes) & reader.current
-    return rows and rows.to_table(sorted(needed_by(tag) | {"record_id"}), filter=condition)
+    return reader.of_nodes(ENTITIES[tag.from_].table, nodes, sorted(needed_by(tag) | {"record_id"}))
 
 
 def _recomputed(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Figures = Mapping[str, Mapping[str, Any]]  # stage -> what it counted
-_FATES = ("accepted", "unchanged", "superseded", "duplicate", "filtered", "quarantined")
+_FATES = ("accepted", "unchanged", "superseded", "duplicate", "filtered", "quarantined", "erased")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _disagreements(figures: Figures) -> Shown:
 
 def _segments(figures: Figures) -> Iterator[Shown]:
     for name, sizes in figures.get("tags", {}).items():
-        if isinstance(sizes, dict) and name.endswith("segment"):
+        if isinstance(sizes, dict) and name.endswith(("segment", "stage")):
             yield Shown(f"Segments by {name}", ["segment", "customers"], [list(item) for item in _ranked(sizes)])
 
 

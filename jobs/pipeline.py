@@ -12,8 +12,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from jobs import audiences, bronze, catalog, exports, identity, profile, report, silver, tags
+from jobs import (
+    audiences,
+    bronze,
+    catalog,
+    exports,
+    identity,
+    journeys,
+    profile,
+    recommendations,
+    report,
+    segments,
+    silver,
+    tags,
+)
 from jobs.engines import gate
+from jobs.engines.erased_again import end_erasures, erase_again
 from jobs.runtime import releases
 from jobs.runtime.catalog import released_catalog
 from jobs.runtime.configuration import Configuration
@@ -45,6 +59,8 @@ def release(night: Night, cause: releases.Cause = "night") -> None:
             night.lakehouse, run_id=night.run_id, day=night.day, cause=cause,
             versions=night.versions, configuration=night.conf.hash,
         )  # fmt: skip
+    if cause == "night":
+        end_erasures(night, night.release)
     night.figure("release", night.release.release)
 
 
@@ -54,8 +70,11 @@ NIGHT = (
     Stage("identity", identity.run, reads="silver, identity", writes="identity/*, gold/customer, gold/model"),
     Stage("tags", tags.run, reads="silver, identity, gold/customer, gold/model", writes="tag/*, gold/model"),
     Stage("profile", profile.run, reads="gold/customer, tag", writes="gold/customer_profile"),
+    Stage("journeys", journeys.run, reads="silver, identity", writes="gold/order, gold/session, gold/journey"),
     Stage("catalog", catalog.run, reads="gold, the last release", writes="gold/tag_catalog, gold/tag_change"),
-    Stage("audiences", audiences.run, reads="gold", writes="gold/audience, gold/audience_member"),
+    Stage("segments", segments.run, reads="gold, silver", writes="gold/segmentation, gold/segment_*"),
+    Stage("recommendations", recommendations.run, reads="silver", writes="gold/association, gold/recommendation"),
+    Stage("audiences", audiences.run, reads="gold, silver", writes="gold/audience, gold/campaign_result, …"),
     Stage("release", release, reads="every table's version", writes="ops/release"),
     Stage("exports", exports.run, reads="the release", writes="files, ops/export"),
     Stage("report", report.run, reads="ops", writes="report.html"),
@@ -178,6 +197,7 @@ def _go(night: Night, start: Begin, stages: Sequence[str], screen: Screen, holds
     night.release = start.release or start.base
     state = replace(start, finished=kept).versions
     night.versions = night.lakehouse.roll_back(state, keep=releases.named_tables(night.lakehouse))
+    erase_again(night, start.release or start.base)
     night.finished = {row["stage"]: _ledger(row) for row in kept}
     if done:
         screen.progress(f"run {night.run_id} goes on after {done[-1]}")

@@ -20,7 +20,7 @@ from transforms.sources.definition import Source
 # What a fate of a row, counted, tells of.
 _TELLS_OF = {
     "accepted": "completeness", "unchanged": "uniqueness", "superseded": "timeliness", "duplicate": "uniqueness",
-    "filtered": "validity", "quarantined": "validity",
+    "filtered": "validity", "quarantined": "validity", "erased": "validity",
 }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from transforms.audiences import Audience
 from transforms.exports import Export
 from transforms.identity.definition import Identity
 from transforms.privacy import Privacy
+from transforms.recommendations import Recommendations
 from transforms.schemas import BRONZE_COLUMNS, FIXED_TABLES, Column, Table
 from transforms.sources.definition import Source
 from transforms.tags.tag import Tag
@@ -35,6 +36,7 @@ _FILES: dict[str, type[BaseModel]] = {
     "conf/pipeline.yml": Pipeline, "conf/sources/<source>.yml": Source, "conf/identity.yml": Identity,
     "tag_definitions/…/<tag>.yml": Tag, "conf/audiences/<audience>.yml": Audience,
     "conf/exports/<export>.yml": Export, "conf/privacy.yml": Privacy,
+    "conf/recommendations.yml": Recommendations,
 }  # fmt: skip
 _OF_THE_LOADER = ("place", "text", "category")  # fields that no YAML gives
 

@@ -20,6 +20,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs import pipeline, silver
+from jobs.engines.erased_again import erase_again
 from jobs.quarantine import Choice, released
 from jobs.refused import Look, look
 from jobs.runtime.configuration import Configuration
@@ -35,6 +36,7 @@ from transforms.schemas import (
     CORRUPT,
     ENTITIES,
     GOLD_AUDIENCE,
+    GOLD_SEGMENT_MIGRATION,
     GOLD_TAG_CATALOG,
     IDENTITY_CONFLICT,
     OPS_FILE,
@@ -45,9 +47,16 @@ from transforms.schemas import (
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
 
-AFTER_SILVER = ("identity", "tags", "profile", "catalog", "audiences")
+AFTER_SILVER = (
+    "identity", "tags", "profile", "journeys", "catalog", "segments", "recommendations", "audiences",
+)  # fmt: skip
 # What a stage tells of a night's date beside what earlier nights told.
-_OF_DATES = {"identity": IDENTITY_CONFLICT, "catalog": GOLD_TAG_CATALOG, "audiences": GOLD_AUDIENCE}
+_OF_DATES = {
+    "identity": IDENTITY_CONFLICT,
+    "catalog": GOLD_TAG_CATALOG,
+    "segments": GOLD_SEGMENT_MIGRATION,
+    "audiences": GOLD_AUDIENCE,
+}
 _A_ROW = ("_batch_date", "source", "_file", "raw")
 
 
@@ -74,6 +83,7 @@ def replay(
         told = {"source": choice.source, "reason": choice.reason, "date": choice.day and choice.day.isoformat()}
         with pipeline.noted(night, {"replay": told}):
             night.versions = night.lakehouse.roll_back(night.versions, keep=named_tables(night.lakehouse))
+            erase_again(night, night.base)
             pipeline.run_stages(night, _stages(found), screen, lease.check)
     return found, night
 

@@ -12,6 +12,9 @@ from pyspark.sql import functions as F
 
 from jobs import quality
 from jobs.engines.contested import contested
+from jobs.engines.erased_rows import take_out_of_bronze
+from jobs.engines.erasures import erased, late
+from jobs.engines.retention import check_bronze
 from jobs.runtime.clock import end_of
 from jobs.runtime.commits import Written
 from jobs.runtime.night import FEW_ROWS, Night
@@ -58,9 +61,12 @@ def run(night: Night) -> None:
 
     Raises DataError where a `stop` check falls, or where rows that landed are not accounted for.
     """
+    for erasure in late(night.lakehouse, night.conf.privacy.erasure.proven_within, night.started_at):
+        night.warn(f"past its time: {erasure.told}")
     if not night.full_refresh:
         refine_day(night, night.day)
         return
+    check_bronze(night)
     for table in [*(entity.table for entity in ENTITIES.values()), QUARANTINE]:
         night.forget(table)
     for day in sorted({night.day, *(row["_batch_date"] for row in night.rows(OPS_FILE))}):
@@ -82,6 +88,7 @@ def refine_day(night: Night, day: date, *, only: Collection[str] | None = None) 
     for folder in (batch.aside for batch in batches if batch.aside):
         remove_folder(folder)
     night.spark.catalog.clearCache()
+    take_out_of_bronze(night, {name: told for batch in batches for name, told in batch.fates.items()}, day)
     _account(night, batches, landed, reasons, day, only)
 
 
@@ -113,6 +120,7 @@ def parsed_batch(
         refine.refined, entity, compiled, day=day, as_of=as_of,
         timezone=night.conf.pipeline.timezone, base_currency=night.conf.pipeline.base_currency,
         rates=currency_rates(night.spark, night.conf.rates), divisions=night.conf.divisions, few=few,
+        erased=erased(night.lakehouse, night.conf.privacy.keys.erasure),
     )  # fmt: skip
     return Batch(entity, day, compiled, rows.coalesce(1).localCheckpoint() if few else rows, few)
 

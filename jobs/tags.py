@@ -19,10 +19,12 @@ from jobs.engines.predictions import predicted
 from jobs.engines.released_models import Models
 from jobs.engines.rfm import fit_rfm
 from jobs.runtime.night import Night
+from jobs.runtime.releases import last_before
+from jobs.runtime.snapshot import read_version
 from transforms.errors import DataError
 from transforms.expressions import at
 from transforms.overrides import beside, settled
-from transforms.profile import online
+from transforms.profile import PROFILE, online
 from transforms.schemas import ENTITIES, GOLD_CUSTOMER, Table
 from transforms.tags import evaluate
 from transforms.tags.across import TABLE as ACROSS_TABLE
@@ -30,6 +32,7 @@ from transforms.tags.counts import Count, Failed, by_figure, check_counts, faile
 from transforms.tags.foretold import PREDICTIONS
 from transforms.tags.freshness import silent
 from transforms.tags.items import Formula
+from transforms.tags.lifecycle import last_stages, stages_of, with_lifecycle
 from transforms.tags.plan import EntityPlan, TagPlan, columns_in, plan_tags, tag_table
 from transforms.tags.segments import rfm_base, segment_names, with_kmeans, with_rfm
 from transforms.tags.tag import ACROSS, CUSTOMER, Tag
@@ -144,7 +147,7 @@ def save_customer(night: Night, plan: TagPlan) -> None:
         frame = evaluate.formulas(frame, level=formulas, day=night.day, as_of=night.as_of)
         for tag in (step for step in level if isinstance(step, Tag)):
             frame, names = with_model(night, frame, tag, models)
-            segments |= {f"{tag.tag}_segment": names} if tag.kind not in PREDICTIONS else {}
+            segments |= {tag.outputs[0].name: names} if tag.kind not in PREDICTIONS else {}
         frame = settled(frame) if values else frame  # what the next level is built on
     counts = [*segment_counts(segments), *check_counts(plan.tags, timezone=night.conf.pipeline.timezone)]
     found = save_counted(night, frame, tag_table(CUSTOMER, columns_in(plan, CUSTOMER)), counts)
@@ -170,6 +173,8 @@ def everything_known(night: Night, plan: TagPlan) -> DataFrame:
 
 def with_model(night: Night, frame: DataFrame, tag: Tag, models: Models) -> tuple[DataFrame, list[str]]:
     """`frame` with the outputs of a model, and the segments that it can give."""
+    if tag.kind == "lifecycle":
+        return staged(night, frame, tag), [stage.value for stage in tag.stages]
     if tag.kind == "rfm":
         parameters = models.parameters(tag, lambda _: fitted_rfm(frame, tag))
         scored = with_rfm(
@@ -181,6 +186,19 @@ def with_model(night: Night, frame: DataFrame, tag: Tag, models: Models) -> tupl
     features = frame.select("customer_id", *tag.features)
     parameters = models.parameters(tag, lambda previous: fit_kmeans(features, spec=tag.kmeans, previous=previous))
     return with_kmeans(frame, tag, parameters=parameters), segment_names(tag, parameters)
+
+
+def staged(night: Night, frame: DataFrame, tag: Tag) -> DataFrame:
+    """`frame` with the stage of each customer's life, told from the stage of the night before."""
+    before = last_before(night.lakehouse, night.base, night.day)
+    version = before.versions.get(PROFILE) if before else None
+    profile = read_version(night.spark, night.lakehouse, PROFILE, version) if version is not None else None
+    columns = {output.name: output.type for other in night.conf.tags.values() for output in other.outputs}
+    stages = stages_of(tag, timezone=night.conf.pipeline.timezone, columns=columns)
+    return with_lifecycle(
+        frame, tag, stages=stages, last=last_stages(profile, tag) if profile else None,
+        elapsed=(night.day - before.date).days if before else 0, day=night.day, as_of=night.as_of,
+    )  # fmt: skip
 
 
 def fitted_rfm(frame: DataFrame, tag: Tag) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -93,7 +93,7 @@ def _audiences(
     whole = others.join(night.load(PROFILE).select("customer_id", *columns), "customer_id", "inner")
     night.conf = conf
     night.save(whole, profile_table(conf.tags))
-    audiences.run(night)
+    audiences.build(night)
     today = ds.field("date") == ds.scalar(reader.release.date)
     before = {row["audience"]: row["size"] for row in reader.where(GOLD_AUDIENCE, today, ["audience", "size"])}
     was = _members(reader.where(GOLD_AUDIENCE_MEMBER, today, ["audience", "customer_id"]))

@@ -6,6 +6,7 @@ from typing import Any
 
 from pyarrow import dataset as ds
 
+from jobs.engines.erasures import check_erased
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.reader import Reader
 from transforms.definitions import nearest
@@ -27,8 +28,17 @@ class Found:
 def whose(reader: Reader, conf: Configuration, identifier: str) -> Found:
     """The customer behind a customer id (a retired one too), `type:value` or `record:<record_id>`.
 
-    Raises DefinitionError where it is nobody's, telling what is known of it, or where it may be several people's.
+    Raises DefinitionError where it is nobody's, telling what is known of it, where it may be several people's, or where
+    it is that of somebody who was erased.
     """
+    try:
+        return _found(reader, conf, identifier)
+    except DefinitionError:
+        check_erased(reader.lakehouse, conf, identifier)
+        raise
+
+
+def _found(reader: Reader, conf: Configuration, identifier: str) -> Found:
     kind, colon, value = identifier.strip().partition(":")
     if not colon:
         return _living(reader, identifier.strip())

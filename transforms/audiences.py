@@ -104,7 +104,8 @@ def check_audiences(
     if circle:
         problems.append(f"{audiences[circle[0]].place}: built on itself: {' -> '.join(circle)}; break the circle")
     else:
-        problems += [line for audience in audiences.values() for line in _misused(audience, audiences, rules, tags)]
+        known = (audience for audience in audiences.values() if audience.purpose in privacy.purposes)
+        problems += [line for audience in known for line in _misused(audience, audiences, rules, tags)]
     if problems:
         raise DefinitionError(*problems)
 
@@ -155,7 +156,7 @@ def _misused(
 ) -> Iterator[str]:
     """Tags that the audience looks at, itself or through what it is built on, and that are not for its purpose."""
     given_by = tag_of_column(tags)
-    for name in _reached(audience.audience, audiences):
+    for name in reached(audience.audience, audiences):
         columns = rules[name].columns if name in rules else frozenset()
         for tag in sorted({given_by[column].tag for column in columns if column in given_by}):
             if not_meant_for(tags[tag], audience.purpose):
@@ -163,7 +164,7 @@ def _misused(
                 yield f"{audience.place}: {where}: {misuse(tags[tag], audience.purpose)}"
 
 
-def _reached(name: str, audiences: Mapping[str, Audience]) -> list[str]:
+def reached(name: str, audiences: Mapping[str, Audience]) -> list[str]:
     """The audience and all that it is built on, near ones first."""
     found = [name]
     for current in found:

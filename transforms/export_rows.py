@@ -16,11 +16,12 @@ from transforms.privacy import Purpose
 CHANGES = ("added", "changed", "removed", "merged")
 _BLOCK = 64  # bytes of a SHA-256 block
 # What starts a formula, in the wide forms of East Asian keyboards too, though blanks stand before it.
-_STARTS = r"[\s\x00\u00a0\u3000\ufeff]*[=+\-@＝＋－＠]"
+_STARTS = r"[\s\p{Z}\p{C}]*[=+\-@＝＋－＠]"
 _FIRST = rf"^(?={_STARTS}|[\t\r\n])"
 # A spreadsheet of another locale takes a semicolon, tab or line end for the end of a cell.
 _LATER = rf"([;\t\r\n])(?={_STARTS})"
-_PHONE = r"^\+[0-9]{6,15}$"
+# Digits after a sign run nothing, and receivers need them: a number, a phone in E.164.
+_NUMBER = r"^[+-]?[0-9]+(\.[0-9]+)?$"
 
 
 def rows(
@@ -59,9 +60,10 @@ def asks_customers(export: Export, purpose: tuple[str, Purpose] | None) -> bool:
 def shown_as(df: DataFrame, *, forms: Mapping[str, Form], pads: DataFrame | None = None) -> DataFrame:
     """`df` with identifiers in the form that the receiver may see. NULL and blank identifiers are NULL.
 
-    sha256: of the identifier normalised as advertising platforms document it, in lower-case hexadecimal: e-mail
-    trimmed and in lower case, phone as E.164 with its plus (Google Ads, Customer Match); other fields trimmed and in
-    lower case. sha256_digits: the phone's digits alone (Meta, custom audiences; Google's hash never matches there).
+    sha256: of the identifier normalised as Google Ads asks (Customer Match, enhanced conversions), in lower-case
+    hexadecimal: e-mail trimmed, in lower case, and without the dots before gmail.com and googlemail.com; phone as
+    E.164 with its plus; other fields trimmed and in lower case. sha256_meta: as Meta asks (custom audiences): e-mail
+    trimmed and in lower case, a phone's digits alone.
     hmac: RFC 2104 with SHA-256 over the same normalised text. masked: its first letter; of a phone its last two digits.
     """
     signed = pads is not None and "hmac" in forms.values()
@@ -76,9 +78,10 @@ def _shown(name: str, form: Form) -> SparkColumn:
         case "clear":
             return plain
         case "sha256":
-            return F.sha2(normalised(name), 256)
-        case "sha256_digits":
-            return F.sha2(F.regexp_replace(normalised(name), "[^0-9]", ""), 256)
+            return F.sha2(_undotted(name) if name == "email" else normalised(name), 256)
+        case "sha256_meta":
+            text = normalised(name)
+            return F.sha2(F.regexp_replace(text, "[^0-9]", "") if name == "phone" else text, 256)
         case "hmac":
             inner = F.sha2(F.concat("_inner_pad", F.encode(normalised(name), "UTF-8")), 256)
             return F.sha2(F.concat("_outer_pad", F.unhex(inner)), 256)
@@ -93,6 +96,14 @@ def normalised(name: str) -> SparkColumn:
     text = F.lower(F.regexp_replace(name, r"^[\s\u00a0\u3000]+|[\s\u00a0\u3000]+$", ""))
     text = F.regexp_replace(text, r"[^+0-9]", "") if name == "phone" else text
     return F.when(text != "", text)
+
+
+def _undotted(name: str) -> SparkColumn:
+    """An e-mail address as Google takes it: to it a dot before gmail.com is no difference."""
+    text = normalised(name)
+    local = F.regexp_replace(F.substring_index(text, "@", 1), r"\.", "")
+    at_google = text.rlike("^[^@]+@(gmail|googlemail)\\.com$")
+    return F.when(at_google, F.concat(local, F.lit("@"), F.substring_index(text, "@", -1))).otherwise(text)
 
 
 def _masked(name: str) -> SparkColumn:
@@ -193,14 +204,14 @@ def all_added(new: DataFrame) -> DataFrame:
 def text_cells(df: DataFrame) -> DataFrame:
     """`df` for CSV: lists and maps as JSON, and no text that a spreadsheet would run.
 
-    A text that would start a formula gets an apostrophe before it (OWASP, CSV injection); a phone number in E.164
-    stays as it is: digits after a plus run nothing, and receivers need them.
+    A text that would start a formula gets an apostrophe before it (OWASP, CSV injection); one that is a number, or a
+    phone in E.164, stays as it is.
     """
 
     def cell(field: T.StructField) -> SparkColumn:
         match field.dataType:
             case T.StringType():
-                return harmless(F.col(field.name), phone=field.name == "phone").alias(field.name)
+                return harmless(F.col(field.name)).alias(field.name)
             case T.ArrayType() | T.MapType() | T.StructType():
                 return harmless(F.to_json(field.name)).alias(field.name)
             case _:
@@ -209,7 +220,7 @@ def text_cells(df: DataFrame) -> DataFrame:
     return df.select(*(cell(field) for field in df.schema.fields))
 
 
-def harmless(text: SparkColumn, *, phone: bool = False) -> SparkColumn:
+def harmless(text: SparkColumn) -> SparkColumn:
     """A text in which no cell starts a formula; see `text_cells`."""
     defused = F.regexp_replace(F.regexp_replace(text, _LATER, "$1'"), _FIRST, "'")
-    return F.when(text.rlike(_PHONE), text).otherwise(defused) if phone else defused
+    return F.when(text.rlike(_NUMBER), text).otherwise(defused)

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator
 
 from transforms.audiences import Audience, fingerprint, misuse, not_meant_for
+from transforms.contracts import Contract
 from transforms.definitions import Definition, nearest, parse, parse_yaml
+from transforms.destinations import JDBC, Destination
 from transforms.errors import DefinitionError
 from transforms.privacy import SHORTEST_KEY, Privacy
 from transforms.profile import NOT_TAGS, tag_of_column
@@ -20,58 +22,21 @@ if TYPE_CHECKING:
 
 KEY = "customer_id"
 CHANGE, MERGED_INTO = "change", "merged_into"
-Form = Literal["clear", "sha256", "sha256_digits", "hmac", "masked"]
-COMPRESSIONS = {
-    "csv": ("none", "gzip"),
-    "json": ("none", "gzip"),
-    "parquet": ("snappy", "gzip", "zstd", "none"),
-    "delta": ("snappy",),
-}
+Form = Literal["clear", "sha256", "sha256_meta", "hmac", "masked"]
 _ALL = "*"
 # Between the braces of `to: {path: out/{date}/}` YAML would take {date} for a mapping: people need not know that.
 _BARE_DATE = re.compile(r"(\bpath:[ \t]*)([^\s'\",{}]*\{date\}[^\s'\",{}]*)")
 _FIELDS = {field.name: field for field in GOLDEN_FIELDS if field.type == "string"}
 # By whoever has a list of addresses a plain hash is found again by trial; a keyed one and a mask are not.
-_TELLING: tuple[Form, ...] = ("clear", "sha256", "sha256_digits")
-
-
-class Destination(Definition):
-    """Where a delivery goes. `path` is a folder; {date} in it is the release's business date."""
-
-    format: Literal["csv", "json", "parquet", "delta"]
-    path: str = Field(min_length=1)
-    files: int = Field(1, ge=1, le=1000)
-    compression: str = ""
-
-    @model_validator(mode="after")
-    def _compression_of_the_format(self) -> "Destination":
-        if self.compression and self.compression not in COMPRESSIONS[self.format]:
-            raise ValueError(
-                f"compression: {self.format} is written with {', '.join(COMPRESSIONS[self.format])}, "
-                f"not '{self.compression}'"
-            )
-        return self
-
-    @property
-    def codec(self) -> str:
-        return self.compression or COMPRESSIONS[self.format][0]
-
-
-class Contract(Definition):
-    """What the receivers are promised. A breaking change needs a new major version."""
-
-    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
-    status: Literal["proposed", "draft", "active", "deprecated", "retired"] = "active"
-    team: str = ""
-    support: str = ""
-    description: str = ""
+_TELLING: tuple[Form, ...] = ("clear", "sha256", "sha256_meta")
 
 
 class Export(Definition):
     """One export. `columns: all` are all tags of the profile that its role and purpose allow.
 
     Without an `audience` it holds every known customer that may be used for its `purpose`.
-    `key`: the secret of this destination that `hmac` signs with.
+    `key`: the secrets of this destination. `hmac` signs with the first; the others are those that it signed with
+    before, by which a delivery that was signed so is known again.
     """
 
     place: str = ""
@@ -83,7 +48,7 @@ class Export(Definition):
     purpose: str | None = None
     columns: list[str] = []
     identifiers: dict[str, Form] = {}
-    key: SecretStr | None = None
+    key: list[SecretStr] = []
     to: Destination
     mode: Literal["full", "changes"] = "full"
     contract: Contract | None = None
@@ -93,8 +58,9 @@ class Export(Definition):
     @classmethod
     def _long_enough(cls, value: object) -> object:
         # whatever is wrong with it, the value itself must not be shown
-        if isinstance(value, SecretStr) or (isinstance(value, str) and len(value) >= SHORTEST_KEY):
-            return value
+        keys = value if isinstance(value, list) else [value]
+        if keys and all(isinstance(key, str) and len(key) >= SHORTEST_KEY for key in keys):
+            return keys
         raise ValueError(f"a key is a text of at least {SHORTEST_KEY} characters; make one with: openssl rand -hex 32")
 
     @field_validator("columns", mode="before")
@@ -103,9 +69,14 @@ class Export(Definition):
         return [_ALL] if value == "all" else value
 
     @property
+    def holds_all(self) -> bool:
+        """Does it hold whatever the profile has, and so change without being edited?"""
+        return self.columns == [_ALL]
+
+    @property
     def named(self) -> list[str]:
         """The profile's columns that it asks for by name; none where it asks for all."""
-        return [] if self.columns == [_ALL] else self.columns
+        return [] if self.holds_all else self.columns
 
     @property
     def form_of_key(self) -> Form:
@@ -116,13 +87,29 @@ class Export(Definition):
         """The golden record's fields that it holds."""
         return [name for name in self.identifiers if name != KEY]
 
+    @property
+    def signing_key(self) -> str | None:
+        return self.key[0].get_secret_value() if self.key else None
+
+    @property
+    def tells_changes(self) -> bool:
+        """Do its rows say what changed? A table that is kept up to date holds what there is."""
+        return self.mode == "changes" and not self.to.kept
+
     def definition_hash(self, columns: list[str]) -> str:
         """Changes with whatever makes rows comparable with those delivered before; `columns` are the resolved ones.
 
         A new key makes new identifiers, so a keyed digest of nothing stands in for it; it tells nothing of the key.
         """
+        return self._hash(columns, self.signing_key)
+
+    def earlier_hashes(self, columns: list[str]) -> list[str]:
+        """`definition_hash` as it was under each key that was signed with before."""
+        return [self._hash(columns, key.get_secret_value()) for key in self.key[1:]]
+
+    def _hash(self, columns: list[str], key: str | None) -> str:
         shape = self.model_dump(include={"export", "audience", "purpose", "identifiers", "to", "mode"})
-        signed = hmac.digest(self.key.get_secret_value().encode(), b"", "sha256").hex() if self.key else ""
+        signed = hmac.digest(key.encode(), b"", "sha256").hex() if key else ""
         return fingerprint([shape, columns, signed])
 
 
@@ -147,7 +134,7 @@ def columns_of(
     export: Export, audiences: Mapping[str, Audience], tags: Mapping[str, "Tag"], profile: Table, privacy: Privacy
 ) -> list[str]:
     """The profile's columns that it holds, in their order."""
-    if export.columns != [_ALL]:
+    if not export.holds_all:
         return export.named
     kept_back, purpose, given_by = denied(export, privacy), purpose_of(export, audiences), tag_of_column(tags)
     return [
@@ -168,7 +155,7 @@ def delivered_columns(export: Export, columns: list[str], profile: Table) -> lis
         Column(MERGED_INTO, "string", "of a merged row: the customer that it became a part of", "normal"),
     )
     first, *others = fields
-    return [first, *(moved if export.mode == "changes" else ()), *others, *(described[name] for name in columns)]
+    return [first, *(moved if export.tells_changes else ()), *others, *(described[name] for name in columns)]
 
 
 def check_exports(
@@ -193,6 +180,7 @@ def check_exports(
             _misused(export, audiences, tags),
             _keys(export),
             _changes(export),
+            _of_meta(export),
         )
         for line in lines
     ]
@@ -253,25 +241,32 @@ def _misused(export: Export, audiences: Mapping[str, Audience], tags: Mapping[st
 
 def _keys(export: Export) -> Iterator[str]:
     signed = [name for name, form in export.identifiers.items() if form == "hmac"]
-    if signed and export.key is None:
+    if signed and not export.key:
         name = f"{export.export.upper()}_KEY"
         yield f"identifiers.{signed[0]}: hmac needs a key of this destination; add key: ${{{name}}}"
 
 
 def _changes(export: Export) -> Iterator[str]:
+    if export.form_of_key == "masked" and (export.mode == "changes" or export.to.format == JDBC):
+        yield f"identifiers.{KEY}: masked ids cannot say which row is whose; use clear, sha256 or hmac"
     if export.mode != "changes":
         return
-    if "{date}" not in export.to.path:
+    if not export.to.kept and "{date}" not in export.to.path:
         yield "to.path: each delivery of changes needs a folder of its own; put {date} into the path"
-    if export.form_of_key == "masked":
-        yield f"identifiers.{KEY}: masked ids cannot say which row changed; use clear, sha256 or hmac"
     for name in sorted({*export.named, *export.fields} & {"as_of", "run_id", CHANGE, MERGED_INTO}):
         yield f"columns: '{name}' cannot be in an export of changes: it is new every night, or the export's own"
+
+
+def _of_meta(export: Export) -> Iterator[str]:
+    for name, form in export.identifiers.items():
+        if form == "sha256_meta" and name not in ("email", "phone"):
+            yield f"identifiers.{name}: sha256_meta is of email and phone alone; use sha256"
 
 
 def _shared_folders(exports: Mapping[str, Export]) -> Iterator[str]:
     first: dict[str, str] = {}
     for export in exports.values():
-        other = first.setdefault(export.to.path.rstrip("/"), export.export)
+        key = "table" if export.to.format == JDBC else "path"
+        other = first.setdefault(export.to.place, export.export)
         if other != export.export:
-            yield f"{export.place}: to.path: the export '{other}' delivers there too; give each a folder of its own"
+            yield f"{export.place}: to.{key}: the export '{other}' delivers there too; give each a place of its own"

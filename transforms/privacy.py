@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import field_validator
 
-from transforms.definitions import Definition
+from transforms.definitions import Definition, days
 
 SHORTEST_KEY = 32
 
@@ -77,10 +77,35 @@ class Role(Definition):
     deny: list[Literal["personal", "sensitive"]] = []
 
 
+class Erasure(Definition):
+    """How long it may take, in days, until it is proven that nothing of a person who was erased is left."""
+
+    proven_within: int = 30
+
+    @field_validator("proven_within", mode="before")
+    @classmethod
+    def _days(cls, value: object) -> object:
+        return _whole_days(value)
+
+
 class Privacy(Definition):
-    """conf/privacy.yml."""
+    """conf/privacy.yml. `retention`: what (a layer, a table with a dot, or releases) -> days that it is kept."""
 
     purposes: dict[str, Purpose]
     keys: Keys
     smallest_group: int = 10
+    retention: dict[str, int] = {}
+    erasure: Erasure = Erasure()
     roles: dict[str, Role] = {}
+
+    @field_validator("retention", mode="before")
+    @classmethod
+    def _days(cls, value: object) -> object:
+        return {name: _whole_days(length) for name, length in value.items()} if isinstance(value, dict) else value
+
+
+def _whole_days(value: object) -> int:
+    length = days(str(value))
+    if length < 1:
+        raise ValueError("must be at least a day")
+    return length

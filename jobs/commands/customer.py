@@ -22,7 +22,7 @@ def show(
     from jobs.customer import show_customer
 
     screen = Screen(as_json=as_json)
-    show_customer(load(conf, env, screen), identifier, screen)
+    show_customer(load(conf, env, screen, definitions=False), identifier, screen)
 
 
 @app.command()

@@ -104,25 +104,31 @@ def status(
 def report(
     day: Annotated[str | None, typer.Option("--date", help="The business date, YYYY-MM-DD.")] = None,
     catalog: Annotated[bool, typer.Option("--catalog", help="The catalogue of tags as a page.")] = False,
+    segments: Annotated[bool, typer.Option("--segments", help="A page a segment, with charts.")] = False,
     conf: Conf = CONF,
     env: Env = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a night's report as one HTML file, or the catalogue of tags."""
+    """Write a night's report as one HTML file, or the catalogue of tags, or the segments."""
     screen = Screen(as_json=as_json)
     loaded = load(conf, env, screen)
-    if catalog == bool(day):
-        raise DefinitionError("report: say which: --date YYYY-MM-DD for a night's report, or --catalog for the tags")
+    if catalog + segments + bool(day) != 1:
+        which = "--date YYYY-MM-DD for a night's report, --catalog for the tags, --segments for the segments"
+        raise DefinitionError(f"report: say which one: {which}")
     if day:
         from jobs.report import write_report
         from jobs.runtime.tables import Lakehouse
 
         path = write_report(Lakehouse(loaded.lakehouse), day_of(day))
+    elif segments:
+        from jobs.segments_page import write_segments
+
+        path = write_segments(loaded)
     else:
         from jobs.catalog_page import write_catalog
 
         path = write_catalog(loaded)
-    screen.say(f"{'catalogue' if catalog else 'report'}: {path}")
+    screen.say(f"{'catalogue' if catalog else 'segments' if segments else 'report'}: {path}")
     screen.result({"report": path})
 
 
@@ -138,6 +144,6 @@ def restore(
     from jobs.restore import restore_release
 
     screen = Screen(as_json=as_json)
-    released = restore_release(load(conf, env, screen), to)
+    released = restore_release(load(conf, env, screen), to, screen=screen, local=is_local())
     screen.say(f"release {released.release}: the state of {released.date} again; the next night builds on it")
     screen.result({"release": released.release, "date": released.date})

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from datetime import date
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobs.runtime.configuration import Configuration, load_configuration
 from jobs.runtime.console import Screen
 from transforms.errors import DefinitionError, PortraitError
+
+if TYPE_CHECKING:
+    from jobs.runtime.configuration import Configuration
 
 Conf = Annotated[Path, typer.Option("--conf", help="The folder that holds pipeline.yml.")]
 Env = Annotated[str | None, typer.Option("--env", help="Lay conf/env/NAME.yml over pipeline.yml.")]
@@ -34,6 +36,8 @@ def told(command: Callable[..., None]) -> Callable[..., None]:
                 screen.fail(line)
             screen.result({"error": str(error).splitlines(), "exit_status": error.exit_status})
             raise typer.Exit(error.exit_status) from None
+        except BrokenPipeError:  # whoever read it, such as head, has enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         except KeyboardInterrupt:
             screen.fail("interrupted; run the same command again to go on")
             raise typer.Exit(1) from None
@@ -70,9 +74,11 @@ def reason_of(text: str) -> str:
     return reason
 
 
-def load(conf: Path, env: str | None, screen: Screen) -> Configuration:
+def load(conf: Path, env: str | None, screen: Screen, *, definitions: bool = True) -> "Configuration":
     """The configuration, its warnings shown. Raises DefinitionError with a line for each mistake."""
-    loaded = load_configuration(conf, env)
+    from jobs.runtime.configuration import load_configuration
+
+    loaded = load_configuration(conf, env, definitions=definitions)
     for line in loaded.warnings:
         screen.warn(line)
     return loaded

@@ -11,10 +11,11 @@ import pyarrow as pa
 from pyarrow import csv, fs, parquet
 
 from jobs.runtime.tables import arrow_type
+from transforms.contracts import CONTRACT
 
 _CHUNK = 1 << 20
 _BLOCK = 1 << 24  # the longest row that a CSV may hold
-_OURS = re.compile(r"export-\d{5}\.(csv|jsonl|parquet)(\.gz)?|export/.*")
+_OURS = re.compile(r"export-\d{5}\.(csv|jsonl|parquet)(\.gz)?|export/.*|contract\.odcs\.yaml")
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,17 @@ def is_ours(name: str) -> bool:
 
 def facts(system: fs.FileSystem, path: str, name: str, format_: str) -> Facts:
     """Size, checksum and rows of a file, as they are on the disk. `name`: what the delivery calls it."""
+    size, digest = _bytes_of(system, path)
+    return Facts(name, size, digest, _rows(system, path, format_))
+
+
+def _bytes_of(system: fs.FileSystem, path: str) -> tuple[int, str]:
     digest, size = hashlib.sha256(), 0
     with system.open_input_stream(path, compression=None) as stream:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
             size += len(chunk)
-    return Facts(name, size, digest.hexdigest(), _rows(system, path, format_))
+    return size, digest.hexdigest()
 
 
 def _rows(system: fs.FileSystem, path: str, format_: str) -> int:
@@ -78,31 +84,34 @@ def _csv_header(system: fs.FileSystem, path: str) -> list[str]:
 
 def problems_of(system: fs.FileSystem, folder: str, manifest: dict[str, Any]) -> Iterator[str]:
     """What is wrong with the manifest's files, a line each. No values of rows."""
-    format_, schema = manifest["format"], manifest["schema"]
-    rows = 0
+    rows, unread = 0, False
     for file in manifest["files"]:
-        name, path = file["name"], f"{folder}/{file['name']}"
+        path = f"{folder}/{file['name']}"
+        format_ = manifest["format"] if file["name"] != CONTRACT else "yaml"
         if system.get_file_info(path).type != fs.FileType.File:
+            unread = True
             yield f"{path}: missing"
             continue
         try:
-            found = facts(system, path, name, format_)
-            rows += found.rows
-            yield from _differences(found, file, path)
-            yield from _schema_problems(system, path, format_, schema)
+            yield from _changed(system, path, file)
+            found = _rows(system, path, format_)
+            rows += found
+            if found != file["rows"]:
+                yield f"{path}: {found} rows, {file['rows']} in the manifest"
+            yield from _schema_problems(system, path, format_, manifest["schema"])
         except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
+            unread = True
             yield f"{path}: cannot be read as {format_} ({type(error).__name__})"
-    if rows != manifest["rows"]:
+    if rows != manifest["rows"] and not unread:
         yield f"{folder}: {rows} rows in the files, {manifest['rows']} in the manifest"
 
 
-def _differences(found: Facts, file: dict[str, Any], path: str) -> Iterator[str]:
-    if found.sha256 != file["sha256"]:
+def _changed(system: fs.FileSystem, path: str, file: dict[str, Any]) -> Iterator[str]:
+    size, digest = _bytes_of(system, path)
+    if size != file["bytes"]:
+        yield f"{path}: {size} bytes, {file['bytes']} in the manifest"
+    if digest != file["sha256"]:
         yield f"{path}: its checksum is not the manifest's: it was changed after it was delivered"
-    if found.bytes != file["bytes"]:
-        yield f"{path}: {found.bytes} bytes, {file['bytes']} in the manifest"
-    if found.rows != file["rows"]:
-        yield f"{path}: {found.rows} rows, {file['rows']} in the manifest"
 
 
 def _schema_problems(system: fs.FileSystem, path: str, format_: str, schema: list[dict[str, Any]]) -> Iterator[str]:

@@ -5,20 +5,23 @@ Only files of our own names are ever removed. `verify` proves a delivery from it
 """
 
 import json
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import PurePosixPath
 from typing import Any, NoReturn
 
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
-from pyarrow import fs
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
-from jobs.engines.delivered_files import Facts, facts, is_ours, problems_of
-from transforms.errors import PortraitError
-from transforms.exports import Destination
+from jobs.engines.delivered_files import facts, is_ours, problems_of
+from jobs.engines.folders import Folder, open_folder, put_file, told_by_name
+from jobs.engines.places import Complete, Held
+from transforms.contracts import CONTRACT, Schema
+from transforms.destinations import DELTA, Destination
+from transforms.errors import DataError, PortraitError
 
 MANIFEST = "manifest.json"
 FORMAT_OPTIONS: dict[str, dict[str, str]] = {
@@ -41,52 +44,6 @@ _ENDINGS = {"csv": ".csv", "json": ".jsonl", "parquet": ".parquet"}
 _SUFFIX = {"none": "", "gzip": ".gz"}
 
 
-@dataclass(frozen=True)
-class Folder:
-    """A folder of any file system that Arrow reaches. `uri` is how Spark and the user name it."""
-
-    uri: str
-    system: fs.FileSystem
-    path: str
-
-    def __truediv__(self, name: str) -> str:
-        return f"{self.path}/{name}"
-
-    @property
-    def staging(self) -> "Folder":
-        """The folder beside it; its name begins with _, which readers of folders skip."""
-        parent, name = str(PurePosixPath(self.uri).parent), PurePosixPath(self.path).name
-        if "://" in self.uri:
-            parent = self.uri.rsplit("/", 1)[0]
-        return Folder(f"{parent}/_{name}.staging", self.system, f"{PurePosixPath(self.path).parent}/_{name}.staging")
-
-    def files(self) -> list[str]:
-        """Paths of all files in it, relative to it, sorted; none where there is no such folder."""
-        found = self.system.get_file_info(fs.FileSelector(self.path, recursive=True, allow_not_found=True))
-        return sorted(item.path[len(self.path) + 1 :] for item in found if item.type == fs.FileType.File)
-
-    def exists(self, name: str) -> bool:
-        return bool(self.system.get_file_info(self / name).type == fs.FileType.File)
-
-    def drop(self) -> None:
-        if self.system.get_file_info(self.path).type != fs.FileType.NotFound:
-            self.system.delete_dir(self.path)
-
-
-def open_folder(uri: str) -> Folder:
-    """The folder at a path or URI. Raises PortraitError where no file system here knows such a URI."""
-    uri = uri.rstrip("/") or "/"
-    try:
-        if "://" in uri:
-            # Arrow knows S3 by its own name alone, Hadoop by the name of its connector
-            system, path = fs.FileSystem.from_uri(uri.replace("s3a://", "s3://", 1))
-        else:
-            system, path = fs.LocalFileSystem(), str(Path(uri).absolute())
-    except (OSError, ValueError) as error:
-        raise PortraitError(f"{uri}: no such place can be reached: {error}") from None
-    return Folder(uri if "://" in uri else path, system, path.rstrip("/"))
-
-
 def read_manifest(uri: str) -> dict[str, Any] | None:
     """The manifest of a complete delivery; None where there is none, or where it cannot be understood."""
     folder = open_folder(uri)
@@ -107,9 +64,23 @@ def is_whole(uri: str, manifest: dict[str, Any]) -> bool:
     return [item.size for item in found] == [file["bytes"] for file in manifest["files"]]
 
 
-def publish(
-    df: DataFrame, *, uri: str, to: Destination, complete: Callable[[list[Facts]], dict[str, Any]]
-) -> dict[str, Any]:
+class Files:
+    """The folder of one delivery."""
+
+    def __init__(self, uri: str, to: Destination) -> None:
+        self._uri, self._to = uri, to
+
+    def held(self) -> Held:
+        """The manifest of the delivery that lies there, where its files do."""
+        manifest = read_manifest(self._uri)
+        return Held(manifest if manifest and is_whole(self._uri, manifest) else None, "first delivery")
+
+    def put(self, df: DataFrame, *, schema: Schema, release: int, mode: str, complete: Complete) -> dict[str, Any]:
+        """Publish `df`, each of whose partitions makes one file. Gives the manifest."""
+        return publish(df, uri=self._uri, to=self._to, complete=complete)
+
+
+def publish(df: DataFrame, *, uri: str, to: Destination, complete: Complete) -> dict[str, Any]:
     """Deliver `df` to the folder `uri`, in place of what was delivered there before. Gives the manifest.
 
     Each of the frame's partitions makes one file. `complete` makes the manifest of the files' facts; it may refuse
@@ -118,37 +89,44 @@ def publish(
     """
     folder = open_folder(uri)
     staging = folder.staging
-    try:
+    with told_by_name(folder):
         staging.drop()  # of a delivery that died
         staging.system.create_dir(staging.path, recursive=True)
         folder.system.create_dir(folder.path, recursive=True)
-        _write(df, staging, to)
+        write(df, f"{staging.uri}/export", to)
         names = dict(_final_names(staging, to))
         found = [facts(staging.system, staging / name, final, to.format) for name, final in names.items()]
-        manifest = complete(found)
+        manifest, contract = complete(found, sum(file.rows for file in found))
         _clear(folder)
         for name, final in names.items():
             folder.system.create_dir(str(PurePosixPath(folder / final).parent), recursive=True)
             folder.system.move(staging / name, folder / final)
-        _put(staging, folder, manifest)
+        seal(folder, staging, manifest, contract)
         staging.drop()
-    except OSError as error:
-        told = re.search(r"\[errno \d+\] ([^.;]+)", str(error))
-        cause = told[1] if told else error.strerror or type(error).__name__
-        raise PortraitError(f"{folder.uri}: cannot be written: {cause}; mend the folder, or name another") from None
     return manifest
 
 
-def _write(df: DataFrame, staging: Folder, to: Destination) -> None:
-    """Spark's files in `<staging>/export`."""
+def seal(folder: Folder, staging: Folder, manifest: dict[str, Any], contract: str | None) -> None:
+    """The contract, and then the manifest, which now names it, beside the files of a delivery."""
+    if contract:
+        put_file(staging, folder, CONTRACT, contract.encode())
+        told = facts(folder.system, folder / CONTRACT, CONTRACT, "yaml")
+        manifest["files"] = [*manifest["files"], asdict(told)]
+    if not is_whole(folder.uri, manifest):
+        raise DataError(f"{folder.uri}: files vanished while they were delivered; no manifest was written")
+    put_file(staging, folder, MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=2).encode() + b"\n")
+
+
+def write(df: DataFrame, uri: str, to: Destination, **options: str) -> None:
+    """Spark's files in a folder. Raises PortraitError naming it where they cannot be written."""
     writer = df.write.format(to.format).mode("overwrite")
     try:
-        writer.options(**FORMAT_OPTIONS[to.format], compression=to.codec).save(f"{staging.uri}/export")
+        writer.options(**FORMAT_OPTIONS[to.format], compression=to.codec, **options).save(uri)
     except (PySparkException, Py4JJavaError) as error:
-        _failed(staging, error)
+        failed(uri, error)
 
 
-def _failed(staging: Folder, error: Exception) -> NoReturn:
+def failed(uri: str, error: Exception) -> NoReturn:
     """Spark's messages can hold rows: of its errors only what the file system said is told on."""
     cause = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
     told = type(error).__name__
@@ -158,14 +136,14 @@ def _failed(staging: Folder, error: Exception) -> NoReturn:
         if name.startswith(("java.io.", "java.nio.", "org.apache.hadoop.fs.")):
             told = f"{told}: {cause.getMessage()}"
         cause = cause.getCause()
-    raise PortraitError(f"{staging.uri}: cannot be written: {told}") from None
+    raise PortraitError(f"{uri}: cannot be written: {told}") from None
 
 
 def _final_names(staging: Folder, to: Destination) -> Iterator[tuple[str, str]]:
     """Staged file -> its name in the delivery, in the order in which they are moved."""
     # Hadoop's checksums (.*.crc) and marker (_SUCCESS) are no part of the data; Delta's log is
     staged = [name for name in staging.files() if not PurePosixPath(name).name.startswith((".", "_SUCCESS"))]
-    if to.format == "delta":
+    if to.format == DELTA:
         # a table is its log: it comes last
         yield from sorted(((name, name) for name in staged), key=lambda pair: ("_delta_log" in pair[0], pair[0]))
         return
@@ -183,12 +161,6 @@ def _clear(folder: Folder) -> None:
             folder.system.delete_file(folder / name)
 
 
-def _put(staging: Folder, folder: Folder, manifest: dict[str, Any]) -> None:
-    with staging.system.open_output_stream(staging / MANIFEST) as stream:
-        stream.write(json.dumps(manifest, ensure_ascii=False, indent=2, default=str).encode() + b"\n")
-    folder.system.move(staging / MANIFEST, folder / MANIFEST)
-
-
 def verify(uri: str) -> list[str]:
     """What is wrong with a delivery, a line each; empty where it is whole.
 
@@ -199,8 +171,27 @@ def verify(uri: str) -> list[str]:
     if manifest is None:
         return [f"{folder.uri}: no {MANIFEST} that can be read: the delivery is not complete"]
     named = {file["name"] for file in manifest["files"]}
-    strangers = [name for name in folder.files() if is_ours(name) and name not in named]
+    # of a table that is kept up to date the files of other versions lie there too
+    ours = [name for name in folder.files() if is_ours(name)] if manifest.get("version") is None else []
+    strangers = [name for name in ours if name not in named]
     return [
         *(f"{folder.uri}/{name}: not in the manifest" for name in strangers),
         *problems_of(folder.system, folder.path, manifest),
+        *_not_of_version(folder, manifest),
     ]
+
+
+def _not_of_version(folder: Folder, manifest: dict[str, Any]) -> Iterator[str]:
+    """Of a table that is kept: does its version hold the files that the manifest names?"""
+    version = manifest.get("version")
+    if version is None:
+        return
+    table = f"{folder.uri}/export"
+    try:
+        there = {f"export/{file.rsplit('/', 1)[-1]}" for file in DeltaTable(table, version=version).file_uris()}
+    except (DeltaError, OSError):
+        yield f"{table}: version {version}, which the manifest names, cannot be read"
+        return
+    named = {file["name"] for file in manifest["files"]} - {CONTRACT}
+    yield from (f"{folder.uri}/{name}: not in the manifest" for name in sorted(there - named))
+    yield from (f"{folder.uri}/{name}: not in version {version} of the table" for name in sorted(named - there))

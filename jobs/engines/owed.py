@@ -51,10 +51,11 @@ def owed_at(
     definition: str,
     path: str,
     releases: Mapping[int, Release],
+    nothing: str = "first delivery",
 ) -> Owed:
     """What to deliver of a release to receivers who hold the delivery `last` (a row of ops/export, None: nothing).
 
-    Everything is owed where nobody can tell what changed for them; `reset` says why.
+    Everything is owed where nobody can tell what changed for them; `reset` says why (`nothing`, where `last` is None).
     """
     new = _rows_at(state, export, release, columns)
     if export.mode == "full":
@@ -64,13 +65,17 @@ def owed_at(
         return Owed(all_added(new), "full", reset=why)
 
     if last is None:
-        return everything("first delivery")
+        return everything(nothing)
+    if last["definition"] in export.earlier_hashes(list(columns)):
+        return everything("its key was changed")
     if last["definition"] != definition:
         return everything("the export's definition changed")
-    if last["path"] == path:
+    if last["path"] == path and not export.to.kept:
         # nobody can tell whether what lay here was taken in
         return everything(f"it takes the place of the delivery of release {last['release']} in this folder")
     since = releases.get(last["release"])
+    if since is not None and since.expired:
+        return everything(f"release {last['release']} has expired")
     try:
         old = _rows_at(state, export, since, columns) if since else None
     except (PortraitError, AnalysisException):
@@ -84,10 +89,17 @@ def owed_at(
 
 def _rows_at(state: State, export: Export, release: Release, columns: Sequence[str]) -> DataFrame:
     conf = state.conf
+    profile = _at(state, release, PROFILE)
+    missing = [name for name in columns if name not in profile.columns]
+    if missing:
+        raise PortraitError(
+            f"release {release.release} of {release.date} has no column '{missing[0]}' in its profile: "
+            "its tag was not online then; deliver a later release, or leave it out"
+        )
     name = purpose_of(export, conf.audiences)
     purpose = (name, conf.privacy.purposes[name]) if name else None
     return rows(
-        _at(state, release, PROFILE),
+        profile,
         _at(state, release, GOLD_CUSTOMER.name) if asks_customers(export, purpose) else None,
         _at(state, release, GOLD_AUDIENCE_MEMBER.name) if export.audience else None,
         export=export,
@@ -98,9 +110,9 @@ def _rows_at(state: State, export: Export, release: Release, columns: Sequence[s
 
 
 def _pads(spark: SparkSession, export: Export) -> DataFrame | None:
-    if export.key is None:
+    if export.signing_key is None:
         return None
-    inner, outer = pads_of(export.key.get_secret_value())
+    inner, outer = pads_of(export.signing_key)
     return spark.createDataFrame(pa.table({"_inner_pad": [inner], "_outer_pad": [outer]}))
 
 

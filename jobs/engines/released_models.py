@@ -19,6 +19,8 @@ from transforms.tags.tag import Tag
 
 # the model that matches records: no tag, so that no tag's name is taken
 LINKAGE = "identity: matching"
+# what customers are recommended by
+RECOMMENDER = "recommendations"
 Fit = Callable[[Mapping[str, Any] | None], tuple[dict[str, Any], dict[str, Any]]]
 
 
@@ -64,7 +66,7 @@ class Models:
         """
         known = self.released.get(tag.tag)
         definition = meaning(tag, self.night.conf.tags)
-        if known and self._holds(known, tag, definition):
+        if known and self.holds(known, definition, tag.refit or 1):
             return known.parameters or None
         previous = (known.parameters or None) if known and known.kind == tag.kind else None
         try:
@@ -85,13 +87,13 @@ class Models:
         )
         return parameters
 
-    def _holds(self, known: Model, tag: Tag, definition: str) -> bool:
-        """A full refresh never refits; a changed definition always does."""
+    def holds(self, known: Model, definition: str, refit: int) -> bool:
+        """A full refresh never refits; a changed definition always does. `refit`: after so many days."""
         refused = known.quality.get("refused", {})
         if self.night.refit or definition not in (known.definition, refused.get("definition")):
             return False
         last = max(known.fitted_on, date.fromisoformat(refused.get("on", str(known.fitted_on))))
-        young = (self.night.day - last).days < (tag.refit or 1)
+        young = (self.night.day - last).days < refit
         return young or self.night.full_refresh
 
     def _note_refused(self, tag: Tag, known: Model | None, definition: str, why: str) -> None:
@@ -117,7 +119,7 @@ class Models:
 
     def save(self) -> None:
         """Register what was fitted and write gold/model; where nothing was, nor tried, the table stays as it is."""
-        known = {*self.night.conf.tags, LINKAGE}
+        known = {*self.night.conf.tags, LINKAGE, RECOMMENDER}
         kept = {tag: model for tag, model in self.released.items() if tag in known and tag not in self.fitted}
         if not self.fitted and not self.tried:
             return

@@ -89,7 +89,7 @@ def _written(df: "DataFrame", uri: str, place: str, table: Table, at: Mapping[st
             partition_values=values,
             modification_time=int(time.time() * 1000),
             data_change=True,
-            stats=json.dumps(_statistics(footer, table.names[: table.indexed])),
+            stats=json.dumps(statistics(footer, table.names[: table.indexed])),
         )
         for info, footer in footers
         if footer.num_rows
@@ -151,7 +151,7 @@ def _name(path: str) -> str:
     return path.rsplit("/", 1)[-1]
 
 
-def _statistics(footer: pq.FileMetaData, indexed: Sequence[str]) -> dict[str, Any]:
+def statistics(footer: pq.FileMetaData, indexed: Sequence[str]) -> dict[str, Any]:
     """What Delta's log says of a file: its rows, and the range of the columns that are filtered on."""
     told: dict[str, Any] = {"numRecords": footer.num_rows, "minValues": {}, "maxValues": {}, "nullCount": {}}
     places = {footer.schema.column(place).path: place for place in range(footer.num_columns)}

@@ -20,6 +20,8 @@ from transforms.identity.definition import Identity, check_identity
 from transforms.identity.manual import Decision, Decisions, check_decisions, parse_decisions
 from transforms.privacy import Privacy
 from transforms.profile import profile_table
+from transforms.recommendations import Recommendations, parse_recommendations
+from transforms.retention import check_retention
 from transforms.sources.checks import check_known, id_types_of
 from transforms.sources.database import PASSWORD
 from transforms.sources.definition import Source, known_zone, parse_source
@@ -114,6 +116,7 @@ class Configuration:
     divisions: Divisions | None = None
     decisions: Decisions = field(default_factory=Decisions)
     imports: Mapping[str, tuple[Line, ...]] = field(default_factory=dict, repr=False)
+    recommendations: Recommendations | None = None
 
     @property
     def lakehouse(self) -> str:
@@ -122,21 +125,40 @@ class Configuration:
 
     def resolve(self, path: str) -> str:
         """A path of the configuration: relative ones start at the project's root."""
-        return path if "://" in path or path.startswith("/") else str(self.root / path)
+        return located(self.root, path)
 
     def of_entity(self, entity: str) -> list[Source]:
         return [source for source in self.sources.values() if source.entity == entity]
 
 
-def load_configuration(conf: Path, environment: str | None = None) -> Configuration:
+def load_configuration(conf: Path, environment: str | None = None, *, definitions: bool = True) -> Configuration:
     """Read and check everything under `conf`.
 
+    `definitions`: False leaves out tags, audiences and exports, which who looks at a release does not need.
     Raises DefinitionError holding one line for each mistake of any file.
     """
+    return _loader(conf, environment).load(definitions=definitions)
+
+
+def load_pipeline(conf: Path, environment: str | None = None) -> tuple[Pipeline, str]:
+    """conf/pipeline.yml alone, and where its lakehouse is. Raises DefinitionError."""
+    loader = _loader(conf, environment)
+    pipeline = loader.attempt(loader._pipeline)
+    loader.stop_on_problems()
+    assert pipeline is not None  # noqa: S101  (no problems: it is there)
+    return pipeline, located(loader.root, pipeline.lakehouse)
+
+
+def _loader(conf: Path, environment: str | None) -> "_Loader":
     conf = conf.absolute()
     if not (conf / "pipeline.yml").is_file():
         raise DefinitionError(f"{conf / 'pipeline.yml'}: no such file; --conf names the folder that holds pipeline.yml")
-    return _Loader(conf, environment).load()
+    return _Loader(conf, environment)
+
+
+def located(root: Path, path: str) -> str:
+    """A path of the configuration: relative ones start at the project's root."""
+    return path if "://" in path or path.startswith("/") else str(root / path)
 
 
 class _Loader:
@@ -151,16 +173,14 @@ class _Loader:
         self.variables: Mapping[str, str] = os.environ
         self.secrets: dict[str, str] = {}
 
-    def load(self) -> Configuration:
+    def load(self, *, definitions: bool = True) -> Configuration:
         pipeline = self.attempt(self._pipeline)
         self.stop_on_problems()
         assert pipeline is not None  # noqa: S101  (no problems: it is there)
         privacy = self.attempt(lambda: self._one("privacy.yml", Privacy))
         identity = self.attempt(lambda: self._one("identity.yml", Identity))
         sources = self._named("sources", parse_source, lambda source: source.source)
-        tags = self.attempt(lambda: parse_tags(self._texts(Path(self._path(pipeline.definitions)), deep=True))) or {}
-        audiences = self._named("audiences", parse_audience, lambda audience: audience.audience)
-        exports = self._named("exports", parse_export, lambda export: export.export)
+        tags, audiences, exports = self._definitions(pipeline) if definitions else ({}, {}, {})
         self._look_for_deleted(pipeline)
         self.stop_on_problems()
         assert privacy is not None and identity is not None  # noqa: S101
@@ -168,8 +188,10 @@ class _Loader:
         decisions = self.attempt(lambda: self._decisions(identity, sources)) or Decisions()
         imports = {tag.tag: self.attempt(partial(self._list, tag, identity, sources)) or () for tag in lists_of(tags)}
         self.attempt(lambda: check_known(sources))
+        recommendations = self.attempt(lambda: self._recommendations(pipeline.timezone))
         profile = profile_table(tags)
         self.attempt(lambda: check_purposes(tags, privacy.purposes))
+        self.attempt(lambda: check_retention(privacy, tags, sources))
         self.attempt(lambda: check_audiences(audiences, tags, profile, privacy, pipeline.timezone))
         self.attempt(lambda: check_exports(exports, audiences, tags, profile, privacy))
         self._look_for_deleted(pipeline)
@@ -180,7 +202,15 @@ class _Loader:
             audiences=audiences, exports=exports, hash=self.digest.hexdigest()[:16], warnings=tuple(warnings),
             secrets=self.secrets,
             rates=rates or (), divisions=divisions, decisions=decisions, imports=imports,
+            recommendations=recommendations,
         )  # fmt: skip
+
+    def _definitions(self, pipeline: Pipeline) -> tuple[dict[str, Tag], dict[str, Audience], dict[str, Export]]:
+        return (
+            self.attempt(lambda: parse_tags(self._texts(Path(self._path(pipeline.definitions)), deep=True))) or {},
+            self._named("audiences", parse_audience, lambda audience: audience.audience),
+            self._named("exports", parse_export, lambda export: export.export),
+        )
 
     def _look_for_deleted(self, pipeline: Pipeline) -> None:
         """Where something is wrong: it may be that a tag was deleted which the last release had."""
@@ -237,6 +267,13 @@ class _Loader:
             return None
         file = Path(self._path(pipeline.divisions))
         return parse_divisions(self._read(file), place=self._place(file))
+
+    def _recommendations(self, timezone: str) -> Recommendations | None:
+        file = self.conf / "recommendations.yml"
+        if not file.is_file():
+            return None
+        place = self._place(file)
+        return parse_recommendations(self._filled_text(self._read(file), place), place=place, timezone=timezone)
 
     def _decisions(self, identity: Identity, sources: Mapping[str, Source]) -> Decisions:
         """The decisions by hand on who is who."""

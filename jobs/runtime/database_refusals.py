@@ -24,7 +24,7 @@ def refusal(spark: "SparkSession", source: Source, error: Exception, *, password
         name = re.search(r"`([^`]*)`", str(error))
         what = f"two columns are named '{name[1] if name else ''}' but for upper and lower case"
         return DataError(f"source {source.source}: {what}; give each its own name by a select in read.query")
-    for state, message in _told(spark, error):
+    for state, message in told_by_driver(spark, error):
         line = message.strip().splitlines()[0] if message.strip() else ""
         if password:
             line = line.replace(password, "…")
@@ -33,7 +33,7 @@ def refusal(spark: "SparkSession", source: Source, error: Exception, *, password
     return None
 
 
-def _told(spark: "SparkSession", error: Exception) -> Iterator[tuple[str, str]]:
+def told_by_driver(spark: "SparkSession", error: Exception) -> Iterator[tuple[str, str]]:
     """SQLSTATE and message of what the driver raised, wherever in the chain of causes it is."""
     cause = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
     gateway = spark.sparkContext._gateway

@@ -243,6 +243,10 @@ class Night:
                 if restored is not None:
                     state[table.name] = restored
 
+    def replaced(self, table: str, version: int) -> None:
+        """Rows were taken out of a table of the night's state: it is at that version now."""
+        self._wrote(table, version, 0)
+
     def append(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Append rows to a small table in one commit, without Spark. A table new to this night's state begins anew."""
         state = _of_state(table)

@@ -1,9 +1,12 @@
 """Tables of one release as Arrow, filtered while they are read: for commands that need no Spark."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
+import duckdb
 import pyarrow as pa
+from deltalake.exceptions import DeltaError
 from pyarrow import dataset as ds
 
 from jobs.runtime.clock import end_of
@@ -38,6 +41,31 @@ class Reader:
             return []
         read: pa.Table = found.to_table(filter=condition, columns=columns)
         return read.to_pylist(maps_as_pydicts="lossy")
+
+    def of_nodes(self, table: Table, nodes: Sequence[str], columns: Sequence[str]) -> pa.Table | None:
+        """Rows of silver that belong to some nodes, as the release's night saw them; None: it has no such table."""
+        found = self.dataset(table)
+        if found is None or not nodes:
+            return found and found.schema.empty_table().select(list(columns))
+        try:
+            return self._in_files(table, nodes, columns)
+        except (
+            duckdb.Error,
+            DeltaError,
+        ):  # a partition or a new column is not in the files, nor is every store DuckDB's
+            return found.to_table(list(columns), filter=ds.field("_node").isin(list(nodes)) & self.current)
+
+    def _in_files(self, table: Table, nodes: Sequence[str], columns: Sequence[str]) -> pa.Table:
+        """The same by DuckDB, which reads a column no further than the one before it calls for: a tenth of the time."""
+        opened = self.lakehouse.open(table.name, self.release.versions[table.name])
+        assert opened is not None  # noqa: S101  (the dataset is of it)
+        with duckdb.connect() as duck:
+            duck.execute("set timezone = 'UTC'")
+            files = duck.read_parquet(opened.file_uris(), union_by_name=True)
+            mine = files.filter(duckdb.ColumnExpression("_node").isin(*map(duckdb.ConstantExpression, nodes)))
+            read = dict.fromkeys([*columns, "_batch_date", "_valid_to", "event_at"])
+            rows: pa.Table = mine.select(*read).to_arrow_table()
+        return rows.filter(self.current).select(list(columns))
 
     @property
     def current(self) -> ds.Expression:

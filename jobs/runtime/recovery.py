@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from jobs.runtime.releases import OVERRIDE, REPLAY, Release, all_releases, made_by
+from jobs.runtime.releases import OVERRIDE, REPLAY, Release, all_releases, gone, made_by
 from jobs.runtime.tables import Lakehouse
 from transforms.errors import DefinitionError
 from transforms.schemas import GOLD_OVERRIDE, OPS_RUN, OPS_STAGE
@@ -80,6 +80,8 @@ def begin(
     if last and last.date == day and not again:
         return _after_release(lakehouse, last, runs)
     base = _base_of(last, releases, runs) if last and again else last
+    if base and base.expired:
+        raise DefinitionError(f"--again: what the night was built on is gone: {gone(base, lakehouse)}")
     # what was set by hand after a night is no part of it: the night once more has it all the same
     kept = {name: at for name, at in last.versions.items() if name == GOLD_OVERRIDE.name} if last and again else {}
     same = {

@@ -1,6 +1,6 @@
 """Releases: which versions of all tables make one consistent night. Readers take the newest."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Literal
@@ -11,6 +11,9 @@ from transforms.schemas import OPS_RELEASE
 
 Cause = Literal["night", "restore", "override", "erasure", "maintenance", "replay"]
 RESTORE = "restore-"  # before the id of the run whose release was restored
+ERASED = "erased-"  # … whose release a person was taken out of
+MAINTAINED = "maintained-"  # … whose release's tables were tidied
+_SINCE = (RESTORE, ERASED, MAINTAINED)
 # Begins the id of a run that tried again what nights had refused. When it began follows, so that ids are in order.
 REPLAY = "replay-"
 OVERRIDE = "override-"  # the same of a run that set or unset a value by hand
@@ -18,7 +21,7 @@ OVERRIDE = "override-"  # the same of a run that set or unset a value by hand
 
 @dataclass(frozen=True)
 class Release:
-    """One consistent state. `release` counts up; `versions`: table -> version."""
+    """One consistent state. `release` counts up; `versions`: table -> version; `expired`: they are gone."""
 
     release: int
     run_id: str
@@ -27,6 +30,7 @@ class Release:
     cause: str
     versions: Mapping[str, int]
     configuration: str
+    expired: bool | None = None
 
     @property
     def of_replay(self) -> bool:
@@ -35,9 +39,9 @@ class Release:
 
 
 def made_by(run_id: str) -> str:
-    """The run that made a state, also where it was restored since."""
-    while run_id.startswith(RESTORE):
-        run_id = run_id.removeprefix(RESTORE)
+    """The run that made a state, also where it was restored, or people were erased from it, since."""
+    while prefix := next((prefix for prefix in _SINCE if run_id.startswith(prefix)), None):
+        run_id = run_id.removeprefix(prefix)
     return run_id
 
 
@@ -57,9 +61,37 @@ def find(lakehouse: Lakehouse, number: int) -> Release | None:
     return next((release for release in all_releases(lakehouse) if release.release == number), None)
 
 
+def last_before(lakehouse: Lakehouse, base: Release | None, day: date) -> Release | None:
+    """The newest state of an earlier day that a run for `day` upon `base` follows: `base`, unless it is of that day.
+
+    A replay, or whatever else publishes a second state of one day, follows what that day's night followed.
+    """
+    if base is None or base.date < day:
+        return base
+    earlier = (release for release in all_releases(lakehouse) if release.release < base.release and release.date < day)
+    return max(earlier, key=lambda release: release.release, default=None)
+
+
 def named_tables(lakehouse: Lakehouse) -> set[str]:
-    """Every table that some release names."""
-    return {table for release in all_releases(lakehouse) for table in release.versions}
+    """Every table that some release names which can be restored."""
+    return {table for release in all_releases(lakehouse) if not release.expired for table in release.versions}
+
+
+def expire(lakehouse: Lakehouse, numbers: Collection[int]) -> None:
+    """From now on these releases can be neither read nor restored."""
+    if numbers:
+        rows = [vars(release) | {"expired": release.expired or release.release in numbers}
+                for release in all_releases(lakehouse)]  # fmt: skip
+        lakehouse.append(OPS_RELEASE, rows, anew=True)
+
+
+def gone(release: Release, lakehouse: Lakehouse) -> str:
+    """What readers are told who ask for an expired release: a line."""
+    first = next((known.release for known in all_releases(lakehouse) if not known.expired), None)
+    return (
+        f"release {release.release} of {release.date} has expired: its versions were purged (conf/privacy.yml: "
+        f"retention.releases, or a person was erased since); the oldest that can be read is {first}"
+    )
 
 
 def of_run(lakehouse: Lakehouse, run_id: str) -> Release:
@@ -69,6 +101,8 @@ def of_run(lakehouse: Lakehouse, run_id: str) -> Release:
     if not found:
         known = ", ".join(dict.fromkeys(release.run_id for release in releases)) or "none yet"
         raise DefinitionError(f"--to {run_id}: no release of such a run; released runs: {known}")
+    if found[-1].expired:
+        raise DefinitionError(f"--to {run_id}: {gone(found[-1], lakehouse)}")
     return found[-1]
 
 

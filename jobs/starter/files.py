@@ -18,6 +18,11 @@ keys:                            # at least 32 characters; a list: the first sig
   customer: ${PORTRAIT_CUSTOMER_KEY}
   erasure: ${PORTRAIT_ERASURE_KEY}
 smallest_group: 10               # a smaller audience's size is not told
+retention:                       # of rows by their age, of releases by their night's; what is not named is kept
+  bronze: 400d
+  silver.quarantine: 90d
+  releases: 30d
+erasure: {proven_within: 30d}    # days until portrait maintain has proven that nothing of an erased person is left
 roles:
   analyst: {deny: [personal, sensitive]}
   service_desk: {deny: [sensitive]}

@@ -67,13 +67,13 @@ def test_receivers_who_apply_the_changes_follow_every_merge_and_split(nights: Ni
     for night, run in enumerate(nights.runs):
         folder = nights.project.folder / "exports" / "warehouse" / str(run.day)
         rows = duckdb.sql(f"from read_parquet('{folder}/*.parquet')").df().set_index("customer_id")
-        if json.loads((folder / "manifest.json").read_text())["mode"] == "full":
-            held = {}
+        manifest = json.loads((folder / "manifest.json").read_text())
+        held = {} if manifest["mode"] == "full" else held
         for customer, row in rows.iterrows():
             held.pop(str(customer), None)
             if row["change"] in ("added", "changed"):
                 held[str(customer)] = tuple(row)
-        assert set(held) == known(nights, night)
+        assert set(held) == known(nights, night) and manifest["total"] == len(held)
         if not night:
             continue
         before = known(nights, night - 1)

@@ -26,7 +26,9 @@ from tests.end_to_end.project import Project, assert_same
 from transforms.errors import DefinitionError
 
 FIRST, SECOND, THIRD = DEMO_NIGHTS
-GOLD = ("gold/customer", "gold/customer_profile", "gold/audience_member")
+GOLD = (
+    "gold/customer", "gold/customer_profile", "gold/audience_member", "gold/order", "gold/session", "gold/journey",
+)  # fmt: skip
 BRONZE = ("bronze",)
 
 

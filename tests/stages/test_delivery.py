@@ -3,8 +3,8 @@
 import gzip
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,141 +12,24 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from jobs import exports
 from jobs.engines import delivery
-from jobs.engines.delivery import open_folder, publish, read_manifest, verify
-from jobs.runtime import releases
-from jobs.runtime.configuration import Configuration, Pipeline
-from jobs.runtime.night import Night
-from jobs.runtime.releases import Release
-from jobs.runtime.tables import Lakehouse, arrow_schema, dataset_of
-from transforms.audiences import Audience
+from jobs.engines.delivery import publish, read_manifest, verify
+from jobs.engines.folders import open_folder
+from jobs.runtime.tables import dataset_of
+from tests.stages.delivering import House, Person, people
+from transforms.contracts import Contract
+from transforms.destinations import Destination
 from transforms.errors import PortraitError
-from transforms.exports import Contract, Destination, Export
-from transforms.privacy import Keys, Privacy, Purpose, Role
-from transforms.profile import PROFILE, profile_table
-from transforms.schemas import GOLD_AUDIENCE_MEMBER, GOLD_CUSTOMER, IDENTITY_CHANGE, OPS_EXPORT, Column, Table
+from transforms.profile import PROFILE
+from transforms.schemas import OPS_EXPORT
 
-FIRST_DAY = date(2026, 3, 1)
 NASTY = {
     "a": "=HYPERLINK(1)", "b": '他说"你好", 再见\n第二行', "c": "  blanks  ", "d": "", "e": None, "f": "-1+2",
     "g": "back\\slash", "h": "x;=1", "i": "comma, quote\" end",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Given:
-    """What an export asks of a tag."""
-
-    tag: str
-    outputs: tuple[Column, ...]
-    purposes: list[str] = field(default_factory=lambda: ["marketing", "service"])
-    status: str = "online"
-    place: str = "tag_definitions/value/any.yml"
-
-
-TAGS: dict[str, Any] = {
-    "likes": Given("likes", (Column("likes", "array<string>", "categories"),)),
-    "note": Given("note", (Column("note", "string", "what was said"),)),
-    "spend": Given("spend", (Column("spend", "decimal(18,4)", "EUR"),)),
-    "when": Given("when", (Column("seen", "timestamp", "UTC"),)),
-}
-Person = dict[str, Any]
-
-
-class House:
-    """A lakehouse whose releases are written row by row, without the stages before."""
-
-    def __init__(self, root: Path, spark: SparkSession) -> None:
-        self.root, self.spark = root, spark
-        self.lakehouse = Lakehouse(str(root / "lakehouse"))
-        self.exports: dict[str, Export] = {}
-
-    @property
-    def conf(self) -> Configuration:
-        return Configuration(
-            root=self.root, pipeline=Pipeline(),
-            privacy=Privacy(
-                purposes={"marketing": Purpose(consent="opt_in"), "service": Purpose(consent="none")},
-                keys=Keys(customer=["k" * 32], erasure=["e" * 32]), roles={"all": Role()},
-            ),
-            sources={}, identity=None, tags=TAGS,
-            audiences={"vip": Audience(audience="vip", where="true", purpose="marketing")},
-            exports=self.exports, hash="conf",
-        )  # type: ignore[arg-type]  # fmt: skip
-
-    def wants(self, name: str, **keys: Any) -> None:
-        to = {"format": "csv", "path": f"out/{name}/{{date}}/", **keys.pop("to", {})}
-        self.exports[name] = Export(
-            place=f"conf/exports/{name}.yml", export=name, role="all", to=Destination(**to), **keys
-        )
-
-    def release(
-        self, people: dict[str, Person], *, day: int = 0, merges: dict[str, list[str]] | None = None, holdout: str = "",
-        run_id: str = "",
-    ) -> Release:  # fmt: skip
-        """Publish a release of these people: customer -> profile columns, email."""
-        date_ = FIRST_DAY + timedelta(days=day)
-        rows = [
-            {"customer_id": one, "as_of": datetime(2026, 3, 1, tzinfo=UTC), "run_id": f"r{day}", **told}
-            for one, told in people.items()
-        ]
-        members = [
-            {"date": date_, "audience": "vip", "customer_id": one, "arm": "holdout" if one in holdout else "target"}
-            for one in people
-        ]
-        changes = [
-            {"run_id": run_id or f"r{day}", "date": date_, "kind": "merge", "customer_id": kept, "from_ids": ended}
-            for kept, ended in (merges or {}).items()
-        ]
-        versions = {
-            PROFILE: self.write(profile_table(TAGS), rows),
-            GOLD_CUSTOMER.name: self.write(GOLD_CUSTOMER, rows),
-            GOLD_AUDIENCE_MEMBER.name: self.write(GOLD_AUDIENCE_MEMBER, members),
-            IDENTITY_CHANGE.name: self.write(IDENTITY_CHANGE, changes, mode="append"),
-        }
-        return releases.publish(
-            self.lakehouse, run_id=run_id or f"r{day}", day=date_, cause="night", versions=versions,
-            configuration="conf",
-        )  # fmt: skip
-
-    def write(self, table: Table, rows: list[dict[str, Any]], mode: Any = "overwrite") -> int:
-        data = pa.Table.from_pylist(
-            [{name: row.get(name) for name in table.names} for row in rows], arrow_schema(table)
-        )
-        write_deltalake(self.lakehouse.path(table.name), data, mode=mode)
-        return DeltaTable(self.lakehouse.path(table.name)).version()
-
-    def night(self) -> Night:
-        newest = releases.newest(self.lakehouse)
-        assert newest is not None
-        night = Night(
-            conf=self.conf, lakehouse=self.lakehouse, day=newest.date, run_id=newest.run_id,
-            started_at=datetime.now(UTC), base=newest,
-        )  # fmt: skip
-        night.__dict__["spark"] = self.spark
-        night.release = newest
-        return night
-
-    def deliver(self) -> None:
-        exports.run(self.night())
-
-    def noted(self, name: str = "x") -> list[dict[str, Any]]:
-        return sorted(
-            (row for row in self.lakehouse.rows(OPS_EXPORT) if row["export"] == name),
-            key=lambda row: row["delivered_at"],
-        )
-
-    def out(self, name: str = "x", day: int = 0) -> Path:
-        return self.root / "out" / name / (FIRST_DAY + timedelta(days=day)).isoformat()
-
-    def manifest(self, name: str = "x", day: int = 0) -> dict[str, Any]:
-        manifest = read_manifest(str(self.out(name, day)))
-        assert manifest is not None
-        return manifest
 
 
 @pytest.fixture
@@ -156,10 +39,6 @@ def house(tmp_path: Path, spark: SparkSession) -> House:
 
 def names(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
-def people(**spend: int) -> dict[str, Person]:
-    return {one: {"spend": euros, "email": f"{one}@x.org"} for one, euros in spend.items()}
 
 
 # -- full
@@ -178,7 +57,7 @@ def test_a_csv_that_pandas_and_duckdb_read_alike(house: House):
     house.release({**told, "z": {"note": "held out"}}, holdout="z")
     house.deliver()
     folder = house.out()
-    assert names(folder) == ["export-00000.csv.gz", "manifest.json"]
+    assert names(folder) == ["contract.odcs.yaml", "export-00000.csv.gz", "manifest.json"]
     assert sorted(path.name for path in folder.parent.iterdir()) == [folder.name]
     shown = {**NASTY, "a": "'=HYPERLINK(1)", "f": "'-1+2", "h": "x;'=1"}
     by_pandas = pd.read_csv(folder / "export-00000.csv.gz", keep_default_na=False, na_values=[], dtype=str)
@@ -352,9 +231,9 @@ def test_whoever_waits_for_the_manifest_never_sees_half_a_delivery(
     schema = [{"name": "customer_id", "type": "bigint"}]
 
     def deliver(rows: int) -> None:
-        def complete(files: Any) -> dict[str, Any]:
+        def complete(files: Any, there: int) -> tuple[dict[str, Any], str]:
             found = [vars(file) for file in files]
-            return {"format": "parquet", "schema": schema, "files": found, "rows": sum(file.rows for file in files)}
+            return {"format": "parquet", "schema": schema, "files": found, "rows": there}, "version: 1.0.0"
 
         publish(spark.range(rows).toDF("customer_id").coalesce(2), uri=path, to=to, complete=complete)
 

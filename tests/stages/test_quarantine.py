@@ -201,7 +201,7 @@ def right(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Hous
 OF_NIGHT = (
     "silver/contact", "silver/transaction", "silver/web_event", "silver/consent", "silver/quarantine",
     "identity/edge", "identity/record", "identity/customer_id", "identity/change", "identity/conflict",
-    "gold/customer", "gold/customer_profile", "gold/audience_member",
+    "gold/customer", "gold/customer_profile", "gold/audience_member", "gold/order", "gold/session", "gold/journey",
 )  # fmt: skip
 HELD = tuple(name for name in OF_NIGHT if name != "silver/consent")  # without the mended YAML it holds nothing
 REFUSED = [  # night, source, reason, rows

@@ -9,6 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from transforms.audiences import Audience
+from transforms.destinations import Destination
 from transforms.errors import DefinitionError
 from transforms.export_rows import (
     all_added,
@@ -21,7 +22,7 @@ from transforms.export_rows import (
     survivors,
     text_cells,
 )
-from transforms.exports import Destination, Export, check_exports, columns_of, delivered_columns, parse_export
+from transforms.exports import Export, check_exports, columns_of, delivered_columns, parse_export
 from transforms.privacy import Keys, Privacy, Purpose, Role
 from transforms.profile import profile_table
 from transforms.schemas import Column
@@ -122,6 +123,40 @@ def test_the_destinations_compression_fits_its_format():
         parse_export("export: e\nto: {format: parquet, path: out, compression: bzip2}\n", place="e.yml")
 
 
+@pytest.mark.parametrize(
+    ("to", "message"),
+    [
+        ("{format: parquet}", "to: path: this key is required for parquet"),
+        ("{format: csv, path: x, url: 'jdbc:postgresql://h/d'}", "to: url: csv has none; remove it"),
+        ("{format: jdbc, url: 'jdbc:postgresql://h/d'}", "to: table: this key is required for jdbc"),
+        ("{format: jdbc, url: 'jdbc:mysql://h/d', table: t}", "to: url: deliveries go into PostgreSQL"),
+        ("{format: jdbc, url: 'jdbc:postgresql://a:x7x@h/d', table: t}", "to.url: holds a password"),
+        ("{format: jdbc, url: 'jdbc:postgresql://h/d', table: t, password: x7x}", "to.password: a password does not"),
+        ("{format: jdbc, url: 'jdbc:postgresql://h/d', table: drop table x}", "to.table: must be the name of a table"),
+        (f"{{format: jdbc, url: 'jdbc:postgresql://h/d', table: {'t' * 51}}}", "to: table: a name of at most 50 bytes"),
+        (
+            "{format: jdbc, url: 'jdbc:postgresql://h/d', table: t, compression: gzip}",
+            "to: compression: jdbc is written",
+        ),
+    ],
+)
+def test_a_destination_has_the_keys_of_its_format(to: str, message: str):
+    with pytest.raises(DefinitionError) as error:
+        parse_export(f"export: e\nto: {to}\n", place="e.yml")
+    assert str(error.value).startswith(f"e.yml: {message}") and "x7x" not in str(error.value)
+
+
+def test_two_exports_never_share_a_place():
+    database = {"format": "jdbc", "url": "jdbc:postgresql://h/d?ssl=true", "table": "crm.t"}
+    both = [Export(place=f"{name}.yml", export=name, to=Destination(**database)) for name in "ab"]
+    assert problems(*both) == ["b.yml: to.table: the export 'a' delivers there too; give each a place of its own"]
+    masked = Export(place="m.yml", export="m", identifiers={"customer_id": "masked"}, to=Destination(**database))
+    assert problems(masked)[0].startswith("m.yml: identifiers.customer_id: masked ids cannot say which row is whose")
+    kept = export(mode="changes", to={"format": "delta", "path": "kept"})
+    assert problems(kept) == [] and kept.to.kept and not kept.tells_changes
+    assert Destination(**{**database, "table": 'crm."Kunden"'}).beside("delivery") == 'crm."Kunden_delivery"'
+
+
 def test_a_key_is_never_shown():
     secret = "0123456789abcdef0123456789abcdef-secret"
     one = parse_export(
@@ -175,6 +210,10 @@ def test_every_mistake_is_one_line_with_file_key_and_remedy():
             {"identifiers": {"email": "hmac"}},
             "identifiers.email: hmac needs a key of this destination; add key: ${X_KEY}",
         ),
+        (
+            {"identifiers": {"city": "sha256_meta"}, "role": "all"},
+            "identifiers.city: sha256_meta is of email and phone alone; use sha256",
+        ),
         ({"mode": "changes", "to": {"path": "x"}}, "to.path: each delivery of changes needs a folder of its own"),
         (
             {"mode": "changes", "identifiers": {"customer_id": "masked"}},
@@ -225,6 +264,7 @@ def test_identifiers_in_every_form(spark: SparkSession):
         (2, "c2", None, "+49 (151) 123-45", ""),
         (3, "c3", "", None, None),
         (4, "c4", "ünal@münchen.de", "+8613800138000", "Ünal"),
+        (5, "c5", "J.a.ne+x@Gmail.com", None, None),
     ]
     df = spark.createDataFrame(people, "row int, customer_id string, email string, phone string, family_name string")
     inner, outer = pads_of(KEY_TEXT)
@@ -240,21 +280,24 @@ def test_identifiers_in_every_form(spark: SparkSession):
     def signed(*texts: str | None) -> list[str | None]:
         return [text and hmac.new(KEY_TEXT.encode(), text.encode(), "sha256").hexdigest() for text in texts]
 
-    emails = ("jane.doe@example.com", None, None, "ünal@münchen.de")
-    phones = ("+16505551212", "+4915112345", None, "+8613800138000")
+    emails = ("jane.doe@example.com", None, None, "ünal@münchen.de", "j.a.ne+x@gmail.com")
+    phones = ("+16505551212", "+4915112345", None, "+8613800138000", None)
+    to_google = (*emails[:-1], "jane+x@gmail.com")
     assert shown(email="sha256", phone="sha256", family_name="sha256") == {
-        "email": sha(*emails), "phone": sha(*phones), "family_name": sha("陈", None, None, "ünal"),
+        "email": sha(*to_google), "phone": sha(*phones), "family_name": sha("陈", None, None, "ünal", None),
     }  # fmt: skip
-    assert shown(phone="sha256_digits")["phone"] == sha("16505551212", "4915112345", None, "8613800138000")
+    assert shown(email="sha256_meta", phone="sha256_meta") == {
+        "email": sha(*emails), "phone": sha("16505551212", "4915112345", None, "8613800138000", None),
+    }  # fmt: skip
     assert shown(email="hmac", phone="hmac", customer_id="hmac") == {
-        "email": signed(*emails), "phone": signed(*phones), "customer_id": signed("c1", "c2", "c3", "c4"),
+        "email": signed(*emails), "phone": signed(*phones), "customer_id": signed("c1", "c2", "c3", "c4", "c5"),
     }  # fmt: skip
     assert shown(email="masked", phone="masked", family_name="masked") == {
-        "email": ["j***@e***", None, None, "ü***@m***"],
-        "phone": ["***12", "***45", None, "***00"],
-        "family_name": ["陈***", None, None, "Ü***"],
+        "email": ["j***@e***", None, None, "ü***@m***", "j***@g***"],
+        "phone": ["***12", "***45", None, "***00", None],
+        "family_name": ["陈***", None, None, "Ü***", None],
     }
-    assert shown(email="clear", family_name="clear")["family_name"] == ["陈 ", None, None, "Ünal"]
+    assert shown(email="clear", family_name="clear")["family_name"] == ["陈 ", None, None, "Ünal", None]
     assert KEY_TEXT not in df.transform(shown_as, forms={"email": "hmac"}, pads=pads)._jdf.queryExecution().toString()
 
 
@@ -378,8 +421,26 @@ def apply(held: dict[str, tuple[Any, ...]], delivered: list[Any]) -> dict[str, t
 HOSTILE = [
     "=1+1", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\u3000=1", "＝1+1", "＋1", "－1", "＠x",
     "=cmd|'/c calc'!A1", "a;=1+1", "a\n=1", "a\t@x", "; +1", "\tplain", "+49151123456=1", "-",
+    "\u200b=1", "\u2003+x", "\x0b@x", "\x1b=1", "-5 ", "+1;=2",
 ]  # fmt: skip
-HARMLESS = ["plain", "", "a=b", "1-2", "ann@example.org", "'=1", "北京", "a; b", "x, y", "12:30", '"quoted"', "it's"]
+HARMLESS = [
+    "plain",
+    "",
+    "a=b",
+    "1-2",
+    "ann@example.org",
+    "'=1",
+    "-5",
+    "+12.50",
+    "-0.5",
+    "+491511234567",
+    "北京",
+    "a; b",
+    "x, y",
+    "12:30",
+    '"quoted"',
+    "it's",
+]  # fmt: skip
 
 
 def test_no_cell_starts_a_formula_and_harmless_ones_stay(spark: SparkSession):

@@ -61,6 +61,14 @@ def test_planted_segments_are_found():
     assert json.loads(json.dumps([parameters, quality])) == [parameters, quality]
 
 
+def test_clusters_are_those_of_scikit_learn_on_the_same_matrix():
+    raw, _ = planted(500, seed=12)
+    raw["orders"][::9] = np.nan
+    parameters, quality = fit_sample(raw, spec=spec())
+    theirs = KMeans(quality["k"], n_init=10, random_state=0).fit_predict(prepare(raw, parameters))
+    assert adjusted_rand_score(theirs, labels_of(raw, parameters)) > 0.99
+
+
 def test_spark_scores_as_scikit_learn_does(spark):
     chance = np.random.default_rng(11)
     raw = {name: chance.lognormal(1, 1.5, 600) * chance.choice([-1, 1], 600, p=[0.1, 0.9]) for name in FEATURES}

@@ -39,7 +39,10 @@ def test_after_the_release_only_what_is_not_done_runs(house: House, stage: str) 
 def test_a_stage_that_ran_again_by_itself_makes_those_after_it_run_again(house: House) -> None:
     assert house.night(until="identity") == ["bronze", "silver", "identity"]
     assert house.night(only="silver") == ["silver"]
-    assert house.night() == ["identity", "tags", "profile", "catalog", "audiences", "exports", "report"]
+    assert house.night() == [
+        "identity", "tags", "profile", "journeys", "catalog", "segments", "recommendations", "audiences", "exports",
+        "report",
+    ]  # fmt: skip
     assert house.turns("silver") == [4]
     assert house.turns("identity") == [5]
 

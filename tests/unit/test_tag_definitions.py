@@ -37,7 +37,7 @@ def test_every_tag_says_what_people_need_to_know(tags: dict[str, Tag]) -> None:
         assert tag.title.get("zh"), tag.tag
         assert tag.purposes, tag.tag
         # what a model is fitted to and what a list from outside holds is no single customer's example
-        assert tag.examples or tag.kind in ("rfm", "kmeans", "import", *PREDICTIONS), tag.tag
+        assert tag.examples or tag.kind in ("rfm", "kmeans", "lifecycle", "import", *PREDICTIONS), tag.tag
         assert tag.description.endswith(".") and tag.owner and tag.checks, tag.tag
         assert tag.unit or tag.type not in ("number", "integer"), tag.tag
     titles = [tag.title[language] for tag in tags.values() for language in ("en", "zh")]

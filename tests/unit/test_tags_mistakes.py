@@ -117,7 +117,7 @@ MISTAKES: list[tuple[str, str]] = [
     ("import: list.csv\ntype: enum", "values: an enum lists its values: values: [low, middle, high]"),
     ("import: list.csv\ntype: text\nwindow: 3d", "window: an import tag has no such key (it has default, import)"),
     ("import: list.csv\ntype: text\nexamples: [{given: {}, value: a}]", "examples[0]: an import has no examples; its file says what it gives"),
-    ("model: kmean\nfeatures: [orders]", "model: the model 'kmean' is not built; did you mean 'kmeans'? (built: rfm, kmeans, churn, purchase_intent, lifetime_value, next_category)"),
+    ("model: kmean\nfeatures: [orders]", "model: the model 'kmean' is not built; did you mean 'kmeans'? (built: rfm, kmeans, lifecycle, churn, purchase_intent, lifetime_value, next_category)"),
     ("model: kmeans", "features: a kmeans tag must have this key"),
     ("model: kmeans\nfeatures: [ordres]", "features: no tag 'ordres'; did you mean 'orders'?"),
     ("model: kmeans\nfeatures: [level]", "features: 'level' is text, not a number"),

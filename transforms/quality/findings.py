@@ -37,7 +37,7 @@ def of_rows(
     """
     lost = abs(landed - sum(fates.values()))
     yield of_share(source, "all_rows_accounted_for", "completeness", "stop", landed, lost, stops=True)
-    wanted = landed - fates.get("filtered", 0)
+    wanted = landed - fates.get("filtered", 0) - fates.get("erased", 0)
     yield of_share(source, "no_duplicates", "uniqueness", "warn", wanted, fates.get("duplicate", 0), allowed=1.0)
     needed = {f"no_{column.name}": column.name for column in source.table.columns if column.required}
     for reason, column in needed.items():

@@ -13,6 +13,10 @@ from transforms.schemas.activity import (
     TRANSACTION,
     WEB_EVENT,
 )
+from transforms.schemas.campaigns import (
+    GOLD_CAMPAIGN_MEMBER,
+    GOLD_CAMPAIGN_RESULT,
+)
 from transforms.schemas.gold import (
     GOLD_AUDIENCE,
     GOLD_AUDIENCE_MEMBER,
@@ -28,6 +32,11 @@ from transforms.schemas.identity import (
     IDENTITY_EDGE,
     IDENTITY_RECORD,
     LEDGER,
+)
+from transforms.schemas.journeys import (
+    GOLD_JOURNEY,
+    GOLD_ORDER,
+    GOLD_SESSION,
 )
 from transforms.schemas.landing import (
     BRONZE_COLUMNS,
@@ -50,9 +59,17 @@ from transforms.schemas.people import (
     ENRICHMENT,
     LOYALTY_ACCOUNT,
 )
+from transforms.schemas.privacy import OPS_ERASURE
 from transforms.schemas.reference import (
     CAMPAIGN,
     PRODUCT,
+)
+from transforms.schemas.segments import (
+    GOLD_ASSOCIATION,
+    GOLD_RECOMMENDATION,
+    GOLD_SEGMENT_MIGRATION,
+    GOLD_SEGMENT_PROFILE,
+    GOLD_SEGMENTATION,
 )
 from transforms.schemas.shape import (
     COMMON_FIRST,
@@ -78,11 +95,21 @@ __all__ = [
     "ENTITIES",
     "FIXED_TABLES",
     "GOLDEN_FIELDS",
+    "GOLD_ASSOCIATION",
     "GOLD_AUDIENCE",
     "GOLD_AUDIENCE_MEMBER",
+    "GOLD_CAMPAIGN_MEMBER",
+    "GOLD_CAMPAIGN_RESULT",
     "GOLD_CUSTOMER",
+    "GOLD_JOURNEY",
     "GOLD_MODEL",
+    "GOLD_ORDER",
     "GOLD_OVERRIDE",
+    "GOLD_RECOMMENDATION",
+    "GOLD_SEGMENTATION",
+    "GOLD_SEGMENT_MIGRATION",
+    "GOLD_SEGMENT_PROFILE",
+    "GOLD_SESSION",
     "GOLD_TAG_CATALOG",
     "GOLD_TAG_CHANGE",
     "IDENTITY_CHANGE",
@@ -94,6 +121,7 @@ __all__ = [
     "LEDGER",
     "LOYALTY_ACCOUNT",
     "MONEY",
+    "OPS_ERASURE",
     "OPS_EXPORT",
     "OPS_FILE",
     "OPS_LINEAGE",
@@ -128,6 +156,9 @@ FIXED_TABLES: dict[str, Table] = {
         *(entity.table for entity in ENTITIES.values()),
         QUARANTINE, IDENTITY_EDGE, IDENTITY_RECORD, LEDGER, IDENTITY_CHANGE, IDENTITY_CONFLICT,
         GOLD_CUSTOMER, GOLD_MODEL, GOLD_AUDIENCE, GOLD_AUDIENCE_MEMBER, GOLD_TAG_CATALOG, GOLD_TAG_CHANGE,
-        GOLD_OVERRIDE, OPS_RUN, OPS_STAGE, OPS_FILE, OPS_QUALITY, OPS_LINEAGE, OPS_RELEASE, OPS_EXPORT,
+        GOLD_CAMPAIGN_MEMBER, GOLD_CAMPAIGN_RESULT, GOLD_OVERRIDE, GOLD_ORDER, GOLD_SESSION, GOLD_JOURNEY,
+        GOLD_SEGMENTATION, GOLD_SEGMENT_PROFILE, GOLD_SEGMENT_MIGRATION, GOLD_ASSOCIATION, GOLD_RECOMMENDATION,
+        OPS_RUN, OPS_STAGE, OPS_FILE, OPS_QUALITY, OPS_LINEAGE, OPS_RELEASE, OPS_EXPORT,
+        OPS_ERASURE,
     )
 }  # fmt: skip

@@ -90,6 +90,7 @@ OPS_RELEASE = Table(
         Column("cause", "string", "night restore override erasure maintenance replay", "none", True),
         Column("versions", "map<string,bigint>", "table -> version: one consistent state", "none", True),
         Column("configuration", "string", "hash of every YAML file", "none", True),
+        Column("expired", "boolean", "its versions are gone: it can be neither read nor restored", "none"),
     ),
 )
 OPS_EXPORT = Table(
@@ -105,5 +106,6 @@ OPS_EXPORT = Table(
         Column("definition", "string", "hash of the definition", "none", True),
         Column("rows", "bigint", "", "none", True),
         Column("counts", "map<string,bigint>", "added changed removed merged", "none", True),
+        Column("manifest", "string", "JSON: the delivery's manifest, with each file's checksum", "none"),
     ),
 )

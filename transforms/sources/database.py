@@ -29,18 +29,16 @@ _OWN_OPTIONS = {
 }  # fmt: skip
 
 
-class Database(Definition):
-    """The keys of `read` that only a database has.
+class Connection(Definition):
+    """How a database is reached, and which table is meant.
 
     `password` is the name of the environment variable that holds it, as `${NAME}`.
     """
 
     url: str | None = None
     table: str | None = None
-    query: str | None = None
     user: str | None = None
     password: str | None = None
-    since: str | None = None
 
     @field_validator("url")
     @classmethod
@@ -48,7 +46,7 @@ class Database(Definition):
         if not value.startswith("jdbc:"):
             raise ValueError("must begin with jdbc:, such as jdbc:postgresql://db.example.com:5432/shop")
         if _CREDENTIALS.search(value):
-            raise ValueError("holds a password; give it as read.password: ${NAME}, an environment variable")
+            raise ValueError("holds a password; give it by the key password: ${NAME}, an environment variable")
         return value
 
     @field_validator("table")
@@ -56,15 +54,8 @@ class Database(Definition):
     def _one_name(cls, value: str) -> str:
         if not _TABLE.fullmatch(value):
             raise ValueError("must be the name of a table, such as shop.orders (quoted where SQL asks for it); "
-                             "a select goes into read.query")  # fmt: skip
+                             "where a select is meant, its key is query")  # fmt: skip
         return value
-
-    @field_validator("query")
-    @classmethod
-    def _a_select(cls, value: str) -> str:
-        if not re.match(r"\s*(?:--.*\n\s*)*(?:select|with)\b", value, re.IGNORECASE):
-            raise ValueError("must be a select; the name of a table goes into read.table")
-        return value.strip().removesuffix(";")
 
     @field_validator("password", mode="before")
     @classmethod
@@ -78,6 +69,20 @@ class Database(Definition):
     def password_variable(self) -> str | None:
         """The environment variable that holds the password."""
         return PASSWORD.fullmatch(self.password)[1] if self.password else None  # type: ignore[index]
+
+
+class Database(Connection):
+    """The keys of `read` that only a database has."""
+
+    query: str | None = None
+    since: str | None = None
+
+    @field_validator("query")
+    @classmethod
+    def _a_select(cls, value: str) -> str:
+        if not re.match(r"\s*(?:--.*\n\s*)*(?:select|with)\b", value, re.IGNORECASE):
+            raise ValueError("must be a select; the name of a table goes into read.table")
+        return value.strip().removesuffix(";")
 
 
 def read_problems(source: "Source") -> Iterator[str]:

@@ -1,6 +1,7 @@
 """conf/sources/<source>.yml: where an extract lies, what it is, and how its columns become canonical ones."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -135,11 +136,16 @@ class Source(Definition):
 
 def known_zone(name: str) -> str:
     """The name of a time zone. Raises ValueError for one that the zone database does not hold."""
+    if name not in _zones():
+        raise ValueError(f"no time zone '{name}'{nearest(name, _zones())}")
+    return name
+
+
+@cache
+def _zones() -> frozenset[str]:
     from zoneinfo import available_timezones
 
-    if name not in available_timezones():
-        raise ValueError(f"no time zone '{name}'{nearest(name, available_timezones())}")
-    return name
+    return frozenset(available_timezones())  # which looks into every folder each time
 
 
 def parse_source(text: str, *, place: str) -> Source:

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from transforms.definitions import seconds
+from transforms.erasure import Erased, with_erased
 from transforms.schemas import QUARANTINE, WEB_EVENT, Entity
 from transforms.sources import RULES, versions, wholes
 from transforms.sources.context import Context
@@ -58,10 +59,11 @@ def refined(
     rates: Rates | None = None,
     divisions: Divisions | None = None,
     few: bool = False,
+    erased: Erased | None = None,
 ) -> DataFrame:
     """Parsed rows of all sources of an entity with everything that silver holds, and the `reasons` against each.
 
-    `rates`, `divisions`, `few`: see `Context`. Grain: a row that landed.
+    `rates`, `divisions`, `few`: see `Context`. `erased`: whose rows are not to enter. Grain: a row that landed.
     """
     context = Context(day, timezone, base_currency, rates, divisions, few)
     rules = RULES[entity.name]
@@ -81,6 +83,7 @@ def refined(
             as_of=as_of,
             ranking=ranking,
         )
+        .transform(with_erased, erased, few=few)
         .transform(grouped, entity, sources)
     )
 

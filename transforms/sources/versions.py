@@ -1,7 +1,8 @@
 """Which of several versions of a record counts, and what became of each row that landed.
 
 Every row has exactly one fate, in this order:
-filtered (whole, and not what the source's `where` wants), quarantined (violates a rule),
+erased (of a person on the erasure list), filtered (whole, and not what the source's `where` wants),
+quarantined (violates a rule),
 duplicate (equal to another row of this extract),
 superseded (older than another version), unchanged (equal to what silver holds), accepted.
 
@@ -21,7 +22,7 @@ from transforms.schemas import Entity
 from transforms.sources.definition import Source
 from transforms.sources.paths import dated
 
-FATES = ("accepted", "unchanged", "superseded", "duplicate", "filtered", "quarantined")
+FATES = ("accepted", "unchanged", "superseded", "duplicate", "filtered", "quarantined", "erased")
 
 
 def file_date(sources: Iterable[Source]) -> SparkColumn:
@@ -50,7 +51,11 @@ def candidate() -> SparkColumn:
 
 def alone() -> SparkColumn:
     """The fate of a row that no other row has a part in; NULL for a candidate."""
-    return F.when(refused(), "quarantined").when(~F.col("_wanted"), "filtered")
+    return F.when(refused(), "quarantined").when(~F.col("_wanted"), _unwanted())
+
+
+def _unwanted() -> SparkColumn:
+    return F.when(F.col("_erased"), "erased").otherwise("filtered")
 
 
 def refused() -> SparkColumn:
@@ -69,7 +74,7 @@ def _key() -> SparkColumn:
 
 def met(rows: DataFrame, keys: DataFrame) -> DataFrame:
     """Adds `_meets`: the row is to be looked at beside others, of the extract or of silver, or it is refused; and
-    `_fate`, accepted or filtered, for the others. `keys`: of the records that other rows are about too."""
+    `_fate`, accepted, filtered or erased, for the others. `keys`: of the records that other rows are about too."""
     meets = refused() | (F.col("_wanted") & F.col("_contested").isNotNull())
     return (
         # few are refused, and to put a row together as JSON costs as much as to type it
@@ -77,7 +82,7 @@ def met(rows: DataFrame, keys: DataFrame) -> DataFrame:
         .withColumn("_key", _key())
         .join(F.broadcast(keys.withColumn("_contested", F.lit(True))), "_key", "left")
         .withColumn("_meets", meets)
-        .withColumn("_fate", F.when(~F.col("_meets"), F.when(F.col("_wanted"), "accepted").otherwise("filtered")))
+        .withColumn("_fate", F.when(~F.col("_meets"), F.when(F.col("_wanted"), "accepted").otherwise(_unwanted())))
         .drop("_key", "_contested")
     )
 
@@ -175,7 +180,7 @@ def gone(silver: DataFrame, rows: DataFrame, *, by: str, sources: Sequence[str],
 
     `silver`: as for `open_of`. A row in quarantine is there; one that the source's `where` leaves out is not.
     """
-    seen = rows.where(F.col(by).isNotNull() & (F.col("_fate") != "filtered")).select(by)
+    seen = rows.where(F.col(by).isNotNull() & ~F.col("_fate").isin("filtered", "erased")).select(by)
     held = silver.where(is_open(day) & F.col("source").isin(*sources))
     missing = held.join(F.broadcast(seen), by, "left_anti")
     return missing.select("record_id", _held_in(), _passing(), F.lit(day).alias("_until"), _no_file())

@@ -30,7 +30,8 @@ def summary_sql(columns: Mapping[str, str], table: str) -> str:
             f"count(distinct {value}) as {quoted(f'distinct {name}')}",
         ]
         if is_number(kind):
-            told.append(f"avg({value}) as {quoted(f'mean {name}')}")
+            # compensated and rounded: in which order the rows lie must not show in the last digit
+            told.append(f"favg({value}) as {quoted(f'mean {name}')}")
             told.append(f"quantile_cont({value}, {list(QUANTILES)}) as {quoted(f'quantiles {name}')}")
     return f"select {', '.join(told)} from {table}"
 
@@ -84,5 +85,8 @@ def told(row: Mapping[str, Any], name: str) -> dict[str, Any]:
     found = {"known": row[f"known {name}"], "distinct": row[f"distinct {name}"]}
     if row.get(f"mean {name}") is not None:
         quantiles = row[f"quantiles {name}"]
-        found |= {"mean": row[f"mean {name}"], "quantiles": dict(zip(map(str, QUANTILES), quantiles, strict=True))}
+        found |= {
+            "mean": float(f"{row[f'mean {name}']:.12g}"),
+            "quantiles": dict(zip(map(str, QUANTILES), quantiles, strict=True)),
+        }
     return found

@@ -4,6 +4,7 @@ An item gives one column of a tag table. NULL, no rows (`default`) and a source 
 """
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -141,7 +142,7 @@ def _condition(tag: Tag, timezone: str, read: frozenset[str]) -> str:
     return " and ".join(parts)
 
 
-def no_cancelled(entity: str, read: frozenset[str]) -> list[str]:
+def no_cancelled(entity: str, read: AbstractSet[str]) -> list[str]:
     """Cancelled order lines do not count, unless an expression reads their status."""
     return ["(not (`status` <=> 'cancelled'))"] if entity == "transaction" and "status" not in read else []
 

@@ -244,3 +244,8 @@ def settled(value: Any, tag: Tag, column: str) -> Any:
     if number != number or number in (float("inf"), float("-inf")):
         return None
     return number if kind == "double" else int(value)
+
+
+def condition_sql(text: str, *, place: str, day: date, as_of: datetime) -> str:
+    """A rule over the profile in DuckDB's words; never NULL. Raises DefinitionError where sqlglot cannot say it."""
+    return f"coalesce({_Clock(day, as_of).said(text, place)}, false)"

@@ -14,6 +14,7 @@ from transforms.tags.foretold import CLASSIFIERS, PREDICTIONS
 from transforms.tags.formulas import eligible_of, formula_of, label_of, rfm_segment
 from transforms.tags.imports import IMPORTED
 from transforms.tags.items import Item, Pick, Ranking, Statistic, columns_of, compile_over, items_of
+from transforms.tags.lifecycle import stages_of
 from transforms.tags.sequences import happening_of
 from transforms.tags.tag import ACROSS, COLUMN_TYPES, CUSTOMER, SENSITIVITIES, SEVERAL, Example, Tag, Type
 
@@ -66,6 +67,9 @@ def _compiled(tag: Tag, columns: Mapping[str, str]) -> tuple[str, frozenset[str]
         return "string", frozenset()
     if tag.kind in CLASSIFIERS:
         return "string", _check_classifier(tag, columns)
+    if tag.kind == "lifecycle":
+        stages_of(tag, timezone="UTC", columns=columns)
+        return "string", frozenset()
     if tag.kind in ("fact", "derived", "rule"):
         formula = formula_of(tag, timezone="UTC", columns=columns)
         return formula.select.type, sensitivities({CUSTOMER: formula.select.columns if tag.kind == "fact" else ()})
@@ -201,6 +205,8 @@ def _case_values(tag: Tag) -> tuple[str, ...]:
 def _value_problems(tag: Tag) -> Iterator[str]:
     if tag.type == "enum" and not tag.values:
         yield f"{tag.place}: values: an enum lists its values: values: [low, middle, high]"
+    if tag.segmentation and (tag.kind in PREDICTIONS or not (tag.model or tag.type == "enum")):
+        yield f"{tag.place}: segmentation: only a tag of few named values parts customers; write type: enum"
     if tag.values and tag.type != "enum":
         yield f"{tag.place}: values: only an enum lists its values; write type: enum"
     if tag.default is not None and not _is_a(tag.type, tag.default):
@@ -261,8 +267,9 @@ def _example_problems(tag: Tag, columns: Mapping[str, str]) -> Iterator[str]:
         yield f"{tag.place}: examples: a model learns from all customers, so that a few rows give no value; remove them"
         return
     over_rows = tag.kind in ("statistic", "first", "last", "preference", "rfm")
-    known = columns if tag.kind in ("derived", "rule", "kmeans") else columns_of(tag.from_ or CUSTOMER)
-    what = "tag" if tag.kind in ("derived", "rule", "kmeans") else "column"
+    on_tags = ("derived", "rule", "kmeans", "lifecycle")
+    known = columns if tag.kind in on_tags else columns_of(tag.from_ or CUSTOMER)
+    what = "tag" if tag.kind in on_tags else "column"
     for position, example in enumerate(tag.examples):
         place = f"{tag.place}: examples[{position}]"
         if tag.kind in ACROSS:
@@ -276,7 +283,7 @@ def _example_problems(tag: Tag, columns: Mapping[str, str]) -> Iterator[str]:
             for name in row:
                 if name not in known:
                     yield f"{place}.given: no {what} '{name}'{nearest(name, known)}"
-        free = tag.kind in ("rfm", "kmeans") or is_relative(tag.type, example.value)
+        free = bool(tag.model) or is_relative(tag.type, example.value)
         if example.value is not None and not free and not _is_a(tag.type, example.value):
             yield f"{place}.value: {example.value!r} is not of type {tag.type}"
 

@@ -32,6 +32,7 @@ Kind = Literal[
     "purchase_intent",
     "lifetime_value",
     "next_category",
+    "lifecycle",
 ]
 Status = Literal["draft", "online", "offline", "retired"]
 
@@ -42,12 +43,13 @@ COLUMN_TYPES: dict[str, str] = {
 CUSTOMER = "customer"
 SENSITIVITIES = ("none", "normal", "personal", "sensitive")
 ACROSS = ("sequence", "sql", "import")  # kinds that no single entity gives
-_MODELS = ("rfm", "kmeans", *PREDICTIONS)
-SEVERAL = ("rfm", "kmeans", *CLASSIFIERS, "lifetime_value")  # kinds with several outputs of their own types
+_MODELS = ("rfm", "kmeans", "lifecycle", *PREDICTIONS)
+# kinds with several outputs of their own types
+SEVERAL = ("rfm", "kmeans", "lifecycle", *CLASSIFIERS, "lifetime_value")
 
 _COMMON = {
     "place", "text", "tag", "title", "description", "owner", "version", "status", "type", "unit", "values", "max_age",
-    "purposes", "sensitivity", "checks", "examples", "depends_on",
+    "purposes", "sensitivity", "checks", "examples", "depends_on", "segmentation",
 }  # fmt: skip
 # What each kind is made of, beside the common keys; * marks what it must have.
 KEYS: dict[str, set[str]] = {
@@ -70,10 +72,11 @@ KEYS: dict[str, set[str]] = {
     "purchase_intent": {"model*", "label*", "features*", "eligible", "algorithm", "gate", "seed", "refit"},
     "lifetime_value": {"model*", "from*", "amount*", "where", "horizon", "method", "refit"},
     "next_category": {"model*", "from*", "of*", "where", "within", "top", "refit"},
+    "lifecycle": {"model*", "stages*"},
 }  # fmt: skip
 _NOT_MEANING = {
     "place", "text", "title", "description", "owner", "version", "status", "purposes", "sensitivity", "checks",
-    "examples", "depends_on",
+    "examples", "depends_on", "segmentation",
 }  # fmt: skip
 
 _NAMED = re.compile(r"\{(\w+)\}")  # an entity that a query names
@@ -116,6 +119,24 @@ class Case(Definition):
 
     value: Any
     when: str
+
+
+class Stage(Definition):
+    """A stage of the customer's life: entered where `when` holds, from the stages in `after` (from any, without).
+
+    `until`: it is left only once this holds; without it, as soon as another stage is entered.
+    """
+
+    value: str = Field(min_length=1)
+    when: str
+    after: tuple[str, ...] = ()
+    until: str | None = None
+
+
+class Segmentation(Definition):
+    """Of a tag whose values are segments to be judged. `min_size`: fewer customers are too few to act on."""
+
+    min_size: int | None = Field(None, ge=1)
 
 
 class Step(Definition):
@@ -221,6 +242,8 @@ class Tag(Definition):
     of: str | None = None
     within: Days = 30
     top: int = Field(3, ge=1, le=20)
+    stages: tuple[Stage, ...] = ()
+    segmentation: Segmentation | None = None
 
     @field_validator("values", mode="before")
     @classmethod
@@ -258,6 +281,18 @@ class Tag(Definition):
             raise ValueError("its first step is where it begins: it takes neither not nor within")
         return value
 
+    @field_validator("stages")
+    @classmethod
+    def _stages_that_follow(cls, value: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        known = [stage.value for stage in value]
+        for stage in value:
+            if known.count(stage.value) > 1:
+                raise ValueError(f"two of them are '{stage.value}'")
+            for name in stage.after:
+                if name not in known:
+                    raise ValueError(f"'{stage.value}' is after '{name}', which is none{nearest(name, known)}")
+        return value
+
     @field_validator("model")
     @classmethod
     def _a_model(cls, value: str | None) -> str | None:
@@ -280,7 +315,7 @@ class Tag(Definition):
 
     def _found_kind(self) -> Kind:
         if self.model:
-            return cast("Kind", self.model)
+            return cast(Kind, self.model)
         given: dict[Kind, Any] = {
             "first": self.first, "last": self.last, "preference": self.preference, "rule": self.cases,
             "sequence": self.sequence, "sql": self.sql, "import": self.import_,
@@ -365,4 +400,9 @@ _KMEANS_OUTPUTS = (
     ("segment", "string", "the cluster's name"),
     ("distance", "double", "from the cluster's centre"),
 )
-_OUTPUTS = {"rfm": _RFM_OUTPUTS, "kmeans": _KMEANS_OUTPUTS, **OUTPUTS}
+_LIFECYCLE_OUTPUTS = (
+    ("stage", "string", "the stage of the customer's life"),
+    ("days_in_stage", "bigint", "whole business days since it was entered, or first seen"),
+    ("previous", "string", "the stage before it; NULL where none was seen"),
+)
+_OUTPUTS = {"rfm": _RFM_OUTPUTS, "kmeans": _KMEANS_OUTPUTS, "lifecycle": _LIFECYCLE_OUTPUTS, **OUTPUTS}

@@ -1,0 +1,232 @@
+"""Stage `segments`: who moved between segments; and where something was fitted or defined anew, how good they are."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import dataset as ds
+
+from jobs.engines import segment_figures as figures
+from jobs.engines.released_models import Model, Models
+from jobs.runtime.night import Night
+from jobs.runtime.releases import Release, all_releases, last_before
+from jobs.runtime.tables import arrow_schema
+from transforms.insight.counted import grouped
+from transforms.insight.portraits import Compared, compared, portraits
+from transforms.insight.principles import Judged
+from transforms.profile import PROFILE, profile_table, tag_of_column
+from transforms.schemas import (
+    ENTITIES,
+    GOLD_SEGMENT_MIGRATION,
+    GOLD_SEGMENT_PROFILE,
+    GOLD_SEGMENTATION,
+    GOLD_TAG_CHANGE,
+    IDENTITY_RECORD,
+)
+from transforms.tags.segmentations import Segmentation, segmentations
+
+Row = dict[str, Any]
+# Segments are judged again after so many days, where nothing was fitted or defined anew in between.
+JUDGED_FOR = 30
+# How long ago the segments lie that are held against what customers spent since: the longest there is up to the first,
+# and nothing shorter than the second says anything.
+PERIOD, SHORTEST_PERIOD = 28, 7
+# What may change a segment though nobody heard anything new of the customer.
+_WITHOUT_FACTS = ("time", "refit", "definition", "stale")
+_HIDDEN = ("personal", "sensitive")
+
+
+def run(night: Night) -> None:
+    """Append tonight's moves to gold/segment_migration; write gold/segmentation and gold/segment_profile when due."""
+    began = time.monotonic()
+    found = segmentations(night.conf.tags, smallest_group=night.conf.privacy.smallest_group)
+    if not found:
+        for table in (GOLD_SEGMENTATION, GOLD_SEGMENT_PROFILE):
+            night.forget(table)
+        return
+    profile = _dataset(night, PROFILE, night.versions)
+    assert profile is not None  # noqa: S101  (the stage before wrote it)
+    moved = _migrate(night, found, profile)
+    if _due(night, found):
+        _judge(night, found, profile, moved)
+    night.figure("seconds", round(time.monotonic() - began, 2))
+
+
+def _dataset(night: Night, name: str, versions: Mapping[str, int]) -> ds.Dataset | None:
+    if name not in versions:
+        return None
+    night.stage.inputs.setdefault(name, versions[name])
+    return night.lakehouse.dataset(name, versions[name])
+
+
+# -- who moved
+
+
+def _migrate(night: Night, found: Sequence[Segmentation], profile: ds.Dataset) -> dict[str, float]:
+    """Append tonight's moves. Gives column -> share of customers, known both nights, whose segment is another."""
+    last = last_before(night.lakehouse, night.base, night.day)
+    before = night.lakehouse.dataset(PROFILE, last.versions[PROFILE]) if last and PROFILE in last.versions else None
+    rows = figures.moves(profile, before, [one.column for one in found]) if before else []
+    columns = [[night.day] * len(rows), *(zip(*rows, strict=True) if rows else [[], [], [], []])]
+    schema = arrow_schema(GOLD_SEGMENT_MIGRATION)
+    arrays = [pa.array(list(values), field.type) for values, field in zip(columns, schema, strict=True)]
+    night.save(pa.Table.from_arrays(arrays, schema=schema), GOLD_SEGMENT_MIGRATION, mode="append")
+    stayed: dict[str, list[int]] = {}
+    for column, old, new, customers in rows:
+        if old is not None and new is not None:
+            stayed.setdefault(column, [0, 0])[int(old == new)] += customers
+    moved = {column: round(other / (other + same), 4) for column, (other, same) in stayed.items()}
+    night.figure("moved", moved)
+    return moved
+
+
+# -- how good they are
+
+
+def _due(night: Night, found: Sequence[Segmentation]) -> bool:
+    """Was something fitted or defined anew, is the last judgement old, or can one now be held against later spend?"""
+    if night.refit:
+        return True
+    held = {row["segmentation"]: row for row in night.rows(GOLD_SEGMENTATION)}
+    fits = Models.of(night).released
+    now = {one.column: (one.definition, _version(fits, one), one.min_size) for one in found}
+    was = {name: (row["definition"], row["model_version"], row["min_size"]) for name, row in held.items()}
+    if now != was:
+        return True
+    oldest = min(row["date"] for row in held.values())
+    first_value = all(row["value_from"] is None for row in held.values()) and _earlier(night) is not None
+    # judged on this very day: a replay, of whose rows the night knew less
+    return not 0 < (night.day - oldest).days < JUDGED_FOR or first_value
+
+
+def _version(fits: Mapping[str, Model], one: Segmentation) -> int | None:
+    return fits[one.tag.tag].version if one.tag.tag in fits else None
+
+
+def _earlier(night: Night) -> Release | None:
+    """The state whose segments are held against what was spent since: the latest at least PERIOD days old, or else the
+    oldest that is old enough to tell anything; None where its profile is gone."""
+    limit = night.base.release if night.base else 0
+    known = [one for one in all_releases(night.lakehouse) if one.release <= limit and PROFILE in one.versions]
+    ages = [((night.day - one.date).days, one) for one in known]
+    long = [one for age, one in ages if age >= PERIOD]
+    short = [one for age, one in ages if SHORTEST_PERIOD <= age < PERIOD]
+    for one in (*reversed(long), *short):
+        if night.lakehouse.holds(PROFILE, one.versions[PROFILE]):
+            return one
+    return None
+
+
+def _judge(night: Night, found: Sequence[Segmentation], profile: ds.Dataset, moved: Mapping[str, float]) -> None:
+    shown = [column for column in profile_table(night.conf.tags).columns if column.sensitivity not in _HIDDEN]
+    names = [column.name for column in shown if column.name in profile.schema.names and column.name != "customer_id"]
+    own = [name for one in found for name in (one.column, *one.numbers)]
+    table = figures.sampled(profile, list(dict.fromkeys([*own, *names])))
+    sizes = figures.sizes(profile, [one.column for one in found])
+    value = _Value.of(night, found)
+    fits = Models.of(night).released
+    groups = {name: grouped(table[name].combine_chunks()) for name in names}
+    rows, described = [], []
+    for one in found:
+        counted = sizes[one.column]
+        segments = sorted(name for name in counted if name is not None)
+        codes = figures.coded(table[one.column], segments)
+        rows.append(_row(night, one, counted, table, codes, value, fits, moved))
+        described += _described(night, one, segments, counted, groups, codes)
+    night.save(pa.Table.from_pylist(rows, arrow_schema(GOLD_SEGMENTATION)), GOLD_SEGMENTATION)
+    night.save(pa.Table.from_pylist(described, arrow_schema(GOLD_SEGMENT_PROFILE)), GOLD_SEGMENT_PROFILE)
+    night.figure("judged", {row["segmentation"]: row["warnings"] for row in rows})
+    for row in rows:
+        for line in row["warnings"]:
+            night.warn(f"{row['segmentation']}: {line}")
+
+
+class _Value:
+    """The segments of an earlier night, and what was spent since."""
+
+    def __init__(self, since: Release, then: pa.Table, spent: pa.Table) -> None:
+        self.since, self.then, self.spent = since, then, spent
+
+    @classmethod
+    def of(cls, night: Night, found: Sequence[Segmentation]) -> "_Value | None":
+        earlier, lines = _earlier(night), _dataset(night, ENTITIES["transaction"].table.name, night.versions)
+        owners = _dataset(night, IDENTITY_RECORD.name, night.versions)
+        profile = _dataset(night, PROFILE, earlier.versions) if earlier else None
+        if earlier is None or profile is None or lines is None or owners is None:
+            return None
+        columns = [one.column for one in found if one.column in profile.schema.names]
+        spent = figures.spent_since(lines, owners, earlier.date, night.day)
+        return cls(earlier, figures.sampled(profile, columns), spent)
+
+    def explained(self, column: str) -> float | None:
+        return figures.explained(self.then, column, self.spent) if column in self.then.column_names else None
+
+
+def _row(
+    night: Night, one: Segmentation, sizes: Mapping[str | None, int], table: pa.Table, codes: figures.Codes,
+    value: _Value | None, fits: Mapping[str, Model], moved: Mapping[str, float],
+) -> Row:  # fmt: skip
+    customers = sum(sizes.values())
+    named = {name: size for name, size in sizes.items() if name is not None}
+    quality = fits[one.tag.tag].quality if one.tag.tag in fits else {}
+    ari = quality.get("resample_ari")
+    if one.tag.kind == "rfm":
+        ari = figures.rfm_resample_ari(table, one.numbers, scores=one.tag.scores)
+    apart = quality.get("silhouette")
+    judged = Judged(
+        named, sum(named.values()) / customers if customers else 0.0, one.min_size,
+        explained=value.explained(one.column) if value else None,
+        silhouette=apart if apart is not None else figures.silhouette(table, one.numbers, codes),
+        moved_without_facts=_without_facts(night, one.column, customers),
+        resample_ari=ari,
+    )  # fmt: skip
+    return {
+        "segmentation": one.column, "tag": one.tag.tag, "kind": one.tag.kind, "date": night.day,
+        "definition": one.definition, "model_version": _version(fits, one), "customers": customers,
+        "segments": len(named), "explained": judged.explained,
+        "value_from": value.since.date if value and judged.explained is not None else None,
+        "coverage": round(judged.coverage, 6), "smallest": judged.smallest, "min_size": one.min_size,
+        "silhouette": judged.silhouette, "moved": moved.get(one.column),
+        "moved_without_facts": judged.moved_without_facts, "resample_ari": ari, "warnings": judged.warnings(),
+    }  # fmt: skip
+
+
+def _without_facts(night: Night, column: str, customers: int) -> float | None:
+    """Share of customers whose segment changed tonight though nothing new came; None on a first night."""
+    changes = _dataset(night, GOLD_TAG_CHANGE.name, night.versions) if night.base else None
+    if changes is None or not customers:
+        return None
+    mine = (ds.field("date") == ds.scalar(night.day)) & (ds.field("tag") == column)
+    wanted = mine & ds.field("cause").isin(_WITHOUT_FACTS) & (ds.field("run_id") == night.run_id)
+    without: int = changes.count_rows(filter=wanted)
+    return round(without / customers, 4)
+
+
+def _described(
+    night: Night, one: Segmentation, segments: Sequence[str], sizes: Mapping[str | None, int],
+    groups: Mapping[str, Any], codes: figures.Codes,
+) -> list[Row]:  # fmt: skip
+    owners = tag_of_column(night.conf.tags)
+    least = night.conf.privacy.smallest_group
+    tags: list[Compared] = [
+        compared(name, found, codes, len(segments), smallest_group=least)
+        for name, found in groups.items()
+        if found is not None and owners[name].tag != one.tag.tag
+    ]
+    titles = {name: _titles(name, owners[name].tag, owners[name].title) for name in groups if groups[name] is not None}
+    rows = portraits(
+        tags, segments, [sizes[name] for name in segments], customers=sum(sizes.values()), titles=titles, segment=codes
+    )
+    return [{"segmentation": one.column, "date": night.day, **row} for row in rows]
+
+
+def _titles(column: str, tag: str, title: Mapping[Any, str]) -> tuple[str, str]:
+    output = column.removeprefix(tag).replace("_", " ")
+    return f"{title['en']}{output}", f"{title.get('zh') or title['en']}{output}"
+
+
+if __name__ == "__main__":
+    from jobs.cli import stage_main
+
+    stage_main("segments")

@@ -1,0 +1,305 @@
+"""The erasure list, who a person is in the tables, and rows taken out of them: small tables, no Spark."""
+
+import gzip
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.hmac import HMAC
+from deltalake import DeltaTable, write_deltalake
+
+from jobs.engines import erasures
+from jobs.engines.erasing import remove
+from jobs.engines.persons import Person, person_of
+from jobs.engines.purge import purge
+from jobs.engines.search import Search
+from jobs.engines.state_rows import state_rows
+from jobs.runtime import releases
+from jobs.runtime.rewriting import take_out
+from jobs.runtime.tables import Lakehouse
+from tests.unit.released import House
+from transforms.definitions import parse
+from transforms.erasure import Erased, entries_of, key_name, listed
+from transforms.errors import DefinitionError
+from transforms.identity.stable_ids import new_ids
+from transforms.privacy import Privacy
+from transforms.retention import check_retention, kept_for
+from transforms.schemas import OPS_ERASURE
+from transforms.tags.definition import parse_tags
+
+OLD, NEW = "o" * 32, "n" * 32
+ANN = [("email", "ann@x.org"), ("phone", "+4930123456")]
+
+
+def erased_by(key: str, *keys: str) -> Erased:
+    return Erased(keys, frozenset(entries_of(ANN, ["crm:1"], ["c1"], key)))
+
+
+def test_an_entry_is_the_standard_keyed_hash_and_tells_of_nobody() -> None:
+    mac = HMAC(OLD.encode(), hashes.SHA256())
+    mac.update(b'["email", "ann@x.org"]')
+    assert listed("email", "ann@x.org", OLD) == f"email {mac.finalize().hex()}"
+    assert not any("ann" in entry or "4930" in entry for entry in erased_by(OLD, OLD).entries)
+    assert erased_by(OLD, OLD).sources == ["crm"]
+
+
+@pytest.mark.parametrize(
+    ("ids", "record", "text", "is_named"),
+    [
+        ('{"email":["ann@x.org"]}', None, None, True),
+        ('{"cookie":["a"],"phone":["+49 30","+4930123456"]}', None, None, True),
+        ('{"email":["bob@x.org"]}', None, None, False),
+        ('{"phone":["ann@x.org"]}', None, None, False),  # of another type it is another identifier
+        (None, "crm:1", None, True),
+        (None, "crm:11", None, False),
+        (None, None, "7;Ann;ANN@X.org;??", True),
+        (None, None, "7;+49-30-123456;??", True),
+        (None, None, "7;Bob;bob@x.org", False),
+        (None, None, None, False),
+    ],
+)
+def test_a_row_is_named_by_identifier_record_or_text(
+    ids: str | None, record: str | None, text: str | None, is_named: bool
+) -> None:
+    assert erased_by(OLD, OLD).names(ids, record, text) is is_named
+
+
+def test_after_a_rotation_old_entries_count_and_new_ones_are_signed_anew() -> None:
+    rotated = erased_by(OLD, NEW, OLD)
+    assert rotated.holds("email", "ann@x.org")
+    assert not erased_by(OLD, NEW).holds("email", "ann@x.org")
+    assert erased_by(NEW, NEW, OLD).holds("email", "ann@x.org")
+
+
+def test_a_rotated_customer_key_makes_other_ids_and_only_for_new_customers() -> None:
+    """The first key alone mints: an id once given stands in the ledger and is never computed again."""
+    nobody = pa.array([], pa.string())
+    by_key = {key: new_ids(["crm:1"], nobody, key=key, day=date(2026, 3, 1)) for key in (OLD, NEW)}
+    assert by_key[OLD] != by_key[NEW]
+
+
+def test_what_is_sealed_opens_with_every_key_of_the_list_and_a_lost_key_is_named(tmp_path: Path) -> None:
+    lakehouse = Lakehouse(str(tmp_path))
+    person = Person(frozenset({"c1"}), frozenset({"crm:1"}), frozenset({"crm:1"}), frozenset(ANN))
+    erasure = erasures.ask(lakehouse, entries_of(ANN, [], ["c1"], OLD), person.secret, [OLD])
+    assert Person.of_secret(erasures.opened(erasure, [NEW, OLD])) == person
+    assert erasures.erased(lakehouse, [NEW, OLD]) is not None
+    with pytest.raises(DefinitionError, match=f"the key that signed 1 erasures .*{erasure.erasure}.*put it back"):
+        erasures.erased(lakehouse, [NEW])
+    stored = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    assert b"ann@x.org" not in stored and b"4930123456" not in stored
+    erasures.note_gone(lakehouse, erasure, 2, {"silver/contact": 1})
+    erasures.note_proven(lakehouse, {erasure.erasure: {"left": 0}})
+    (told,) = erasures.erasures(lakehouse)
+    assert (told.release, told.sealed, told.key) == (2, None, key_name(OLD))
+    assert told.proven is not None and told.entries == erasure.entries
+    assert (told.concerns(1), told.concerns(2), told.concerns(None)) == (True, False, True)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    """Ann and Bob of one household share a phone; c0 was merged into Ann's c1; a poll of Ann's gives only the phone."""
+    return House(
+        tmp_path / "lake",
+        {
+            "crm:1": ("c1", "crm_id=K1 email=ann@x.org phone=+493012"),
+            "shop:9": ("c1", "email=ann@x.org"),
+            'polls:{"phone":["+493099"]}': ("c1", "phone=+493099"),
+            "crm:2": ("c2", "crm_id=K2 email=bob@x.org phone=+493012"),
+        },
+        changes=[
+            {"kind": "merge", "customer_id": "c1", "from_ids": ["c0"], "cause": "tied"},
+            {"kind": "split", "customer_id": "c2", "from_ids": ["c1", "c7"], "cause": "apart"},
+        ],
+        past=[("email=old@x.org", "c0", date(2026, 2, 1), date(2026, 2, 9))],
+    ).release()
+
+
+def conf_of(house: House) -> Any:
+    conf = house.conf
+    conf.sources = {
+        name: SimpleNamespace(entity=source.entity, country="DE", duplicates="drop", ranks=False)
+        for name, source in conf.sources.items()
+    }
+    return conf
+
+
+def test_only_what_nobody_else_gives_is_the_persons_own(house: House) -> None:
+    lakehouse = Lakehouse(str(house.folder))
+    release = releases.newest(lakehouse)
+    assert release is not None
+    with state_rows(lakehouse, release.versions) as rows:
+        person = person_of(rows, conf_of(house), "c1")
+    assert person.customers == {"c0", "c1"}
+    assert person.nodes == {"crm:1", "shop:9", 'polls:{"phone":["+493099"]}'}
+    assert person.own == {("crm_id", "K1"), ("email", "ann@x.org"), ("phone", "+493099"), ("email", "old@x.org")}
+    assert person.shared == {("phone", "+493012")}
+    assert person.records == {"crm:1", "shop:9"}
+
+
+def test_a_person_leaves_every_table_and_others_stay(house: House) -> None:
+    lakehouse = Lakehouse(str(house.folder))
+    release = releases.newest(lakehouse)
+    assert release is not None
+    with state_rows(lakehouse, release.versions) as rows:
+        person = person_of(rows, conf_of(house), "c1")
+        removed = remove(rows, person, {}, ())
+
+    def left(table: str) -> list[dict[str, Any]]:
+        found = lakehouse.dataset(table, removed.versions[table])
+        assert found is not None
+        rows_left: list[dict[str, Any]] = found.to_table().to_pylist(maps_as_pydicts="lossy")
+        return rows_left
+
+    assert {row["record_id"] for row in left("identity/record")} == {"crm:2"}
+    assert {(row["left_value"], row["right_value"]) for row in left("identity/edge")} == {
+        ("crm:2", "K2"), ("crm:2", "bob@x.org"), ("crm:2", "+493012"),
+    }  # fmt: skip
+    assert {row["id_value"] for row in left("identity/customer_id")} == {"K2", "bob@x.org", "+493012"}
+    assert [(row["customer_id"], row["from_ids"]) for row in left("identity/change")] == [("c2", ["c7"])]
+    assert {row["record_id"] for row in left("silver/contact")} == {"crm:2", "crm:old"}
+    assert left("silver/survey_response") == []
+    assert removed.versions["identity/conflict"] == release.versions["identity/conflict"]
+
+
+def test_only_the_files_that_hold_the_rows_are_written_anew(tmp_path: Path) -> None:
+    lakehouse, place = Lakehouse(str(tmp_path)), str(tmp_path / "bronze" / "crm")
+    for day, values in (("2026-03-01", ["a", "b", "c"]), ("2026-03-02", ["d"])):
+        data = pa.table({"value": values, "_batch_date": [date.fromisoformat(day)] * len(values)})
+        write_deltalake(place, data, mode="append", partition_by=["_batch_date"])
+    files = {Path(file).parent.name: file for file in DeltaTable(place).file_uris()}
+    version = take_out(lakehouse, "bronze/crm", 1, {files["_batch_date=2026-03-01"]: [1]})
+    kept = DeltaTable(place, version=version)
+    assert sorted(kept.to_pyarrow_table()["value"].to_pylist()) == ["a", "c", "d"]
+    assert files["_batch_date=2026-03-02"] in kept.file_uris() and len(kept.file_uris()) == 2
+    assert version == 2 and take_out(lakehouse, "bronze/crm", 2, {}) == 2
+    whole = take_out(lakehouse, "bronze/crm", 2, {files["_batch_date=2026-03-02"]: None})
+    assert sorted(DeltaTable(place, version=whole).to_pyarrow_table()["value"].to_pylist()) == ["a", "c"]
+
+
+def test_purging_leaves_what_releases_name_and_nothing_that_died(tmp_path: Path) -> None:
+    lakehouse, place = Lakehouse(str(tmp_path)), tmp_path / "gold" / "customer"
+    for number in range(4):
+        write_deltalake(str(place), pa.table({"v": [f"secret {number}"]}), mode="overwrite")
+    (place / "half").mkdir()
+    pq.write_table(pa.table({"v": ["left by a write that died"]}), place / "half" / "part.parquet")
+    write_deltalake(str(tmp_path / "gold" / "gone"), pa.table({"v": [1]}))
+    for number, versions in ((1, {"gold/customer": 0, "gold/gone": 0}), (2, {"gold/customer": 2})):
+        releases.publish(
+            lakehouse, run_id=f"r{number}", day=date(2026, 3, number), cause="night", versions=versions,
+            configuration="c",
+        )  # fmt: skip
+    releases.expire(lakehouse, [1])
+    purged = purge(lakehouse, [release for release in releases.all_releases(lakehouse) if not release.expired])
+    values = [
+        pq.read_table(file)["v"].to_pylist()
+        for file in sorted(place.glob("**/*.parquet"))
+        if "_delta_log" not in str(file)
+    ]
+    assert sorted(value for (value,) in values) == ["secret 2", "secret 3"]
+    assert DeltaTable(str(place), version=2).to_pyarrow_table()["v"].to_pylist() == ["secret 2"]
+    assert not lakehouse.holds("gold/customer", 1)
+    assert not (tmp_path / "gold" / "gone").exists() and purged.tables == 1
+    assert {file.name[:20] for file in (place / "_delta_log").glob("0*.json")} == {f"{n:020d}" for n in (2, 3)}
+    with pytest.raises(DefinitionError, match=r"release 1 of 2026-03-01 has expired.*oldest that can be read is 2"):
+        releases.of_run(lakehouse, "r1")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.json", b'{"mail": "Ann@X.org"}'),
+        ("a.log", b"GET /unsubscribe?mail=ann%40x.org HTTP/1.1"),
+        ("a.html", b"<td>YXNrIGFubkB4Lm9yZyBub3c=</td>"),  # base64 of: ask ann@x.org now
+        ("a.bin", "ann@x.org".encode("utf-16-le")),
+    ],
+)
+def test_a_value_is_found_in_whichever_form(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "other.json").write_bytes(b'{"mail": "joann@x.example", "id": "AB12345"}')
+    found = Search(["ann@x.org", "B1234", "K1"]).of_files([tmp_path])
+    assert list(found) == [str(tmp_path / name)]
+
+
+def test_a_value_is_found_in_compressed_and_nested_cells(tmp_path: Path) -> None:
+    rows = pa.table(
+        {
+            "ids": pa.array([[("email", ["ann@x.org"])], [("email", [])]], pa.map_(pa.string(), pa.list_(pa.string()))),
+            "text": ["write to ann@x.org, please", None],
+        }
+    )
+    pq.write_table(rows, tmp_path / "t.parquet", compression="zstd", write_statistics=False)
+    pq.write_table(rows.slice(1), tmp_path / "clean.parquet", compression="zstd")
+    (tmp_path / "log.gz").write_bytes(gzip.compress(b"ann@x.org"))
+    assert Search(["ann@x.org"]).of_files([tmp_path]) == {
+        str(tmp_path / "log.gz"): 1, str(tmp_path / "t.parquet"): 2,
+    }  # fmt: skip
+
+
+TAG = """
+tag: visits
+title: {en: Visits}
+description: Visits over 90 days.
+owner: web
+status: online
+type: integer
+purposes: [service]
+from: web_event
+window: 90d
+select: count(*)
+default: 0
+"""
+PRIVACY = {"purposes": {"service": {"consent": "none"}}, "keys": {"customer": OLD, "erasure": [NEW, OLD]}}
+
+
+def privacy(**more: Any) -> Privacy:
+    return parse(Privacy, {**PRIVACY, **more}, place="conf/privacy.yml")
+
+
+def test_a_retention_shorter_than_a_window_is_named() -> None:
+    tags = parse_tags({"tag_definitions/web/visits.yml": TAG})
+    check_retention(privacy(retention={"silver.web_event": "90d", "bronze": "10d"}), tags, ["crm"])
+    with pytest.raises(DefinitionError) as caught:
+        check_retention(privacy(retention={"silver.web_event": "89d", "silver.web_evnt": "9d"}), tags, ["crm"])
+    assert caught.value.lines == (
+        "conf/privacy.yml: retention.silver.web_evnt: no such layer or table; did you mean 'silver.web_event'?",
+        "conf/privacy.yml: retention: silver.web_event is kept for 89 days, and tag_definitions/web/visits.yml looks "
+        "at 90 (window); keep it for at least 90d, or shorten the window",
+    )
+    assert kept_for({"silver": 5, "silver.contact": 9}, "silver/contact") == 9
+    assert kept_for({"silver": 5}, "silver/consent") == 5
+    assert kept_for({}, "silver/consent") is None
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        ({"retention": {"bronze": "400"}}, "'400' is not a duration"),
+        ({"retention": {"bronze": "0d"}}, "must be at least a day"),
+        ({"erasure": {"proven_within": "12h"}}, "must be in whole days"),
+        ({"keys": {"customer": OLD, "erasure": ["short"]}}, "a key must be at least 32 characters"),
+        ({"keys": {"customer": OLD}}, "keys.erasure: this key is required"),
+        ({"keys": {"customer": OLD, "erasure": []}}, "a key must be at least 32 characters"),
+    ],
+)
+def test_bad_privacy_settings_are_one_line(more: dict[str, Any], line: str) -> None:
+    with pytest.raises(DefinitionError, match=line) as caught:
+        privacy(**more)
+    assert len(caught.value.lines) == 1 and "short" not in str(caught.value)
+
+
+def test_an_erasure_past_its_term_is_warned_of(tmp_path: Path) -> None:
+    lakehouse = Lakehouse(str(tmp_path))
+    now = datetime(2026, 5, 1, tzinfo=UTC)
+    rows = [
+        {"erasure": name, "status": "asked", "at": now - timedelta(days=age), "key": "k", "entries": []}
+        for name, age in (("a", 31), ("b", 29))
+    ]
+    lakehouse.append(OPS_ERASURE, rows)
+    (found,) = erasures.late(lakehouse, privacy(erasure={"proven_within": "30d"}).erasure.proven_within, now)
+    assert found.told == "erased on 2026-03-31, not proven yet (erasure a; portrait maintain)"

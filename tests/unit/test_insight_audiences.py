@@ -1,0 +1,159 @@
+"""An audience beside everyone, or another, over a small profile: counted by pandas, tested by scipy."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyarrow import dataset as ds
+from scipy import stats
+
+from jobs.engines.insight import Compared, compare
+from transforms.insight import count_sql
+from transforms.insight.shares import compare_shares
+from transforms.insight.tags import MISSING, Cell, TagInsight
+
+SIZE = 1200
+COLUMNS = ["spend", "orders", "city", "app", "likes", "seen", "empty"]
+
+
+@pytest.fixture(scope="module")
+def people() -> pd.DataFrame:
+    chance = np.random.default_rng(4)
+    group = chance.random(SIZE) < 0.25
+    other = ~group & (chance.random(SIZE) < 0.4)
+    spend = chance.gamma(2, 50, SIZE) + 30 * group
+    likes = [sorted({*chance.choice(["tea", "rye", "米"], 2)}) if chance.random() < 0.8 else None for _ in range(SIZE)]
+    return pd.DataFrame(
+        {
+            "customer_id": [f"c{number:04d}" for number in range(SIZE)],
+            "spend": np.where(chance.random(SIZE) < 0.1, np.nan, spend),
+            "orders": chance.poisson(3, SIZE),
+            "city": np.where(group & (chance.random(SIZE) < 0.5), "Ulm", chance.choice(["Ulm", "北京", "Bonn"], SIZE)),
+            "app": chance.random(SIZE) < 0.5,
+            "likes": likes,
+            "seen": pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(chance.integers(0, 50, SIZE), unit="D"),
+            "empty": pd.Series([None] * SIZE, dtype="float64"),
+            "group": group,
+            "other": other,
+        }
+    )
+
+
+def insight(people: pd.DataFrame, against: str | None = None, columns: list[str] = COLUMNS) -> Compared:
+    table = pa.Table.from_pandas(people[["customer_id", *columns]], preserve_index=False)
+    sides = [pa.table({"customer_id": people.loc[people[name], "customer_id"]}) for name in ("group", against) if name]
+    return compare(ds.dataset(table), columns, sides[0], sides[1] if against else None, smallest=10)
+
+
+def tag(found: Compared, column: str) -> TagInsight:
+    return next(one for one in found.tags if one.column == column)
+
+
+def cells(found: TagInsight) -> dict[str, Cell]:
+    return {cell.value: cell for cell in found.cells}
+
+
+def test_counts_are_pandas_and_tests_scipys(people: pd.DataFrame) -> None:
+    found = insight(people)
+    inside = people["group"]
+    assert (found.size, found.base_size) == (inside.sum(), SIZE)
+    assert [one.column for one in found.tags] == COLUMNS
+    for column in ("city", "app"):
+        texts = people[column].astype(str).str.replace("True", "true").str.replace("False", "false")
+        counts = pd.crosstab(texts, inside)
+        told = cells(tag(found, column))
+        assert {value: (cell.count, cell.base_count) for value, cell in told.items()} == {
+            value: (row[True], row.sum()) for value, row in counts.iterrows()
+        }
+        for value, row in counts.iterrows():
+            a, b = row[True], row[False]
+            table = [[a, inside.sum() - a], [b, SIZE - inside.sum() - b]]
+            judge = stats.chi2_contingency(table, correction=False).statistic * (SIZE - 1) / SIZE
+            assert told[str(value)].p == pytest.approx(stats.chi2.sf(judge, 1))
+            shares = compare_shares(a, inside.sum(), row.sum(), SIZE)
+            assert told[str(value)].index == pytest.approx(float(shares.index))
+    assert cells(tag(found, "city"))["Ulm"].index == pytest.approx(
+        100 * (people[inside]["city"] == "Ulm").mean() / (people["city"] == "Ulm").mean()
+    )
+
+
+def test_lists_count_each_item_and_who_has_none(people: pd.DataFrame) -> None:
+    told = cells(tag(insight(people), "likes"))
+    items = people.explode("likes")
+    for item in ("tea", "rye", "米"):
+        has = items[items["likes"] == item]
+        assert (told[item].count, told[item].base_count) == (has["group"].sum(), len(has))
+    assert told[MISSING].base_count == people["likes"].isna().sum()
+
+
+def test_numbers_are_compared_by_ranks_and_shown_in_fifths(people: pd.DataFrame) -> None:
+    found = insight(people)
+    for column in ("orders", "spend"):
+        number = tag(found, column).number
+        assert number is not None and number.superiority is not None
+        one, rest = (people.loc[mask, column].dropna() for mask in (people["group"], ~people["group"]))
+        judge = stats.mannwhitneyu(one, rest, method="asymptotic")
+        # values within a hundredth of everyone are ties: of orders only the few largest, of spend all
+        near = {"abs": 2e-5} if column == "orders" else {"abs": 0.005}
+        assert number.superiority == pytest.approx(judge.statistic / len(one) / len(rest), **near)
+        assert np.log10(number.p) == pytest.approx(np.log10(judge.pvalue), abs=0.01 if column == "orders" else 0.3)
+        assert number.median == one.median() and number.base_median == people[column].median()
+    fifths = cells(tag(found, "spend"))
+    known = people["spend"].notna().sum()
+    assert [round(cell.base_count / known, 1) for value, cell in fifths.items() if value != MISSING] == [0.2] * 5
+    assert sum(cell.base_count for cell in fifths.values()) == SIZE
+    assert next(iter(cells(tag(found, "seen")))) == "≤ 2026-01-10"  # the first fifth of fifty days
+    assert list(cells(tag(found, "empty"))) == [MISSING]
+
+
+def test_of_a_large_base_a_part_tells_where_its_hundredths_lie(
+    people: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = insight(people)
+    monkeypatch.setattr(count_sql, "DRAWN", 250)
+    part = insight(people)
+    one, other = (tag(found, "spend") for found in (whole, part))
+    assert one.number and other.number and one.number.base_median != other.number.base_median
+    assert other.number.superiority == pytest.approx(one.number.superiority, abs=0.01)
+    assert sum(cell.base_count for cell in other.cells) == SIZE  # counts are of all
+    assert [cell.p for cell in tag(whole, "city").cells] == [cell.p for cell in tag(part, "city").cells]
+
+
+def test_false_discoveries_are_controlled_over_all_that_is_told(people: pd.DataFrame) -> None:
+    found = insight(people)
+    parts = [part for one in found.tags for part in (*one.cells, *([one.number] if one.number else []))]
+    judge = stats.false_discovery_control([part.p for part in parts], method="bh")
+    assert [part.q for part in parts] == pytest.approx(judge.tolist())
+    assert {one.column for one in found.tags if any(cell.differs for cell in one.cells)} == {"spend", "city"}
+
+
+def test_one_audience_against_another(people: pd.DataFrame) -> None:
+    found = insight(people, "other")
+    assert (found.size, found.base_size) == (people["group"].sum(), people["other"].sum())
+    ulm = cells(tag(found, "city"))["Ulm"]
+    one, other = ((people.loc[people[side], "city"] == "Ulm").sum() for side in ("group", "other"))
+    judge = stats.contingency.relative_risk(one, found.size, other, found.base_size)
+    assert ulm.index == pytest.approx(100 * judge.relative_risk)
+    interval = judge.confidence_interval()
+    assert (ulm.low, ulm.high) == (
+        pytest.approx(100 * interval.low, rel=0.05),
+        pytest.approx(100 * interval.high, rel=0.05),
+    )
+    same = insight(people.assign(other=people["group"]), "other")
+    indices = [cell.index for one in same.tags for cell in one.cells if cell.count]
+    assert indices == pytest.approx([100] * len(indices))
+
+
+def test_small_groups_are_not_told_nor_what_gives_them_away(people: pd.DataFrame) -> None:
+    rare = people.assign(city=people["city"].mask(people.index < 20, "Hof"))  # some 5 of the group are among them
+    few = (rare["group"] & (rare["city"] == "Hof")).sum()
+    assert 0 < few < 10
+    found = tag(insight(rare, columns=["city"]), "city")
+    assert "Hof" not in cells(found) and found.withheld >= 2  # alone it would be what is missing from the sum
+    assert len(found.cells) + found.withheld == 4
+
+
+def test_everybody_is_like_everyone(people: pd.DataFrame) -> None:
+    found = insight(people.assign(group=True), columns=["city", "orders"])
+    assert {cell.index for one in found.tags for cell in one.cells} == {100}
+    assert not any(cell.differs for one in found.tags for cell in one.cells)

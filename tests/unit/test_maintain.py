@@ -1,0 +1,120 @@
+"""Maintenance without Spark: what is past its retention, what is put together, and what a second time changes."""
+
+from datetime import date, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from jobs.engines.retention import too_old
+from jobs.maintain import maintain
+from jobs.runtime import releases
+from jobs.runtime.console import Screen
+from jobs.runtime.tables import Lakehouse, arrow_schema
+from transforms.definitions import parse
+from transforms.errors import DefinitionError
+from transforms.privacy import Privacy
+from transforms.schemas import CONTACT, OPS_STAGE, WEB_EVENT, Table
+
+DAY = date(2026, 3, 10)
+FILES = 32
+RETENTION = {"bronze": "9d", "silver.web_event": "9d", "silver.contact": "9d", "ops": "9d", "releases": "1d"}
+
+
+def days_ago(days: int) -> date:
+    return DAY - timedelta(days=days)
+
+
+def conf_of(folder: Path) -> Any:
+    privacy = {
+        "purposes": {"service": {"consent": "none"}}, "keys": {"customer": "c" * 32, "erasure": "e" * 32},
+        "retention": RETENTION,
+    }  # fmt: skip
+    return SimpleNamespace(
+        lakehouse=str(folder), root=folder, pipeline=SimpleNamespace(timezone="UTC"), exports={}, sources={},
+        privacy=parse(Privacy, privacy, place="conf/privacy.yml"),
+    )  # fmt: skip
+
+
+def write(lakehouse: Lakehouse, table: Table, rows: list[dict[str, Any]]) -> int:
+    whole = [{name: row.get(name) for name in table.names} for row in rows]
+    return lakehouse.write(table, pa.Table.from_pylist(whole, arrow_schema(table)), mode="overwrite")
+
+
+@pytest.fixture
+def lakehouse(tmp_path: Path) -> Lakehouse:
+    """Rows of nine and of ten days ago: on the edge of what is kept, and past it. Three releases."""
+    made = Lakehouse(str(tmp_path))
+    landed = pa.table({"v": ["9", "10"], "_batch_date": [days_ago(9), days_ago(10)]})
+    write_deltalake(made.path("bronze/crm"), landed, partition_by=["_batch_date"])
+    events = [{"record_id": f"e{age}", "event_date": days_ago(age)} for age in (9, 10)]
+    people = [
+        {"record_id": "current", "_batch_date": days_ago(99)},
+        *({"record_id": f"closed {age}", "_valid_to": days_ago(age)} for age in (9, 10)),
+    ]
+    versions = {
+        "bronze/crm": 0, "silver/web_event": write(made, WEB_EVENT.table, events),
+        "silver/contact": write(made, CONTACT.table, people),
+    }  # fmt: skip
+    for age in (2, 1, 0):
+        releases.publish(made, run_id=f"r{age}", day=days_ago(age), cause="night", versions=versions, configuration="c")
+    told = [{"run_id": str(age), "date": days_ago(age), "inputs": {}, "outputs": {}} for age in range(12)]
+    made.append(OPS_STAGE, told)
+    return made
+
+
+def held(lakehouse: Lakehouse, table: str, column: str) -> set[str]:
+    release = releases.newest(lakehouse)
+    assert release is not None
+    found = lakehouse.dataset(table, release.versions.get(table))
+    assert found is not None
+    return set(found.to_table()[column].to_pylist())
+
+
+def test_rows_and_releases_past_their_retention_go_and_nothing_else(lakehouse: Lakehouse, tmp_path: Path) -> None:
+    done = maintain(conf_of(tmp_path), screen=Screen(as_json=True))
+    assert held(lakehouse, "bronze/crm", "v") == {"9"}
+    assert held(lakehouse, "silver/web_event", "record_id") == {"e9"}
+    assert held(lakehouse, "silver/contact", "record_id") == {"current", "closed 9"}
+    assert done.expired == {"bronze/crm": 1, "silver/web_event": 1, "silver/contact": 1, "ops/stage": 2}
+    assert [(known.release, known.cause, bool(known.expired)) for known in releases.all_releases(lakehouse)] == [
+        (1, "night", True), (2, "night", False), (3, "night", False), (4, "maintenance", False),
+    ]  # fmt: skip
+    assert lakehouse.holds("bronze/crm", 0)  # the release of a day ago can be restored still
+    again = maintain(conf_of(tmp_path), screen=Screen(as_json=True))
+    assert (again.expired, again.releases, again.compacted) == ({}, [], [])
+    assert releases.all_releases(lakehouse)[-1].release == 4
+
+
+def test_many_small_files_are_put_together(lakehouse: Lakehouse, tmp_path: Path) -> None:
+    for number in range(FILES):
+        write_deltalake(lakehouse.path("gold/many"), pa.table({"v": [number]}), mode="append")
+    last = releases.newest(lakehouse)
+    assert last is not None
+    releases.publish(
+        lakehouse,
+        run_id="r",
+        day=DAY,
+        cause="night",
+        versions={**last.versions, "gold/many": FILES - 1},
+        configuration="c",
+    )
+    assert maintain(conf_of(tmp_path), screen=Screen(as_json=True)).compacted == ["gold/many"]
+    assert held(lakehouse, "gold/many", "v") == set(range(FILES))
+    assert len(DeltaTable(lakehouse.path("gold/many")).file_uris()) == 1
+
+
+def test_what_is_too_old_depends_on_what_a_row_tells_of() -> None:
+    kept = {"silver": 9}
+    assert too_old(kept, "silver/transaction", DAY) == "event_date < date '2026-03-01'"
+    assert too_old(kept, "silver/loyalty_account", DAY) == "_valid_to < date '2026-03-01'"
+    assert too_old(kept, "silver/quarantine", DAY) == "_batch_date < date '2026-03-01'"
+    assert too_old(kept, "gold/customer", DAY) is None
+
+
+def test_without_a_release_there_is_nothing_to_keep_in_order(tmp_path: Path) -> None:
+    with pytest.raises(DefinitionError, match="no night is released yet"):
+        maintain(conf_of(tmp_path / "empty"), screen=Screen(as_json=True))
