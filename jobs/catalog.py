@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyarrow import compute as pc
 from pyarrow import dataset as ds
 
+from jobs.engines.model_drift import judge_models
 from jobs.engines.overrides import changed_by_hand, tell
 from jobs.engines.profiles import Profiles
 from jobs.runtime.catalog import released_catalog
@@ -47,6 +48,7 @@ def run(night: Night) -> None:
     night.figure("tags", len(rows))
     tell(night)
     night.figure("seconds", round(time.monotonic() - began, 2))
+    judge_models(night, profiles)
     judge_drift(night, {row["tag"]: row for row in rows}, before)
 
 

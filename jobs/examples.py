@@ -10,6 +10,7 @@ from jobs.runtime.console import Screen
 from transforms.definitions import nearest
 from transforms.errors import DataError, DefinitionError
 from transforms.tags.examples import problems_of, rows_of, schema_of, tag_rows
+from transforms.tags.foretold import PREDICTIONS
 from transforms.tags.formulas import formula_of
 from transforms.tags.plan import plan_tags
 from transforms.tags.tag import ACROSS, CUSTOMER, Tag
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 # The business day that examples are told from; a day of June meets no change of the clocks.
 DAY = date(2017, 6, 30)
 # What they give is not of a few rows alone.
-_WITHOUT = ("rfm", "kmeans", "lifecycle", "import")
+_WITHOUT = ("rfm", "kmeans", "lifecycle", "import", *PREDICTIONS)
 
 
 def run_examples(conf: Configuration, names: Sequence[str], screen: Screen, *, local: bool) -> None:

@@ -24,6 +24,7 @@ from transforms.overrides import affected
 from transforms.profile import PROFILE
 from transforms.schemas import ENTITIES, GOLD_CUSTOMER, GOLD_MODEL, IDENTITY_RECORD
 from transforms.tags.definition import parse_tags
+from transforms.tags.foretold import CLASSIFIERS
 from transforms.tags.plan import meaning
 from transforms.tags.recompute import needed_by, rfm_scores, rfm_segment_sql, rows_sql, settled, value_sql
 from transforms.tags.tag import CUSTOMER, Tag
@@ -95,7 +96,10 @@ def explained(
             line = str(error) if isinstance(error, DefinitionError) else f"DuckDB cannot say it ({_line(error)})"
             why_not = f"{line}; try --spark"
     else:
-        from_tags = {"kmeans": "made by a model from tags", "lifecycle": "made from tags and the night before's stage"}
+        from_tags = {
+            **dict.fromkeys(("kmeans", *CLASSIFIERS), "made by a model from tags"),
+            "lifecycle": "made from tags and the night before's stage",
+        }
         why_not = from_tags.get(tag.kind, f"a {tag.kind} is recomputed by --spark alone")
     kept = {column: value for column, value in recomputed.items() if column in columns}
     return Explained(tag, columns, released, used, total, kept, why_not, model)

@@ -87,7 +87,11 @@ def rehearsed(
     """
     shown = {name: tag.model_copy(update={"status": "online"}) for name, tag in wanted.items()}
     with tempfile.TemporaryDirectory(prefix="portrait-") as folder:
-        night = Rehearsal(replace(conf, tags=shown), release, Path(folder), local=local, session=session)
+        # what is tried out is nobody's model: it is not registered
+        pipeline = conf.pipeline.model_copy(update={"mlflow": None})
+        night = Rehearsal(
+            replace(conf, tags=shown, pipeline=pipeline), release, Path(folder), local=local, session=session
+        )
         missing = [name for name in ("gold/customer", "identity/record") if not night.has(name)]
         if missing:
             raise PortraitError(f"release {release.release}: holds no {missing[0]}; run a night to its end first")

@@ -10,6 +10,7 @@ from pyarrow import dataset as ds
 
 from jobs.engines import gate
 from jobs.figures import Figures, Shown, tables
+from jobs.model_cards import cards_of, models_section, write_cards
 from jobs.over_nights import Bar, causes, headline, moved, nights_told, over_nights, stages
 from jobs.quality import pages_of
 from jobs.runtime.night import Night
@@ -40,6 +41,7 @@ def run(night: Night) -> None:
         night.warn(f"the checks could not be written as pages: {problem}")
     figures = {name: told.figures for name, told in night.finished.items()}
     warnings = [line for told in night.finished.values() for line in told.warnings]
+    write_cards(night)
     path = _write(night.lakehouse, night.day, night.run_id, figures, warnings)
     night.figure("path", path)
 
@@ -72,7 +74,8 @@ def _page(lakehouse: Lakehouse, day: date, run_id: str, figures: Figures, warnin
         *tables(figures), causes(figures), moved(_catalog(lakehouse, run_id)), _checks(lakehouse, run_id),
         stages(row for row in told if row["run_id"] == run_id), over_nights(nights_told(told, until=day)),
     ]  # fmt: skip
-    parts = [_warnings(warnings), card, *(_section(table) for table in shown if table.rows), _cost(silver)]
+    models = models_section(cards_of(lakehouse, day))
+    parts = [_warnings(warnings), card, *(_section(table) for table in shown if table.rows), models, _cost(silver)]
     title = f"Night of {day}"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'

@@ -12,8 +12,10 @@ from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
 from jobs.engines.across import save_across
+from jobs.engines.customer_rows import nodes_of, rows_of
 from jobs.engines.kmeans import fit_kmeans
 from jobs.engines.overrides import by_hand
+from jobs.engines.predictions import predicted
 from jobs.engines.released_models import Models
 from jobs.engines.rfm import fit_rfm
 from jobs.runtime.night import Night
@@ -23,10 +25,11 @@ from transforms.errors import DataError
 from transforms.expressions import at
 from transforms.overrides import beside, settled
 from transforms.profile import PROFILE, online
-from transforms.schemas import ENTITIES, GOLD_CUSTOMER, IDENTITY_RECORD, Table
+from transforms.schemas import ENTITIES, GOLD_CUSTOMER, Table
 from transforms.tags import evaluate
 from transforms.tags.across import TABLE as ACROSS_TABLE
 from transforms.tags.counts import Count, Failed, by_figure, check_counts, failed_checks, segment_counts
+from transforms.tags.foretold import PREDICTIONS
 from transforms.tags.freshness import silent
 from transforms.tags.items import Formula
 from transforms.tags.lifecycle import last_stages, stages_of, with_lifecycle
@@ -117,7 +120,7 @@ def save_entity(
         if tag.tag in entity.tags and (found := silent(tag, newest, night.day)):
             night.warn(f"{tag.tag}: {found[0]} has been silent since {found[1]}, longer than {tag.max_age}d: NULL")
             withheld.add(tag.tag)
-    rows = rows_of(night, entity, nodes)
+    rows = rows_of(night, entity.entity, entity.columns, nodes)
     frame = evaluate.over_rows(rows, customers=known, plan=entity, day=night.day, as_of=night.as_of, withheld=withheld)
     night.save(frame, table)
 
@@ -132,17 +135,6 @@ def silent_across(night: Night, plan: TagPlan, newest: dict[str, date]) -> set[s
     return withheld
 
 
-def nodes_of(night: Night, known: DataFrame) -> DataFrame:
-    """The known customers' nodes, as silver names them. Grain: a node."""
-    owned = night.load(IDENTITY_RECORD).join(known, "customer_id", "left_semi")
-    return owned.select(F.col("record_id").alias("_node"), "customer_id")
-
-
-def rows_of(night: Night, entity: EntityPlan, nodes: DataFrame) -> DataFrame:
-    """The entity's rows of known customers, as this night may see them: the columns that its tags read."""
-    return night.view(entity.entity).select("_node", *sorted(entity.columns)).join(nodes, "_node").drop("_node")
-
-
 def save_customer(night: Night, plan: TagPlan) -> None:
     """Compute and write tag/customer: facts, derived tags, rules and models, level by level."""
     models = Models.of(night)
@@ -154,13 +146,15 @@ def save_customer(night: Night, plan: TagPlan) -> None:
         formulas = [step for step in level if isinstance(step, Formula)]
         frame = evaluate.formulas(frame, level=formulas, day=night.day, as_of=night.as_of)
         for tag in (step for step in level if isinstance(step, Tag)):
-            frame, segments[tag.outputs[0].name] = with_model(night, frame, tag, models)
+            frame, names = with_model(night, frame, tag, models)
+            segments |= {tag.outputs[0].name: names} if tag.kind not in PREDICTIONS else {}
         frame = settled(frame) if values else frame  # what the next level is built on
     counts = [*segment_counts(segments), *check_counts(plan.tags, timezone=night.conf.pipeline.timezone)]
     found = save_counted(night, frame, tag_table(CUSTOMER, columns_in(plan, CUSTOMER)), counts)
     for column in segments:
         night.figure(column, found.get(column, {}))
         models.note_sizes(column.removesuffix("_segment"), found.get(column, {}))
+    models.tell_gone()
     models.save()
     report_checks(night, failed_checks(plan.tags, found))
 
@@ -187,6 +181,8 @@ def with_model(night: Night, frame: DataFrame, tag: Tag, models: Models) -> tupl
             frame, tag, parameters=parameters, timezone=night.conf.pipeline.timezone, day=night.day, as_of=night.as_of
         )
         return scored, segment_names(tag, parameters)
+    if tag.kind in PREDICTIONS:
+        return predicted(night, frame, tag, models), []
     features = frame.select("customer_id", *tag.features)
     parameters = models.parameters(tag, lambda previous: fit_kmeans(features, spec=tag.kmeans, previous=previous))
     return with_kmeans(frame, tag, parameters=parameters), segment_names(tag, parameters)

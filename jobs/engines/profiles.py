@@ -103,6 +103,16 @@ class Profiles:
             return None
         return d.drift_of(self._counted(name, "before"), self._counted(name, "now"))
 
+    def counted_by(self, name: str, edges: Iterable[float], *, among: str) -> dict[str, int]:
+        """Tonight's values of a number by the edges that they are above, of who has a value in the column `among`.
+
+        Nothing where either is not in the profile, or the column holds no numbers.
+        """
+        if among not in self.now or not d.is_number(self.now.get(name, "")):
+            return {}
+        rows = f"(select * from now where {quoted(among)} is not null)"
+        return dict(self._all(d.binned_sql(name, rows, [float(edge) for edge in edges])))
+
     def _counted(self, name: str, table: str) -> dict[str, int]:
         kind = self.now[name]
         if d.is_number(kind):

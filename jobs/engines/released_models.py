@@ -8,10 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from jobs.engines.registry import registered, tell_gone
 from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
 from transforms.errors import ModelError
 from transforms.schemas import GOLD_MODEL
+from transforms.tags.foretold import PREDICTIONS
 from transforms.tags.plan import meaning
 from transforms.tags.tag import Tag
 
@@ -33,6 +35,8 @@ class Model:
     fitted_on: date
     parameters: dict[str, Any]
     quality: dict[str, Any]
+    mlflow_run: str | None = None
+    mlflow_version: int | None = None
 
 
 @dataclass
@@ -42,14 +46,16 @@ class Models:
     night: Night
     released: dict[str, Model]
     fitted: dict[str, Model] = field(default_factory=dict)
+    tried: dict[str, Model] = field(default_factory=dict)
 
     @classmethod
     def of(cls, night: Night) -> "Models":
         version = night.versions.get(GOLD_MODEL.name)
         rows = night.lakehouse.rows(GOLD_MODEL, version) if version is not None else []
-        read = {"parameters": json.loads, "quality": json.loads}
+        read: dict[str, Callable[[Any], Any]] = {"parameters": json.loads, "quality": json.loads}
         models = (
-            Model(**{name: read.get(name, lambda value: value)(row[name]) for name in GOLD_MODEL.names}) for row in rows
+            Model(**{name: read.get(name, lambda value: value)(row.get(name)) for name in GOLD_MODEL.names})
+            for row in rows
         )
         return cls(night, {model.tag: model for model in models})
 
@@ -61,13 +67,14 @@ class Models:
         known = self.released.get(tag.tag)
         definition = meaning(tag, self.night.conf.tags)
         if known and self.holds(known, definition, tag.refit or 1):
-            return known.parameters
-        previous = known.parameters if known and known.kind == tag.kind else None
+            return known.parameters or None
+        previous = (known.parameters or None) if known and known.kind == tag.kind else None
         try:
             parameters, quality = fit(previous)
         except ModelError as error:
             rest = "the released model stays" if previous else f"{tag.tag} is NULL tonight"
             self.night.warn(f"{tag.tag}: {error}; {rest}")
+            self._note_refused(tag, known, definition, str(error))
             return previous
         self.fitted[tag.tag] = Model(
             tag=tag.tag,
@@ -82,10 +89,21 @@ class Models:
 
     def holds(self, known: Model, definition: str, refit: int) -> bool:
         """A full refresh never refits; a changed definition always does. `refit`: after so many days."""
-        if known.definition != definition or self.night.refit:
+        refused = known.quality.get("refused", {})
+        if self.night.refit or definition not in (known.definition, refused.get("definition")):
             return False
-        young = (self.night.day - known.fitted_on).days < refit
+        last = max(known.fitted_on, date.fromisoformat(refused.get("on", str(known.fitted_on))))
+        young = (self.night.day - last).days < refit
         return young or self.night.full_refresh
+
+    def _note_refused(self, tag: Tag, known: Model | None, definition: str, why: str) -> None:
+        """A model learned from the past takes long to fit: where it will not, it is tried again at the next refit."""
+        if tag.kind not in PREDICTIONS:
+            return
+        refused = {"on": str(self.night.day), "definition": definition, "why": why}
+        none_yet = Model(tag.tag, tag.kind, 0, definition, self.night.day, {}, {})
+        model = known if known and known.kind == tag.kind else none_yet
+        self.tried[tag.tag] = replace(model, quality={**model.quality, "refused": refused})
 
     def note_sizes(self, tag: str, sizes: Mapping[str, int]) -> None:
         """Add the segments' shares of all customers to the quality of a model that was fitted tonight."""
@@ -95,13 +113,18 @@ class Models:
             model = self.fitted[tag]
             self.fitted[tag] = replace(model, quality={**model.quality, "shares": shares})
 
+    def tell_gone(self) -> None:
+        """Tell which released models the registry no longer has, of those that were not fitted anew tonight."""
+        tell_gone(self.night, [model for tag, model in self.released.items() if tag not in self.fitted])
+
     def save(self) -> None:
-        """Write gold/model where something was fitted; otherwise the table stays as it is."""
-        if not self.fitted:
-            return
+        """Register what was fitted and write gold/model; where nothing was, nor tried, the table stays as it is."""
         known = {*self.night.conf.tags, LINKAGE, RECOMMENDER}
-        kept = {tag: model for tag, model in self.released.items() if tag in known}
-        models = sorted({**kept, **self.fitted}.values(), key=lambda model: model.tag)
+        kept = {tag: model for tag, model in self.released.items() if tag in known and tag not in self.fitted}
+        if not self.fitted and not self.tried:
+            return
+        fitted = {model.tag: model for model in registered(self.night, list(self.fitted.values()))}
+        models = sorted({**kept, **self.tried, **fitted}.values(), key=lambda model: model.tag)
         self.night.save(_table(models), GOLD_MODEL)
 
 

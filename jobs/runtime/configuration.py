@@ -79,6 +79,7 @@ class Pipeline(Definition):
     currency_rates: str | None = None
     divisions: str | None = None
     spark: dict[str, str] = {}
+    mlflow: str | None = None
     env_file: str = ".env"
     watch: Watch = Watch()
 

@@ -1,5 +1,6 @@
 """A night: what a stage may ask for. Tables are read at the versions of this night's state, never at their heads."""
 
+import copy
 import json
 import shutil
 import threading
@@ -77,6 +78,7 @@ class Night:
         self.run_id = run_id
         self.started_at = started_at
         self.base = base
+        self.landed_by = day
         self.release = base
         self.refit = refit
         self.full_refresh = full_refresh
@@ -141,7 +143,15 @@ class Night:
         """silver/<entity>: the rows that a run for this date may see, of all its sources."""
         from transforms.columns import visible
 
-        return self.load(ENTITIES[entity].table).where(visible(day=self.day, as_of=self.as_of))
+        # of what happened, each row keeps its time; what is overwritten in place is known only as it landed
+        landed_by = self.landed_by if ENTITIES[entity].time else self.day
+        return self.load(ENTITIES[entity].table).where(visible(day=landed_by, as_of=self.as_of))
+
+    def at(self, day: date) -> "Night":
+        """This night as a cut-off of an earlier day sees it: what had happened by then, in tonight's release."""
+        earlier = copy.copy(self)
+        earlier.day, earlier.as_of = day, end_of(day, self.conf.pipeline.timezone)
+        return earlier
 
     def rows(self, table: Table) -> list[dict[str, Any]]:
         """A small table, without Spark: ops tables whole, tables of the night's state at its version."""

@@ -75,7 +75,7 @@ def run(spark: SparkSession, folder: Path, cases: dict[str, Case], before: Calla
     conf: Any = SimpleNamespace(
         sources={source.source: source for source in sources}, rates=(), divisions=None,
         of_entity=lambda entity: [s for s in sources if s.entity == entity],
-        pipeline=SimpleNamespace(timezone="UTC", base_currency="EUR", spark={}, currency_rates=None),
+        pipeline=SimpleNamespace(timezone="UTC", base_currency="EUR", spark={}, currency_rates=None, mlflow=None),
         resolve=lambda path: str(folder / path),
     )  # fmt: skip
     told, warned = Told(), list[str]()

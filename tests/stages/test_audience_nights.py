@@ -35,7 +35,7 @@ PEOPLE = [f"c{number:03d}" for number in range(60)]
 
 
 def conf(lakehouse: Path, audiences: dict[str, Any]) -> Any:
-    pipeline = SimpleNamespace(timezone="UTC", spark={})
+    pipeline = SimpleNamespace(timezone="UTC", spark={}, mlflow=None)
     return SimpleNamespace(
         lakehouse=str(lakehouse),
         audiences=audiences,

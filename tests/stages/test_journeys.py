@@ -100,7 +100,7 @@ class House:
 
     def made(self) -> dict[str, Rows]:
         """What a night makes of it: by its short name, each table's rows in their order."""
-        pipeline = SimpleNamespace(timezone="UTC", spark={})
+        pipeline = SimpleNamespace(timezone="UTC", spark={}, mlflow=None)
         conf: Any = SimpleNamespace(pipeline=pipeline, privacy=SimpleNamespace(smallest_group=2))
         night = Night(conf=conf, lakehouse=self.lakehouse, day=DAY, run_id="r", started_at=datetime.now(UTC), base=None)
         night.__dict__["spark"] = self.spark

@@ -110,7 +110,7 @@ def _night(spark, lakehouse: Lakehouse, day: date, base: Release | None, *, whol
     conf = SimpleNamespace(
         identity=Identity.model_validate(RULES), decisions=Decisions(), hash="1",
         privacy=SimpleNamespace(keys=SimpleNamespace(customer=["k" * 32])),
-        pipeline=SimpleNamespace(timezone="UTC", spark={}),
+        pipeline=SimpleNamespace(timezone="UTC", spark={}, mlflow=None),
         sources={name: SimpleNamespace(entity=entity) for name, entity in sources.items()},
     )  # fmt: skip
     night = Night(

@@ -71,7 +71,7 @@ class Nights:
         conf = SimpleNamespace(
             identity=Identity.model_validate(self.rules),
             privacy=SimpleNamespace(keys=SimpleNamespace(customer=["k" * 32])),
-            pipeline=SimpleNamespace(timezone="UTC", spark={}),
+            pipeline=SimpleNamespace(timezone="UTC", spark={}, mlflow=None),
             decisions=self.decisions,
             hash=str(self.rules),
             sources={"crm": SimpleNamespace(entity="contact"), "web": SimpleNamespace(entity="web_event")},

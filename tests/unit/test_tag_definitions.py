@@ -7,6 +7,7 @@ from pyspark.sql import SparkSession
 
 from jobs.examples import check_examples
 from transforms.tags.definition import Tag, parse_tags
+from transforms.tags.foretold import PREDICTIONS
 from transforms.tags.tag import KEYS
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +37,7 @@ def test_every_tag_says_what_people_need_to_know(tags: dict[str, Tag]) -> None:
         assert tag.title.get("zh"), tag.tag
         assert tag.purposes, tag.tag
         # what a model is fitted to and what a list from outside holds is no single customer's example
-        assert tag.examples or tag.kind in ("rfm", "kmeans", "lifecycle", "import"), tag.tag
+        assert tag.examples or tag.kind in ("rfm", "kmeans", "lifecycle", "import", *PREDICTIONS), tag.tag
         assert tag.description.endswith(".") and tag.owner and tag.checks, tag.tag
         assert tag.unit or tag.type not in ("number", "integer"), tag.tag
     titles = [tag.title[language] for tag in tags.values() for language in ("en", "zh")]

@@ -61,7 +61,9 @@ class Nights:
         imports = {
             name: parse_import({"l.csv": text}, tags[name], types=["crm_id"]) for name, text in self.lists.items()
         }
-        conf: Any = SimpleNamespace(tags=tags, pipeline=SimpleNamespace(timezone="UTC", spark={}), imports=imports)
+        conf: Any = SimpleNamespace(
+            tags=tags, pipeline=SimpleNamespace(timezone="UTC", spark={}, mlflow=None), imports=imports
+        )
         night = Night(
             conf=conf, lakehouse=self.lakehouse, day=run_on or day, run_id=f"run-{day}", started_at=datetime(2017, 6, 1, tzinfo=UTC),
             base=self.base, on_warning=self.warned.append, **options,

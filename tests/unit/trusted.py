@@ -45,7 +45,8 @@ class Nights:
         tags = parse_tags({f"tags/{name}.yml": yaml_of(name, body) for name, body in self.bodies.items()})
         return SimpleNamespace(
             tags=tags, audiences={}, exports={}, lakehouse=str(self.folder),
-            pipeline=SimpleNamespace(timezone="UTC", spark={}), privacy=SimpleNamespace(smallest_group=2, roles={}),
+            pipeline=SimpleNamespace(timezone="UTC", spark={}, mlflow=None),
+            privacy=SimpleNamespace(smallest_group=2, roles={}),
         )  # fmt: skip
 
     def run(

@@ -122,7 +122,7 @@ def learn_features(raw: Mapping[str, Matrix], spec: KMeansSpec) -> tuple[list[di
         )
         patterns.add(missing.tobytes())
     if not learned:
-        raise ModelError(f"K-Means: none of the features {', '.join(spec.features)} differs between customers")
+        raise ModelError(f"none of the features {', '.join(spec.features)} differs between customers")
     return learned, dropped
 
 

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 Transform = Literal["log1p", "sqrt", "none"]
+# from the simplest to the least so: of equals the first is taken
+Algorithm = Literal["logistic_regression", "linear_svm", "decision_tree", "gradient_boosted_trees"]
+ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 
 
 @dataclass(frozen=True)

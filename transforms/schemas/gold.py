@@ -21,12 +21,14 @@ GOLD_MODEL = Table(
     "gold/model",
     (
         Column("tag", "string", "the tag that was fitted; identity: matching for what matches records", "none", True),
-        Column("kind", "string", "rfm, kmeans or linkage", "none", True),
+        Column("kind", "string", "what was fitted: rfm, kmeans, churn, …, linkage", "none", True),
         Column("version", "int", "counts the fits of this tag", "none", True),
         Column("definition", "string", "hash of the definition that was fitted", "none", True),
         Column("fitted_on", "date", "business date of the fit", "none", True),
         Column("parameters", "string", "JSON: cut points, centres, …", "none", True),
         Column("quality", "string", "JSON: size shares, silhouette, …", "none", True),
+        Column("mlflow_run", "string", "the run's name in MLflow's experiment portrait; NULL: not logged", "none"),
+        Column("mlflow_version", "int", "the model version in MLflow's registry", "none"),
     ),
     key=("tag",),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from transforms.expressions import compile_expression
 from transforms.sql.operands import text_literal
-from transforms.tags.tag import COLUMN_TYPES, Tag
+from transforms.tags.tag import SEVERAL, Tag
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,15 @@ def _counts(tag: Tag, at: int, timezone: str) -> list[Count]:
     if expect is None:
         return []
     column = tag.outputs[0].name
-    own = {output.name: output.type for output in tag.outputs}
-    columns = own if tag.model else {"value": COLUMN_TYPES[tag.type or "text"]}
-    rule = compile_expression(expect, place=f"{tag.place}: checks[{at}].expect", columns=columns, timezone=timezone)
+    several = tag.kind in SEVERAL
+    # a check names the outputs of a model without the tag's name
+    held = {output.name.removeprefix(f"{tag.tag}_"): output.name for output in tag.outputs} if several else None
+    own = {output.name.removeprefix(f"{tag.tag}_"): output.type for output in tag.outputs}
+    columns = own if several else {"value": tag.outputs[0].type}
+    place = f"{tag.place}: checks[{at}].expect"
+    rule = compile_expression(expect, place=place, columns=columns, timezone=timezone, held=held)
     # `value` is a variable, so that a text in the rule is never taken for it
-    failing = f"(not {rule.sql})" if tag.model else f"exists(array(`{column}`), `value` -> not {rule.sql})"
+    failing = f"(not {rule.sql})" if several else f"exists(array(`{column}`), `value` -> not {rule.sql})"
     figure = f"{tag.tag} {at}"
     return [
         Count(figure, "known", f"`{column}` is not null"),

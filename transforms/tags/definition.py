@@ -85,8 +85,8 @@ def _needs(tag: Tag, owners: Mapping[str, str]) -> list[str]:
             names = names_in(str(tag.select))
         case "rule":
             names = frozenset[str]().union(*(names_in(case.when) for case in tag.cases))
-        case "kmeans":
-            names = frozenset(tag.features)
+        case "kmeans" | "churn" | "purchase_intent":
+            names = frozenset(tag.features) | (names_in(tag.eligible) if tag.eligible else frozenset())
         case "lifecycle":
             names = frozenset[str]().union(*(names_in(f"{s.when} or {s.until or s.when}") for s in tag.stages))
         case _:

@@ -6,7 +6,7 @@ from typing import Any
 from transforms.errors import DefinitionError
 from transforms.expressions import Expression, compile_expression
 from transforms.sql import types
-from transforms.tags.items import Formula, compile_over, literal
+from transforms.tags.items import Formula, columns_of, compile_over, literal
 from transforms.tags.tag import COLUMN_TYPES, Case, Tag
 
 # What the cases of an RFM tag may speak of.
@@ -32,6 +32,29 @@ def formula_of(tag: Tag, *, timezone: str, columns: Mapping[str, str]) -> Formul
 def rfm_segment(tag: Tag, *, timezone: str) -> Expression:
     """The segment by an RFM tag's cases, over the columns of `RFM_COLUMNS`. Raises DefinitionError."""
     return cases_of(tag, timezone=timezone, columns=RFM_COLUMNS, noun="score")
+
+
+def eligible_of(tag: Tag, *, timezone: str, columns: Mapping[str, str]) -> Expression | None:
+    """Who gets a model's score, over `columns` (tag columns -> Spark type); None: everybody. Raises DefinitionError."""
+    if tag.eligible is None:
+        return None
+    place = f"{tag.place}: eligible"
+    rule = compile_expression(tag.eligible, place=place, columns=columns, timezone=timezone, noun="tag")
+    if rule.type not in ("boolean", types.VOID):
+        raise DefinitionError(f"{place}: is {types.describe(rule.type)}, not a condition")
+    return rule
+
+
+def label_of(tag: Tag, *, timezone: str) -> Expression | None:
+    """The rows that a model's label looks for; None: all of the entity. Raises DefinitionError."""
+    assert tag.label  # noqa: S101  (checked with the tag's keys)
+    if tag.label.where is None:
+        return None
+    place, columns = f"{tag.place}: label.where", {n: c.type for n, c in columns_of(tag.label.event).items()}
+    rule = compile_expression(tag.label.where, place=place, columns=columns, timezone=timezone, what=tag.label.event)
+    if rule.type not in ("boolean", types.VOID):
+        raise DefinitionError(f"{place}: is {types.describe(rule.type)}, not a condition")
+    return rule
 
 
 def cases_of(tag: Tag, *, timezone: str, columns: Mapping[str, str], noun: str) -> Expression:

@@ -5,7 +5,7 @@ An item gives one column of a tag table. NULL, no rows (`default`) and a source 
 
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -14,10 +14,12 @@ from transforms.expressions import Expression, compile_expression
 from transforms.schemas import ENTITIES, GOLD_CUSTOMER, Column
 from transforms.sql import types
 from transforms.sql.operands import DAY, text_literal
-from transforms.tags.tag import COLUMN_TYPES, CUSTOMER, Tag
+from transforms.tags.tag import COLUMN_TYPES, CUSTOMER, Preference, Tag
 
 _READABLE = ("event_date", "event_at", "source", "ids")
 _LARGEST = "1.7976931348623157E308D"
+# How a next value is foretold from what is known: the twenty that weigh most, each day's weight halved after 60 days.
+KNOWN_VALUES = {"top": 20, "half_life": "60d"}
 
 
 @dataclass(frozen=True)
@@ -210,8 +212,40 @@ def _rfm(tag: Tag, timezone: str) -> Iterator[Item]:
         yield Statistic(**common, select=select)
 
 
+def _lifetime(tag: Tag, timezone: str) -> Iterator[Item]:
+    """What a lifetime model scores with: days since the first and the last row, days with rows, and what they brought.
+
+    `_before` is what they brought within the horizon that ends now: the value that a model must foretell better.
+    """
+    amount = compile_over(tag, str(tag.amount), "amount", timezone=timezone)
+    if not types.is_number(amount.type):
+        raise DefinitionError(f"{tag.place}: amount: is {types.describe(amount.type)}, not a number such as amount")
+    recent = tag.model_copy(update={"window": tag.horizon})
+    figures = {
+        "_age": (tag, "datediff(as_of, min(event_date))"),
+        "_idle": (tag, "datediff(as_of, max(event_date))"),
+        "_days": (tag, "count(distinct event_date)"),
+        "_total": (tag, f"sum({tag.amount})"),
+        "_before": (recent, f"sum({tag.amount})"),
+    }
+    for column in tag.internal:
+        of, text = figures[column.name.removeprefix(f"{tag.tag}_")]
+        select = compile_over(of, text, "amount", timezone=timezone, aggregates=True)
+        common = {**_common(of, timezone, select), "name": column.name, "default": "null", "type": column.type}
+        yield Statistic(**common, select=select)
+
+
+def _known_values(tag: Tag, timezone: str) -> Iterator[Item]:
+    """What a model of the next one starts from: the values that weigh most by now."""
+    compile_over(tag, str(tag.of), "of", timezone=timezone)
+    ranked = tag.model_copy(update={"preference": Preference.model_validate({"of": tag.of, **KNOWN_VALUES})})
+    for item in _rankings(ranked, timezone):
+        yield replace(item, name=tag.internal[0].name)
+
+
 _MAKERS: dict[str, Any] = {
     "statistic": _statistics, "first": _picks, "last": _picks, "preference": _rankings, "rfm": _rfm,
+    "lifetime_value": _lifetime, "next_category": _known_values,
 }  # fmt: skip
 
 

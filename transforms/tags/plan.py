@@ -29,7 +29,7 @@ from transforms.tags.tag import ACROSS, CUSTOMER, Tag
 
 # stands in an aggregate for the condition of the rows that count
 _ROWS = "\0rows\0"
-_OVER_ROWS = ("statistic", "first", "last", "preference", "rfm")
+_OVER_ROWS = ("statistic", "first", "last", "preference", "rfm", "lifetime_value", "next_category")
 # After so many half-lives twelve digits hold nothing but zeros.
 _NOTHING_LEFT = 41
 _FORMULAS = ("derived", "rule")
@@ -302,5 +302,6 @@ def columns_in(plan: TagPlan, entity: str) -> list[Column]:
         return [column for name, column in outputs.items() if name not in over_rows | across]
     if entity == ACROSS_TABLE:
         return [outputs[tag.tag] for tag in plan.across.tags]
+    outputs |= {column.name: column for tag in plan.tags for column in tag.internal}
     chosen = next(entity_plan for entity_plan in plan.entities if entity_plan.entity == entity)
     return [outputs[result.name] for result in chosen.results]

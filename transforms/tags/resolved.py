@@ -1,21 +1,22 @@
 """One tag checked against what it is built on: its expressions, type, values, purposes and sensitivity."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 from transforms.definitions import nearest
 from transforms.errors import DefinitionError
-from transforms.expressions import compile_expression
+from transforms.expressions import Expression, compile_expression
 from transforms.sql import types
 from transforms.tags.across import kind_of, query_of
-from transforms.tags.formulas import formula_of, rfm_segment
+from transforms.tags.foretold import CLASSIFIERS, PREDICTIONS
+from transforms.tags.formulas import eligible_of, formula_of, label_of, rfm_segment
 from transforms.tags.imports import IMPORTED
 from transforms.tags.items import Item, Pick, Ranking, Statistic, columns_of, compile_over, items_of
 from transforms.tags.lifecycle import stages_of
 from transforms.tags.sequences import happening_of
-from transforms.tags.tag import ACROSS, COLUMN_TYPES, CUSTOMER, SENSITIVITIES, Example, Tag, Type
+from transforms.tags.tag import ACROSS, COLUMN_TYPES, CUSTOMER, SENSITIVITIES, SEVERAL, Example, Tag, Type
 
 _OWN_TYPE: dict[str, Type] = {
     "string": "text", "boolean": "boolean", "date": "date", "timestamp": "timestamp", "array<string>": "list",
@@ -64,6 +65,8 @@ def _compiled(tag: Tag, columns: Mapping[str, str]) -> tuple[str, frozenset[str]
     if tag.kind == "kmeans":
         _check_features(tag, columns)
         return "string", frozenset()
+    if tag.kind in CLASSIFIERS:
+        return "string", _check_classifier(tag, columns)
     if tag.kind == "lifecycle":
         stages_of(tag, timezone="UTC", columns=columns)
         return "string", frozenset()
@@ -88,6 +91,8 @@ def _compiled(tag: Tag, columns: Mapping[str, str]) -> tuple[str, frozenset[str]
     assert tag.from_  # noqa: S101  (checked with the tag's keys)
     if tag.kind == "rfm":
         return "string", sensitivities({tag.from_: where})
+    if tag.kind == "lifetime_value":
+        return "string", sensitivities({tag.from_: where.union(*(item.columns for item in items))})
     item = items[0]
     if isinstance(item, Ranking):
         return "array<string>", sensitivities({tag.from_: where | item.of.columns})
@@ -130,7 +135,7 @@ def _check_features(tag: Tag, columns: Mapping[str, str]) -> None:
     for name in tag.features:
         if name not in columns:
             problems.append(f"{tag.place}: features: no tag '{name}'{nearest(name, columns)}")
-        elif columns[name] not in ("double", "bigint"):
+        elif columns[name] not in ("double", "bigint", *(["boolean"] if tag.kind in CLASSIFIERS else [])):
             problems.append(f"{tag.place}: features: '{name}' is {types.describe(columns[name])}, not a number")
     for name in {*tag.transform} - {*tag.features}:
         problems.append(f"{tag.place}: transform: '{name}' is not one of the features{nearest(name, tag.features)}")
@@ -140,9 +145,31 @@ def _check_features(tag: Tag, columns: Mapping[str, str]) -> None:
         raise DefinitionError(*problems)
 
 
+def _check_classifier(tag: Tag, columns: Mapping[str, str]) -> frozenset[str]:
+    """The features, who is eligible, and what the label looks for; gives the sensitivities of what the label reads."""
+    problems: list[str] = []
+    read: frozenset[str] = frozenset()
+
+    def check(step: Callable[[], Expression | None]) -> frozenset[str]:
+        try:
+            found = step()
+        except DefinitionError as error:
+            problems.extend(error.lines)
+            return frozenset()
+        return found.columns if found else frozenset()
+
+    check(lambda: _check_features(tag, columns))
+    check(lambda: eligible_of(tag, timezone="UTC", columns=columns))
+    read = check(lambda: label_of(tag, timezone="UTC"))
+    if problems:
+        raise DefinitionError(*problems)
+    assert tag.label  # noqa: S101  (checked with the tag's keys)
+    return sensitivities({tag.label.event: read})
+
+
 def _type(tag: Tag, ddl: str) -> Type:
     """The tag's type: as written if the expression's values fit it, else what they are."""
-    if tag.model:
+    if tag.kind in SEVERAL:
         if tag.type:
             raise DefinitionError(f"{tag.place}: type: a model has several outputs of their own types; remove it")
         return "text"
@@ -178,7 +205,7 @@ def _case_values(tag: Tag) -> tuple[str, ...]:
 def _value_problems(tag: Tag) -> Iterator[str]:
     if tag.type == "enum" and not tag.values:
         yield f"{tag.place}: values: an enum lists its values: values: [low, middle, high]"
-    if tag.segmentation and not (tag.model or tag.type == "enum"):
+    if tag.segmentation and (tag.kind in PREDICTIONS or not (tag.model or tag.type == "enum")):
         yield f"{tag.place}: segmentation: only a tag of few named values parts customers; write type: enum"
     if tag.values and tag.type != "enum":
         yield f"{tag.place}: values: only an enum lists its values; write type: enum"
@@ -219,7 +246,7 @@ def _is_a(kind: Type | None, value: Any) -> bool:
 
 def _check_problems(tag: Tag) -> Iterator[str]:
     columns = {"value": COLUMN_TYPES[tag.type or "text"]}
-    if tag.model:
+    if tag.kind in SEVERAL:
         columns = {output.name.removeprefix(f"{tag.tag}_"): output.type for output in tag.outputs}
     for position, check in enumerate(tag.checks):
         if check.expect is None:
@@ -236,6 +263,9 @@ def _check_problems(tag: Tag) -> Iterator[str]:
 
 def _example_problems(tag: Tag, columns: Mapping[str, str]) -> Iterator[str]:
     """Examples speak of columns that there are, rows where the tag is over rows, and a value of the tag's type."""
+    if tag.kind in PREDICTIONS and tag.examples:
+        yield f"{tag.place}: examples: a model learns from all customers, so that a few rows give no value; remove them"
+        return
     over_rows = tag.kind in ("statistic", "first", "last", "preference", "rfm")
     on_tags = ("derived", "rule", "kmeans", "lifecycle")
     known = columns if tag.kind in on_tags else columns_of(tag.from_ or CUSTOMER)

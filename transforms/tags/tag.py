@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from transforms.definitions import Definition, days, nearest, seconds
-from transforms.models.spec import KMeansSpec
+from transforms.models.spec import Algorithm, KMeansSpec
 from transforms.schemas import ENTITIES, Column
+from transforms.tags.foretold import CLASSIFIERS, INTERNAL, OUTPUTS, PREDICTIONS, Gate, Label, with_a_time
 
 Type = Literal["number", "integer", "text", "enum", "boolean", "date", "timestamp", "list"]
 Kind = Literal[
@@ -27,6 +28,10 @@ Kind = Literal[
     "import",
     "rfm",
     "kmeans",
+    "churn",
+    "purchase_intent",
+    "lifetime_value",
+    "next_category",
     "lifecycle",
 ]
 Status = Literal["draft", "online", "offline", "retired"]
@@ -38,7 +43,9 @@ COLUMN_TYPES: dict[str, str] = {
 CUSTOMER = "customer"
 SENSITIVITIES = ("none", "normal", "personal", "sensitive")
 ACROSS = ("sequence", "sql", "import")  # kinds that no single entity gives
-_MODELS = ("rfm", "kmeans", "lifecycle")
+_MODELS = ("rfm", "kmeans", "lifecycle", *PREDICTIONS)
+# kinds with several outputs of their own types
+SEVERAL = ("rfm", "kmeans", "lifecycle", *CLASSIFIERS, "lifetime_value")
 
 _COMMON = {
     "place", "text", "tag", "title", "description", "owner", "version", "status", "type", "unit", "values", "max_age",
@@ -61,6 +68,10 @@ KEYS: dict[str, set[str]] = {
         "default",
     },
     "kmeans": {"model*", "features*", "impute", "transform", "k", "seed", "refit", "names"},
+    "churn": {"model*", "label*", "features*", "eligible", "algorithm", "gate", "seed", "refit"},
+    "purchase_intent": {"model*", "label*", "features*", "eligible", "algorithm", "gate", "seed", "refit"},
+    "lifetime_value": {"model*", "from*", "amount*", "where", "horizon", "method", "refit"},
+    "next_category": {"model*", "from*", "of*", "where", "within", "top", "refit"},
     "lifecycle": {"model*", "stages*"},
 }  # fmt: skip
 _NOT_MEANING = {
@@ -142,12 +153,7 @@ class Step(Definition):
     @field_validator("event")
     @classmethod
     def _something_that_happens(cls, value: str) -> str:
-        known = [name for name, entity in ENTITIES.items() if entity.time]
-        if value in ENTITIES and value not in known:
-            raise ValueError(f"{value} has no time of its own (one of {', '.join(known)})")
-        if value not in known:
-            raise ValueError(f"no entity '{value}'{nearest(value, known)} (one of {', '.join(known)})")
-        return value
+        return with_a_time(value)
 
 
 class TagCheck(Definition):
@@ -226,6 +232,16 @@ class Tag(Definition):
     k: Annotated[tuple[int, int], BeforeValidator(_range)] = (3, 10)
     seed: int = 7
     names: dict[str, str] = {}
+    eligible: str | None = None
+    label: Label | None = None
+    algorithm: Literal["auto", Algorithm] = "auto"
+    gate: Gate = Gate()
+    amount: str | None = None
+    horizon: Days = 365
+    method: Literal["auto", "bg_nbd", "learned"] = "auto"
+    of: str | None = None
+    within: Days = 30
+    top: int = Field(3, ge=1, le=20)
     stages: tuple[Stage, ...] = ()
     segmentation: Segmentation | None = None
 
@@ -249,7 +265,7 @@ class Tag(Definition):
             raise ValueError(f"no entity '{value}'{nearest(value, known)} (one of {', '.join(known)})")
         return value
 
-    @field_validator("window", "per", "max_age", "refit")
+    @field_validator("window", "per", "max_age", "refit", "horizon", "within")
     @classmethod
     def _at_least_a_day(cls, value: int | None) -> int | None:
         if value is not None and not 1 <= value <= 36_500:
@@ -322,6 +338,8 @@ class Tag(Definition):
     @property
     def reads(self) -> tuple[str, ...]:
         """The entities whose rows give the value, `customer` for the golden record; none for what is built on tags."""
+        if self.label:
+            return (self.label.event,)
         if self.sql:
             return tuple(dict.fromkeys(_NAMED.findall(self.sql)))
         if self.sequence:
@@ -336,13 +354,15 @@ class Tag(Definition):
     @property
     def outputs(self) -> tuple[Column, ...]:
         """The profile's columns that the tag gives."""
-        if self.kind == "rfm":
-            return tuple(self._output(name, type_, told) for name, type_, told in _RFM_OUTPUTS)
-        if self.kind == "kmeans":
-            return tuple(self._output(name, type_, told) for name, type_, told in _KMEANS_OUTPUTS)
-        if self.kind == "lifecycle":
-            return tuple(self._output(name, type_, told) for name, type_, told in _LIFECYCLE_OUTPUTS)
-        return (self._output("", COLUMN_TYPES[self.type or "number"], ""),)
+        if self.kind in _OUTPUTS:
+            return tuple(self._output(name, type_, told) for name, type_, told in _OUTPUTS[self.kind])
+        type_ = "list" if self.kind == "next_category" else self.type or "number"
+        return (self._output("", COLUMN_TYPES[type_], ""),)
+
+    @property
+    def internal(self) -> tuple[Column, ...]:
+        """Columns over the entity's rows that the tag's model scores with, and nobody else sees."""
+        return tuple(self._output(name, type_, "") for name, type_ in INTERNAL.get(self.kind, {}).items())
 
     def _output(self, name: str, ddl: str, told: str) -> Column:
         parts = (self.title["en"], told, self.unit and f"unit: {self.unit}")
@@ -385,3 +405,4 @@ _LIFECYCLE_OUTPUTS = (
     ("days_in_stage", "bigint", "whole business days since it was entered, or first seen"),
     ("previous", "string", "the stage before it; NULL where none was seen"),
 )
+_OUTPUTS = {"rfm": _RFM_OUTPUTS, "kmeans": _KMEANS_OUTPUTS, "lifecycle": _LIFECYCLE_OUTPUTS, **OUTPUTS}

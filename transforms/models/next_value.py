@@ -1,0 +1,63 @@
+"""What a customer will buy next: a list of values, the likeliest first, from those that weigh most by now.
+
+The parameters, as JSON holds them (`jobs.engines.next_values` makes them):
+
+    values   the values that can be foretold, the most popular first
+    base     for each the share of customers who take it, whoever they are
+    weights  a row for each value that a customer may have in the list: what it adds to the share of each value
+    top      how many are named
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import compute as pc
+
+Matrix = NDArray[np.float64]
+_DECIMALS = 6
+
+
+def places(lists: pa.ListArray, values: Sequence[str]) -> NDArray[np.int64]:
+    """Customers × ranks: the place in `values` of each item of a customer's list; len(values): none, or unknown."""
+    none = len(values)
+    lengths = np.asarray(lists.value_lengths().fill_null(0))
+    found = np.full((len(lists), int(lengths.max()) if len(lengths) else 0), none)
+    flat = lists.flatten()
+    known = pc.index_in(flat, value_set=pa.array(values, flat.type)).fill_null(none)
+    row = np.repeat(np.arange(len(lists)), lengths)
+    rank = np.arange(len(flat)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    found[row, rank] = np.asarray(known)
+    return found
+
+
+def weight(rank: int) -> float:
+    """What the value at a place of a customer's list counts for."""
+    return 1 / (1 + rank)
+
+
+def shares(lists: pa.ListArray, parameters: Mapping[str, Any]) -> Matrix:
+    """Customers × values: how likely each takes each. One rank after the other, so that batches change nothing."""
+    found = places(lists, parameters["values"])
+    weights = np.vstack([np.array(parameters["weights"], dtype=float), np.zeros(len(parameters["values"]))])
+    total = np.tile(np.array(parameters["base"], dtype=float), (len(lists), 1))
+    for rank in range(found.shape[1]):
+        total += weight(rank) * weights[found[:, rank]]
+    return np.asarray(np.round(total, _DECIMALS))
+
+
+def best(share: Matrix, top: int) -> NDArray[np.intp]:
+    """The places of the likeliest values; of equals the more popular first."""
+    return np.asarray(np.argsort(-share, axis=1, kind="stable")[:, :top])
+
+
+def scored(parameters: Mapping[str, Any], columns: Sequence[pa.Array]) -> pa.Array:
+    """Each customer's list; NULL for who never took anything."""
+    (lists,) = columns
+    chosen = best(shares(lists, parameters), int(parameters["top"]))
+    texts = pa.array(parameters["values"], pa.string()).take(pa.array(chosen.ravel()))
+    offsets = np.arange(0, chosen.size + 1, chosen.shape[1], dtype=np.int32)
+    missing = np.asarray(lists.is_null())
+    return pa.ListArray.from_arrays(pa.array(offsets), texts, mask=pa.array(missing))
