@@ -27,7 +27,7 @@ from transforms.errors import DataError
 from transforms.expressions import at
 from transforms.overrides import beside, settled
 from transforms.profile import PROFILE, online
-from transforms.schemas import ENTITIES, GOLD_CUSTOMER, Table
+from transforms.schemas import ENTITIES, GOLD_CUSTOMER, IDENTITY_RECORD, Table
 from transforms.tags import evaluate
 from transforms.tags.across import TABLE as ACROSS_TABLE
 from transforms.tags.counts import Count, Failed, by_figure, check_counts, failed_checks, segment_counts
