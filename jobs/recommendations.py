@@ -14,7 +14,7 @@ from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
 from transforms.errors import ModelError
 from transforms.models.recommended import fit_recommender, judged_or_none, recommend
-from transforms.recommendations import Recommendation, Recommendations
+from transforms.recommendations import Association, Recommendation, Recommendations
 from transforms.schemas import ENTITIES, GOLD_ASSOCIATION, GOLD_RECOMMENDATION, Table
 
 # The last weeks, which a fit is judged by.
@@ -73,9 +73,7 @@ def _fitted_anew(night: Night, wanted: Recommendations) -> tuple[dict[str, Any],
     part, association = wanted.recommendation, wanted.association
     cut = night.day - timedelta(days=HELD_OUT)
     if association and night.has(ENTITIES[association.from_].table):
-        found, judged = rules(night, association, cut=cut)
-        _save(night, found, GOLD_ASSOCIATION)
-        quality["rules"] = {"count": len(found), "recall_at_10": judged_or_none(judged)}
+        quality |= _associated(night, association, cut)
     if part and night.has(ENTITIES[part.from_].table):
         rows = bought(night, part, cut=cut)
         with one_thread():
@@ -83,6 +81,17 @@ def _fitted_anew(night: Night, wanted: Recommendations) -> tuple[dict[str, Any],
         quality |= told
         _recommend(night, part, rows, parameters)
     return parameters, quality
+
+
+def _associated(night: Night, part: Association, cut: date) -> dict[str, Any]:
+    """Write gold/association. Gives its quality; nothing where there are too few baskets, which is told."""
+    try:
+        found, judged = rules(night, part, cut=cut, least=night.conf.privacy.smallest_group)
+    except ModelError as error:
+        night.warn(f"{error}; no rules are looked for")
+        return {}
+    _save(night, found, GOLD_ASSOCIATION)
+    return {"rules": {"count": len(found), "recall_at_10": judged_or_none(judged)}}
 
 
 def _fitted(rows: pa.Table, cut: date, part: Recommendation) -> tuple[dict[str, Any], dict[str, Any]]:
