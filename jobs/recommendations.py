@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from jobs.engines.baskets import as_bought, bought, names_of, rules
 from jobs.engines.clusters import one_thread
@@ -104,6 +105,8 @@ def _fitted(rows: pa.Table, cut: date, part: Recommendation) -> tuple[dict[str, 
 
 def _recommend(night: Night, part: Recommendation, rows: pa.Table, parameters: Mapping[str, Any]) -> None:
     names = parameters["names"]
+    # of the many other items nothing is known; few rows are cheaper to turn into arrays
+    rows = rows.filter(pc.is_in(rows["item"], value_set=pa.array(parameters["items"], pa.string())))
 
     def told(item: str) -> str:
         return f"{names[item]} ({item})" if item in names else item
