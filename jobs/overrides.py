@@ -41,7 +41,7 @@ from transforms.tags.plan import plan_tags
 from transforms.tags.segments import segment_names
 
 Row = dict[str, Any]
-AFTER = ("profile", "catalog", "audiences")
+AFTER = ("profile", "catalog", "segments", "audiences")
 
 
 @dataclass(frozen=True)

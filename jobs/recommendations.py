@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from jobs.engines.baskets import as_bought, bought, names_of, rules
 from jobs.engines.clusters import one_thread
@@ -14,7 +15,7 @@ from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
 from transforms.errors import ModelError
 from transforms.models.recommended import fit_recommender, judged_or_none, recommend
-from transforms.recommendations import Recommendation, Recommendations
+from transforms.recommendations import Association, Recommendation, Recommendations
 from transforms.schemas import ENTITIES, GOLD_ASSOCIATION, GOLD_RECOMMENDATION, Table
 
 # The last weeks, which a fit is judged by.
@@ -73,9 +74,7 @@ def _fitted_anew(night: Night, wanted: Recommendations) -> tuple[dict[str, Any],
     part, association = wanted.recommendation, wanted.association
     cut = night.day - timedelta(days=HELD_OUT)
     if association and night.has(ENTITIES[association.from_].table):
-        found, judged = rules(night, association, cut=cut)
-        _save(night, found, GOLD_ASSOCIATION)
-        quality["rules"] = {"count": len(found), "recall_at_10": judged_or_none(judged)}
+        quality |= _associated(night, association, cut)
     if part and night.has(ENTITIES[part.from_].table):
         rows = bought(night, part, cut=cut)
         with one_thread():
@@ -83,6 +82,17 @@ def _fitted_anew(night: Night, wanted: Recommendations) -> tuple[dict[str, Any],
         quality |= told
         _recommend(night, part, rows, parameters)
     return parameters, quality
+
+
+def _associated(night: Night, part: Association, cut: date) -> dict[str, Any]:
+    """Write gold/association. Gives its quality; nothing where there are too few baskets, which is told."""
+    try:
+        found, judged = rules(night, part, cut=cut, least=night.conf.privacy.smallest_group)
+    except ModelError as error:
+        night.warn(f"{error}; no rules are looked for")
+        return {}
+    _save(night, found, GOLD_ASSOCIATION)
+    return {"rules": {"count": len(found), "recall_at_10": judged_or_none(judged)}}
 
 
 def _fitted(rows: pa.Table, cut: date, part: Recommendation) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -95,6 +105,8 @@ def _fitted(rows: pa.Table, cut: date, part: Recommendation) -> tuple[dict[str, 
 
 def _recommend(night: Night, part: Recommendation, rows: pa.Table, parameters: Mapping[str, Any]) -> None:
     names = parameters["names"]
+    # of the many other items nothing is known; few rows are cheaper to turn into arrays
+    rows = rows.filter(pc.is_in(rows["item"], value_set=pa.array(parameters["items"], pa.string())))
 
     def told(item: str) -> str:
         return f"{names[item]} ({item})" if item in names else item

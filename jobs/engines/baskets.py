@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from jobs.engines.customer_rows import nodes_of
 from jobs.runtime.night import Night
 from transforms.errors import ModelError
-from transforms.models.basket_rules import basket_recalls
+from transforms.models.basket_rules import LONGEST, basket_recalls
 from transforms.models.recommended import Bought
 from transforms.recommendations import Association, Recommendation, compiled
 from transforms.schemas import GOLD_CUSTOMER
@@ -75,37 +75,43 @@ def names_of(table: pa.Table) -> dict[str, str]:
     return named
 
 
-def rules(night: Night, part: Association, *, cut: date) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """The rows of gold/association, the greatest lift first, and how well such rules foretell.
+def rules(night: Night, part: Association, *, cut: date, least: int) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    """The rows of gold/association, each of at least `least` baskets, and how well such rules foretell.
 
     By FP-growth (Han, Pei & Yin 2000) in Spark. The recalls at 10 of rules and of popularity are those of rules over
     the baskets up to the end of the day `cut`, on some of the baskets after it.
+    Raises ModelError where there are fewer than `least` baskets.
     """
     rows = _rows(night, part).where("_basket is not null")
     columns = F.array_sort(F.collect_set("_of")).alias("items"), F.max("event_date").alias("day")
     baskets = rows.groupBy("_basket").agg(*columns).persist()
     try:
         total = baskets.count()
-        if not total:
-            raise ModelError("association: no basket in the window")
+        if total < least:
+            raise ModelError(f"association: {total} baskets in the window, fewer than the {least} of a rule")
         then = baskets.where(F.col("day") <= F.lit(cut))
         later = baskets.where(F.col("day") > F.lit(cut)).orderBy(F.xxhash64("_basket"), "_basket").limit(JUDGED_BASKETS)
         popular = then.select(F.explode("items").alias("item")).groupBy("item").count()
         first = [row.item for row in popular.orderBy(F.desc("count"), "item").limit(MOST_POPULAR).collect()]
-        known = _grown(then, part) if first else []
+        support = max(part.min_support, (least - 0.5) / total)
+        known = _grown(then, part, support) if first else []
         judged = basket_recalls(known, first, [row["items"] for row in later.collect()], top=10)
-        found = _grown(baskets, part)
+        found = _grown(baskets, part, support)
     finally:
         baskets.unpersist()
     return [{**row, "baskets": round(row["support"] * total)} for row in found], judged
 
 
-def _grown(baskets: DataFrame, part: Association) -> list[dict[str, Any]]:
-    """The rules over baskets (`items`), the greatest lift first. Each antecedent is in the order of the alphabet."""
+def _grown(baskets: DataFrame, part: Association, support: float) -> list[dict[str, Any]]:
+    """The rules over baskets (`items`) with at least so much support, the greatest lift first.
+
+    Each antecedent is in the order of the alphabet. Longer ones say the same of ever fewer baskets, and are left out.
+    """
     from pyspark.ml.fpm import FPGrowth
 
-    model = FPGrowth(minSupport=part.min_support, minConfidence=part.min_confidence).fit(baskets)
-    ordered = model.associationRules.select(
+    model = FPGrowth(minSupport=support, minConfidence=part.min_confidence).fit(baskets)
+    short = model.associationRules.where(F.size("antecedent") <= LONGEST)
+    ordered = short.select(
         F.array_sort("antecedent").alias("antecedent"),
         F.element_at("consequent", 1).alias("consequent"),
         "support", "confidence", "lift",

@@ -85,7 +85,7 @@ def test_recommendations_leave_out_what_was_bought(nights: Nights) -> None:
     duck = lake(nights)
     bought = duck.sql("""
         select count(*) from recommendation r where exists (
-            select 1 from lines join owner on _node = record_id
+            select 1 from lines join owner on _node = owner.record_id
             where owner.customer_id = r.customer_id and product_id = r.item and status = 'purchase'
               and _valid_to is null and event_date > date '2017-12-30' - interval 60 day)
     """).fetchall()[0][0]

@@ -15,7 +15,7 @@ from transforms.errors import DefinitionError, ModelError
 from transforms.models import als
 from transforms.models.basket_rules import basket_recalls
 from transforms.models.recommended import Bought, fit_recommender, most_bought, recommend
-from transforms.recommendations import parse_recommendations
+from transforms.recommendations import Association, parse_recommendations
 
 DAY = date(2017, 12, 30)
 
@@ -103,7 +103,8 @@ BASKETS = [
 ]  # fmt: skip
 
 
-def test_supports_of_baskets_by_hand(spark: SparkSession) -> None:
+def little_night(spark: SparkSession) -> tuple[Any, Association]:
+    """A night that sees these baskets, and what is looked for in them."""
     rows = [
         ("n", DAY - timedelta(days=ago), basket, item)
         for ago, (basket, items) in enumerate(BASKETS)
@@ -122,7 +123,12 @@ def test_supports_of_baskets_by_hand(spark: SparkSession) -> None:
         "min_confidence: 0.6}"
     ).association
     assert part
-    rules, judged = baskets.rules(night, part, cut=DAY - timedelta(days=3))
+    return night, part
+
+
+def test_supports_of_baskets_by_hand(spark: SparkSession) -> None:
+    night, part = little_night(spark)
+    rules, judged = baskets.rules(night, part, cut=DAY - timedelta(days=3), least=1)
     found = {(tuple(row["antecedent"]), row["consequent"]): row for row in rules}
     # of 5 baskets bread is in 4, milk in 4, butter in 3; bread and milk in 3, milk and butter, bread and butter in 2
     assert {key: row["baskets"] for key, row in found.items()} == {
@@ -133,6 +139,12 @@ def test_supports_of_baskets_by_hand(spark: SparkSession) -> None:
 
     # the two oldest baskets teach bread, milk and butter; of the seven things in the three others only jam is not found
     assert judged == {"rules": 6 / 7, "popularity": 6 / 7}
+
+
+def test_too_few_baskets_are_said(spark: SparkSession) -> None:
+    night, part = little_night(spark)
+    with pytest.raises(ModelError, match="association: 5 baskets in the window, fewer than the 10 of a rule"):
+        baskets.rules(night, part, cut=DAY, least=10)
 
 
 def test_rules_foretell_what_else_is_in_a_basket() -> None:

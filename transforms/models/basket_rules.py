@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-# Rules speak of so many things at most; longer antecedents are not looked up.
+# Rules with longer antecedents say the same as shorter ones, of ever fewer baskets.
 LONGEST = 2
 
 

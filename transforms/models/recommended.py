@@ -1,5 +1,6 @@
 """Fitting a recommender on what customers bought, judging it on what they bought later, and recommending by it."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -35,6 +36,10 @@ class Bought:
     def where(self, chosen: NDArray[np.bool_]) -> "Bought":
         return Bought(self.customer[chosen], self.item[chosen], self.weight[chosen], self.last[chosen])
 
+    def customers(self) -> Texts:
+        """Everybody, in the order of their ids."""
+        return np.array(sorted(set(self.customer.tolist())), dtype=object)
+
     def matrix(self, customers: Texts, items: Sequence[str], values: Matrix | None = None) -> csr_matrix:
         """Customers × items, both sorted or ordered as given; rows of others are left out."""
         places = {name: place for place, name in enumerate(items)}
@@ -49,9 +54,11 @@ class Bought:
 
 def most_bought(bought: Bought) -> tuple[list[str], list[int]]:
     """The items that are recommended, those of most customers first (equal ones by name), and how many bought each."""
-    names, buyers = np.unique(bought.item.astype(str), return_counts=True)
-    order = [place for place in np.argsort(-buyers, kind="stable")[:ITEMS] if buyers[place] >= FEWEST_BUYERS]
-    return [str(names[place]) for place in order], [int(buyers[place]) for place in order]
+    often = Counter(bought.item.tolist())
+    order = sorted(
+        (item for item, count in often.items() if count >= FEWEST_BUYERS), key=lambda item: (-often[item], item)
+    )
+    return order[:ITEMS], [often[item] for item in order[:ITEMS]]
 
 
 def fit_recommender(
@@ -68,7 +75,7 @@ def fit_recommender(
     items, buyers = most_bought(everything)
     if len(items) < 2:
         raise ModelError(f"recommendation: {len(items)} items that at least {FEWEST_BUYERS} customers bought")
-    customers = np.unique(everything.customer.astype(str))[:CUSTOMERS].astype(object)
+    customers = everything.customers()[:CUSTOMERS]
     wins = judged["als"] > judged["popularity"]
     parameters: dict[str, Any] = {"items": items, "buyers": buyers, "method": "als" if wins else "popularity"}
     if wins:
@@ -87,7 +94,7 @@ def judged_or_none(recalled: Mapping[str, float]) -> dict[str, float | None]:
 def recalls(before: Bought, after: Bought, *, since: date, leave_out: int | None) -> dict[str, float]:
     """Recall at 10 of factors and of popularity over what customers went on to buy; NaN where nothing can be told."""
     items, buyers = most_bought(before)
-    customers = np.unique(before.customer.astype(str))[:CUSTOMERS].astype(object)
+    customers = before.customers()[:CUSTOMERS]
     if len(items) < 2 or not len(after.customer):
         return {"als": float("nan"), "popularity": float("nan")}
     known = before.matrix(customers, items)
@@ -120,7 +127,7 @@ def recommend(
     Of everybody who bought something, in the order of their ids.
     """
     items, method = parameters["items"], parameters["method"]
-    everybody = np.unique(bought.customer.astype(str)).astype(object)
+    everybody = bought.customers()
     for start in range(0, len(everybody), CHUNK):
         customers = everybody[start : start + CHUNK]
         chosen = bought.where((bought.customer >= customers[0]) & (bought.customer <= customers[-1]))
