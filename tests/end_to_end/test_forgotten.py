@@ -7,6 +7,7 @@ import csv
 import gzip
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,8 +92,9 @@ def deliver_again(project: Project, email: str, **changed: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def story(nights: Nights, tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Iterator[Story]:
-    project = nights.copy(2, tmp_path_factory.mktemp("forgotten") / "demo")
+def story(nights: Nights, spark: SparkSession) -> Iterator[Story]:
+    shutil.rmtree(nights.place)  # where an export was delivered to is a part of what it is
+    project = nights.copy(2, nights.place)
     conf, before = project.load(), project.release
     people = contacts(project)
     owner = project.table("identity/customer_id")
