@@ -222,7 +222,9 @@ def _certificate(conf: Configuration, person: Person, search: Search) -> dict[st
 
 def places_searched(conf: Configuration) -> list[Path]:
     """Where Portrait may have written something of a person: the lakehouse, its logs, and what experiments keep."""
-    own = [Path(conf.lakehouse), conf.root / "logs", *conf.root.glob("mlflow.db*"), conf.root / "mlruns"]
+    own = [Path(conf.lakehouse), *(conf.root / name for name in ("logs", "mlartifacts", "mlruns"))]
+    if conf.pipeline.mlflow:  # of a server's store only its keeper can tell
+        own.append(conf.root / conf.pipeline.mlflow.removeprefix("sqlite:///"))
     return [place for place in own if place.exists()]
 
 
