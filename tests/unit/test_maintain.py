@@ -34,7 +34,8 @@ def conf_of(folder: Path) -> Any:
         "retention": RETENTION,
     }  # fmt: skip
     return SimpleNamespace(
-        lakehouse=str(folder), root=folder, pipeline=SimpleNamespace(timezone="UTC", mlflow=None), exports={}, sources={},
+        lakehouse=str(folder), root=folder, exports={}, sources={},
+        pipeline=SimpleNamespace(timezone="UTC", mlflow=None),
         privacy=parse(Privacy, privacy, place="conf/privacy.yml"),
     )  # fmt: skip
 
