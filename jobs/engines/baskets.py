@@ -8,8 +8,8 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.engines.customer_rows import nodes_of
 from jobs.runtime.night import Night
-from jobs.tags import nodes_of
 from transforms.errors import ModelError
 from transforms.models.basket_rules import basket_recalls
 from transforms.models.recommended import Bought
