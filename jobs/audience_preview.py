@@ -163,7 +163,7 @@ def _counts(reader: Reader, conf: Configuration, one: Wanted, *, local: bool) ->
 
 def _counts_by_spark(reader: Reader, conf: Configuration, one: Wanted, *, local: bool) -> dict[str, int]:
     with _rehearsal(reader, conf, one.audiences, local=local) as night:
-        row = counted(stage.found_in(night), list(one.audiences))
+        row = counted(stage.found_in(night))
     return {
         "customers": row["customers"],
         MEMBER: row[f"{one.name}.target"] + row[f"{one.name}.holdout"],

@@ -29,10 +29,10 @@ def build(night: Night) -> None:
     # read twice, for the sizes that decide what is withheld and for the members: kept, so that the profile is read once
     found = found_in(night).persist(StorageLevel.MEMORY_AND_DISK)
     try:
-        counts = counted(found, list(audiences)) if audiences else {}
+        counts = counted(found) if audiences else {}
         rows = summaries(counts, audiences=audiences, day=night.day, smallest_group=night.conf.privacy.smallest_group)
         shown = [row["audience"] for row in rows if row["size"]]
-        night.save(members(found, list(audiences), shown=shown, day=night.day), GOLD_AUDIENCE_MEMBER)
+        night.save(members(found, shown=shown, day=night.day), GOLD_AUDIENCE_MEMBER)
     finally:
         found.unpersist()
     if rows:
@@ -44,7 +44,7 @@ def build(night: Night) -> None:
 
 
 def found_in(night: Night) -> DataFrame:
-    """What audiences mean for each known customer. See `transforms.audience_members.outcomes`."""
+    """What each audience means for each known customer. See `transforms.audience_members.outcomes`."""
     conf = night.conf
     table = profile_table(conf.tags)
     compiled = {

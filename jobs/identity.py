@@ -1,10 +1,11 @@
 """The identity stage: who is who, under ids that stay, and the golden record of everybody known.
 
 Spark reduces silver to one row a node and identifier, on a large night only for the nodes that are not as the last
-release saw them. From there on the driver works in integers and writes each table once; past limits.driver_edges of
-conf/identity.yml Spark finds the components.
+release saw them. From there on the driver works in integers, on what the news reaches, and carries the rest over; past
+limits.driver_edges of conf/identity.yml Spark finds the components.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -20,20 +21,21 @@ from jobs.engines.components import components
 from jobs.engines.linking import Linked, link
 from jobs.engines.overrides import by_hand, golden_by_hand
 from jobs.engines.spread import on_spark
-from jobs.engines.tonights_matches import tonights_matches, unlooked
-from jobs.engines.tonights_ties import released, tonights_ties
+from jobs.engines.tonights_matches import unlooked
+from jobs.engines.tonights_part import Part, is_in, tonights_part
+from jobs.engines.tonights_ties import released, rows_in
 from jobs.runtime.frames import frame_of
 from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
+from transforms.columns import conform
 from transforms.errors import DataError
 from transforms.identity import stable_ids
 from transforms.identity.definition import PLACE, Identity
-from transforms.identity.edge_table import edge_table
-from transforms.identity.graph import NOBODY, Flags, Graph, Ints, coded
-from transforms.identity.guards import Believed, guard
+from transforms.identity.edge_table import GIVES, edge_table
+from transforms.identity.graph import NOBODY, Flags, Graph, Ints
 from transforms.identity.ledger import carry_forward
 from transforms.identity.manual import RECORD
-from transforms.identity.pairs import Pairs, paired, standing
+from transforms.identity.pairs import MATCH, Pairs, paired
 from transforms.identity.stable_ids import Ids, Past
 from transforms.identity.survivorship import disagreements, golden_records
 from transforms.overrides import with_golden
@@ -51,23 +53,29 @@ from transforms.schemas import (
 
 # Spark does not know how little the driver hands it; about 10 MB are sent to every core rather than shuffled.
 BROADCAST_RECORDS = 100_000
+_AT_ONCE = 3
 
 
 @dataclass(frozen=True)
 class Tonight:
-    """Tonight's customers, in the codes of the graph.
+    """The customers of what is worked out tonight, in the codes of its graph.
 
-    touched: the nodes that are not as the last release saw them, None: all. known: of each component.
-    told: what was not believed.
+    known: of each component. told: all that is not believed tonight, `kind id_type id_value members detail`.
+    knew: how many known customers the last release had.
     """
 
-    graph: Graph
-    touched: pa.Array | None
+    part: Part
     pairs: Pairs
+    past: Past
     linked: Linked
     ids: Ids
     known: Flags
     told: pd.DataFrame
+    knew: int
+
+    @property
+    def graph(self) -> Graph:
+        return self.part.graph
 
 
 def run(night: Night) -> None:
@@ -76,24 +84,19 @@ def run(night: Night) -> None:
     Raises PortraitError where there are no records, and DataError where more than limits.id_churn of the last
     release's known customers would lose their id.
     """
-    identity = night.conf.identity
-    tied = tonights_ties(night)
-    graph = coded(tied.ties, identity.identifiers)
-    believed = guard(graph, identity.identifiers)
-    pairs = _pairs(night, graph, believed, tied.pairs)
-    ledger = released(night, LEDGER)
-    place = graph.find(ledger["id_type"], ledger["id_value"])
-    past = stable_ids.remember(graph, released(night, IDENTITY_RECORD), ledger, place)
-    tonight = _customers(night, graph, believed, tied.touched, pairs, past)
-    _tell(night, tonight, past)
-    _check_churn(night, stable_ids.churn(tonight.ids, past), identity)
-    _save(night, tonight, past, _ledger(tonight, ledger, place, night.day))
+    part = tonights_part(night)
+    tonight = _customers(night, part, _pairs(night, part))
+    churn = stable_ids.churn(tonight.ids, tonight.past, known=tonight.knew)
+    night.figure("id_churn", round(churn, 6))
+    night.figure("id_churn_limit", night.conf.identity.limits.id_churn)
+    _check_churn(night, churn, night.conf.identity)
+    _save(night, tonight)
 
 
-def _pairs(night: Night, graph: Graph, believed: Believed, before: pa.Table) -> Pairs:
+def _pairs(night: Night, part: Part) -> Pairs:
     """What ties and parts records beside their identifiers: decisions by hand, and matches."""
-    found = tonights_matches(night, graph, believed, standing(before, graph))
-    pairs = paired(graph, night.conf.decisions, found.matches, found.contradictions, before=before, day=night.day)
+    found, decisions = part.matched, night.conf.decisions
+    pairs = paired(part.graph, decisions, found.matches, found.contradictions, before=part.pairs, day=night.day)
     if len(pairs.unheard):
         night.warn(
             f"{PLACE}: manual: {len(pairs.unheard)} of the records and identifiers that decisions by hand name are "
@@ -102,45 +105,21 @@ def _pairs(night: Night, graph: Graph, believed: Believed, before: pa.Table) -> 
     return replace(pairs, unheard=pd.concat([pairs.unheard, unlooked(found)], ignore_index=True))
 
 
-def _customers(
-    night: Night, graph: Graph, believed: Believed, touched: pa.Array | None, pairs: Pairs, past: Past
-) -> Tonight:
-    identity = night.conf.identity
+def _customers(night: Night, part: Part, pairs: Pairs) -> Tonight:
+    identity, graph, believed = night.conf.identity, part.graph, part.believed
     spread = len(believed.tie) > identity.limits.driver_edges
     find = partial(on_spark, night.spark) if spread else components
     linked = link(graph, believed, identity.identifiers, pairs, find=find)
+    ledger = part.ledger.rows.filter(pa.array(part.its_ids))
+    past = stable_ids.remember(graph, part.record.own, ledger, graph.find(ledger["id_type"], ledger["id_value"]))
     key = night.conf.privacy.keys.customer[0]
     ids = stable_ids.assign(linked.part, linked.owner, graph, past, key=key, day=night.day)
     makes_known = np.isin(graph.value_type, [graph.type_code(name) for name in identity.known_by])
     known = np.isin(np.arange(len(ids.customer)), linked.owner[makes_known])
-    told = pd.concat([believed.conflicts, linked.conflicts], ignore_index=True)
-    return Tonight(graph, touched, pairs, linked, ids, known, told)
-
-
-def _tell(night: Night, tonight: Tonight, past: Past) -> None:
-    kinds = tonight.ids.changes["kind"].value_counts()
-    told = tonight.told["kind"].value_counts()
-    figures = {
-        "edges": int(tonight.graph.unfit.is_null().to_numpy(zero_copy_only=False)[tonight.graph.tie_value].sum()),
-        "matches": (~tonight.pairs.by_hand).sum(),
-        "customers": len(tonight.ids.customer),
-        "known": tonight.known.sum(),
-        "anonymous": (~tonight.known).sum(),
-        "records": len(tonight.graph.nodes),
-        "new": kinds.get("new", 0),
-        "merges": kinds.get("merge", 0),
-        "splits": kinds.get("split", 0),
-        "retired": kinds.get("retire", 0),
-        "cuts": tonight.linked.cuts,
-        "hubs": told.get("hub", 0),
-        "blocked": told.get("blocked", 0),
-    }
-    if tonight.touched is not None:
-        figures["touched"] = len(tonight.touched)
-    for name, value in figures.items():
-        night.figure(name, int(value))
-    night.figure("id_churn", round(stable_ids.churn(tonight.ids, past), 6))
-    night.figure("id_churn_limit", night.conf.identity.limits.id_churn)
+    told = _named(graph, pd.concat([believed.conflicts, linked.conflicts], ignore_index=True))
+    told = pd.concat([part.told, told, pairs.unheard], ignore_index=True)
+    knew = int(past.known.sum()) if part.touched is None else rows_in(night, GOLD_CUSTOMER)
+    return Tonight(part, pairs, past, linked, ids, known, told, knew)
 
 
 def _check_churn(night: Night, churn: float, identity: Identity) -> None:
@@ -153,40 +132,81 @@ def _check_churn(night: Night, churn: float, identity: Identity) -> None:
         )
 
 
-def _save(night: Night, tonight: Tonight, past: Past, ledger: pa.Table) -> None:
+def _save(night: Night, tonight: Tonight) -> None:
     """A commit a table; what the driver holds is written without Spark."""
-    records = _records(tonight)
     changes = tonight.ids.changes.assign(run_id=night.run_id, date=night.day)
-    night.save(edge_table(tonight.graph, tonight.pairs), IDENTITY_EDGE)
-    night.save(ledger, LEDGER)
-    night.save(records, IDENTITY_RECORD)
-    night.save(_table(changes, IDENTITY_CHANGE), IDENTITY_CHANGE, mode="append")
-    night.save(_conflicts(tonight, night.day), IDENTITY_CONFLICT, mode="append")
+    told = tonight.told.assign(date=night.day)
+    edge, record = _edges(tonight), _records(tonight)
+    _tell(night, tonight, edge, record)
+    _save_over(night, LEDGER, _ledger(tonight, night.day))  # tells whom a golden record set by hand is of
+    tasks = (
+        lambda: _save_golden(night, tonight),
+        lambda: _save_over(night, IDENTITY_EDGE, edge),
+        lambda: _save_over(night, IDENTITY_RECORD, record),
+        lambda: night.save(_table(changes, IDENTITY_CHANGE), IDENTITY_CHANGE, mode="append"),
+        lambda: night.save(_table(told, IDENTITY_CONFLICT), IDENTITY_CONFLICT, mode="append"),
+    )
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for task in [pool.submit(task) for task in tasks]:
+            task.result()
+
+
+@dataclass(frozen=True)
+class _Over:
+    """A table tonight. stays: the rows of the last release's that it still holds; new: those beside them."""
+
+    rows: pa.Table
+    stays: Flags
+    new: pa.Table
+
+
+def _save_over(night: Night, table: Table, over: _Over) -> None:
+    """Where no row goes, what is new is appended; else the table is written anew."""
+    if len(over.rows) and over.stays.all():
+        night.save(over.new, table, mode="append")
+        return
+    schema = arrow_schema(table)
+    kept = over.rows.filter(pa.array(over.stays)).select(table.names)
+    night.save(pa.concat_tables([kept.cast(schema), over.new.select(table.names).cast(schema)]), table)
+
+
+def _save_golden(night: Night, tonight: Tonight) -> None:
+    """The golden records; those of customers of whom nothing changed are the last release's."""
+    part, nodes = tonight.linked.part, tonight.graph.nodes
+    records = pa.table({"record_id": nodes, **_of_parts(tonight, part)})
     seen = Observation("what sources say of the same customers")
-    save_golden(night, _golden(night, tonight, past, records, seen))
-    if night.has(CONTACT.table):
+    if tonight.part.touched is None:
+        save_golden(night, golden_of(night, records, seen))
+    else:
+        before, hand = released(night, GOLD_CUSTOMER), pa.array(sorted(golden_by_hand(night)), pa.string())
+        fresh, ended = stable_ids.changed(part, tonight.ids, tonight.known, tonight.past)
+        fresh[part[is_in(nodes, tonight.part.touched)]] = True
+        fresh |= is_in(tonight.ids.customer, hand)
+        changed = [tonight.ids.customer.filter(pa.array(fresh)), ended, hand.cast(pa.large_string())]
+        others = _elsewhere(tonight.part, before["customer_id"].filter(pa.array(is_in(before["customer_id"], hand))))
+        records = pa.concat_tables([records.filter(pa.array(fresh[part])), others.cast(records.schema)])
+        golden = _by_hand(night, golden_of(night, records, seen)).toArrow()
+        stays = ~is_in(before["customer_id"], pa.concat_arrays(changed))
+        _save_over(night, GOLD_CUSTOMER, _Over(before, stays, golden))
+    if night.has(CONTACT.table) and records.num_rows:
         night.figure("disagreements", disagreements(seen.get))
+
+
+def _elsewhere(part: Part, customers: pa.ChunkedArray) -> pa.Table:
+    """The records of some known customers that are not worked out tonight: record_id, customer_id, known."""
+    rows = part.record.rows
+    own = rows.filter(pa.array(~part.record.part & is_in(rows["customer_id"], customers)))
+    return own.append_column("known", pa.array(np.ones(len(own), dtype=bool)))
 
 
 def save_golden(night: Night, golden: DataFrame) -> None:
     """Write the golden records, with what is set by hand."""
+    night.save(_by_hand(night, golden), GOLD_CUSTOMER)
+
+
+def _by_hand(night: Night, golden: DataFrame) -> DataFrame:
     values = by_hand(night, GOLDEN_FIELDS)
-    night.save(with_golden(golden, values) if values else golden, GOLD_CUSTOMER)
-
-
-def _golden(night: Night, tonight: Tonight, past: Past, records: pa.Table, seen: Observation) -> DataFrame:
-    """The golden records; those of customers of whom nothing changed are the last release's."""
-    if tonight.touched is None or not night.has(GOLD_CUSTOMER):
-        return golden_of(night, records, seen)
-    fresh, ended = stable_ids.changed(tonight.linked.part, tonight.ids, tonight.known, past)
-    part, nodes = tonight.linked.part, tonight.graph.nodes
-    touched = pc.is_in(nodes, tonight.touched.cast(nodes.type)).to_numpy(zero_copy_only=False)
-    fresh[part[touched]] = True
-    fresh |= pc.is_in(tonight.ids.customer, pa.array(sorted(golden_by_hand(night)), pa.string())).to_numpy(False)
-    changed = pa.concat_arrays([tonight.ids.customer.filter(pa.array(fresh)), ended])
-    gone = F.broadcast(frame_of(night.spark, pa.table({"customer_id": changed})))
-    kept = night.load(GOLD_CUSTOMER).join(gone, on="customer_id", how="left_anti")
-    return kept.unionByName(golden_of(night, records.filter(pa.array(fresh[part])), seen))
+    return conform(with_golden(golden, values) if values else golden, GOLD_CUSTOMER)
 
 
 def golden_of(night: Night, records: pa.Table, seen: Observation | None = None) -> DataFrame:
@@ -199,22 +219,72 @@ def golden_of(night: Night, records: pa.Table, seen: Observation | None = None) 
     return golden_records(owned, contacts, consents, identity=night.conf.identity, seen=seen)
 
 
-def _records(tonight: Tonight) -> pa.Table:
-    """record_id, customer_id, known. Grain: node."""
-    return pa.table({"record_id": tonight.graph.nodes, **_of_parts(tonight, tonight.linked.part)})
+def _edges(tonight: Tonight) -> _Over:
+    before, table = tonight.part.edge, edge_table(tonight.graph, tonight.pairs)
+    if tonight.part.touched is not None:
+        new = is_in(table["left_value"], tonight.part.touched) | pc.not_equal(table["rule"], GIVES).to_numpy()
+        table = table.filter(pa.array(new))
+    return _Over(before.rows, ~before.part, table)
 
 
-def _ledger(tonight: Tonight, before: pa.Table, place: Ints, day: date) -> pa.Table:
-    """The ledger after tonight. place: where the graph holds each row's identifier."""
+def _records(tonight: Tonight) -> _Over:
+    """Grain: node."""
+    before, node = tonight.part.record, tonight.past.record_node
+    same = stable_ids.staying(tonight.linked.part, tonight.ids, tonight.past)
+    stays = ~before.part
+    stays[before.part] = (node >= 0) & same[node]
+    fresh = np.flatnonzero(~same)
+    customer = tonight.ids.customer.take(pa.array(tonight.linked.part[fresh]))
+    new = pa.table({"record_id": tonight.graph.nodes.take(pa.array(fresh)), "customer_id": customer})
+    return _Over(before.rows, stays, new)
+
+
+def _ledger(tonight: Tonight, day: date) -> _Over:
+    """The ledger after tonight."""
+    before, graph = tonight.part.ledger, tonight.graph
     owned = np.flatnonzero(tonight.linked.owner >= 0)
-    owners = pa.table({**_identifiers(tonight.graph, owned), **_of_parts(tonight, tonight.linked.owner[owned])})
-    row = np.full(len(tonight.graph.values) + 1, NOBODY, dtype=np.int64)
+    owners = pa.table({**_identifiers(graph, owned), **_of_parts(tonight, tonight.linked.owner[owned])})
+    row = np.full(len(graph.values) + 1, NOBODY, dtype=np.int64)
     row[owned] = np.arange(len(owned))
-    return carry_forward(owners, before, row[place], day=day)
+    own = before.own
+    kept, new = carry_forward(owners, own, row[graph.find(own["id_type"], own["id_value"])], day=day)
+    stays = ~before.part
+    stays[before.part] = kept
+    return _Over(before.rows, stays, new)
 
 
-def _conflicts(tonight: Tonight, day: date) -> pa.Table:
-    graph, told = tonight.graph, tonight.told
+def _tell(night: Night, tonight: Tonight, edge: _Over, record: _Over) -> None:
+    """Figures of the whole, whatever part of it was worked out."""
+    part, kinds, told = tonight.part, tonight.ids.changes["kind"].value_counts(), tonight.told
+    refused = told[told["id_type"].isin([*tonight.graph.types, RECORD])]["kind"].value_counts()
+    rules = np.concatenate([edge.rows["rule"].filter(pa.array(edge.stays)).to_numpy(), edge.new["rule"].to_numpy()])
+    before = pc.count_distinct(record.rows["customer_id"]).as_py() - int(tonight.past.in_use.sum())
+    customers = before + len(tonight.ids.customer)
+    known = tonight.knew - int(tonight.past.known.sum()) + int(tonight.known.sum())
+    cuts = part.told["detail"][part.told["kind"] == "cut"].str.extract(r"^(\d+)")[0]
+    figures = {
+        "edges": (rules == GIVES).sum(),
+        "matches": (rules == MATCH).sum(),
+        "customers": customers,
+        "known": known,
+        "anonymous": customers - known,
+        "records": int(record.stays.sum()) + len(record.new),
+        "new": kinds.get("new", 0),
+        "merges": kinds.get("merge", 0),
+        "splits": kinds.get("split", 0),
+        "retired": kinds.get("retire", 0),
+        "cuts": tonight.linked.cuts + cuts.astype(int).sum(),
+        "hubs": refused.get("hub", 0),
+        "blocked": refused.get("blocked", 0),
+    }
+    if part.touched is not None:
+        figures |= {"touched": len(part.touched), "worked_out": len(tonight.graph.nodes)}
+    for name, value in figures.items():
+        night.figure(name, int(value))
+
+
+def _named(graph: Graph, told: pd.DataFrame) -> pd.DataFrame:
+    """What is told of identifiers and nodes by their places, by their names."""
     at = told["value"].to_numpy(dtype=np.int64)
     is_node = at >= len(graph.values)
     of_values = _identifiers(graph, np.where(is_node, 0, at)) if len(graph.values) else {}
@@ -223,8 +293,7 @@ def _conflicts(tonight: Tonight, day: date) -> pa.Table:
     texts = {
         name: pc.if_else(pa.array(is_node), names[name], of_values.get(name, names[name])).to_pandas() for name in names
     }
-    rows = pd.concat([told.assign(**texts), tonight.pairs.unheard], ignore_index=True)
-    return _table(rows.assign(date=day), IDENTITY_CONFLICT)
+    return told.assign(**texts).drop(columns="value")
 
 
 def _of_parts(tonight: Tonight, part: Ints) -> dict[str, pa.Array]:

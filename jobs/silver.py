@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame, Observation
@@ -82,8 +83,11 @@ def refine_day(night: Night, day: date, *, only: Collection[str] | None = None) 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         with night.for_rows(most):
             batches = list(pool.map(lambda item: parsed_batch(night, item[0], item[1], day, landed), work))
+        little = {batch.entity.name for batch in batches if _meets_little(night, batch)}
+        with night.for_rows(0):
+            list(pool.map(partial(_refine, night), (batch for batch in batches if batch.entity.name in little)))
         with night.in_one_step(most):
-            list(pool.map(lambda batch: _refine(night, batch), batches))
+            list(pool.map(partial(_refine, night), (batch for batch in batches if batch.entity.name not in little)))
     reasons = _quarantine(night, batches)
     for folder in (batch.aside for batch in batches if batch.aside):
         remove_folder(folder)
@@ -139,6 +143,11 @@ def _refine(night: Night, batch: Batch) -> None:
     accepted = judged.observe(seen, *counts).transform(refine.accepted, batch.entity)
     night.save(accepted, batch.entity.table, beside=batch.written)
     _note(batch, seen.get)
+
+
+def _meets_little(night: Night, batch: Batch) -> bool:
+    """Are there few rows, and few in silver that they are held against?"""
+    return batch.few and night.count(batch.entity.table) <= FEW_ROWS
 
 
 def _mostly_meet_no_other(night: Night, batch: Batch) -> bool:

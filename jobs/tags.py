@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from functools import partial, reduce
+from functools import partial
 from typing import Any
 
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
@@ -18,14 +19,15 @@ from jobs.engines.overrides import by_hand
 from jobs.engines.predictions import predicted
 from jobs.engines.released_models import Models
 from jobs.engines.rfm import fit_rfm
-from jobs.runtime.night import Night
+from jobs.runtime.night import FEW_ROWS, Night
+from jobs.runtime.reader import visible
 from jobs.runtime.releases import last_before
 from jobs.runtime.snapshot import read_version
 from transforms.errors import DataError
 from transforms.expressions import at
 from transforms.overrides import beside, settled
 from transforms.profile import PROFILE, online
-from transforms.schemas import ENTITIES, GOLD_CUSTOMER, Table
+from transforms.schemas import ENTITIES, GOLD_CUSTOMER, IDENTITY_RECORD, Table
 from transforms.tags import evaluate
 from transforms.tags.across import TABLE as ACROSS_TABLE
 from transforms.tags.counts import Count, Failed, by_figure, check_counts, failed_checks, segment_counts
@@ -49,15 +51,20 @@ def run(night: Night) -> None:
     newest = newest_batches(night, plan)
     known = night.load(GOLD_CUSTOMER).select("customer_id").persist()
     nodes = nodes_of(night, known).persist()  # for every entity's rows
-    tasks: dict[str, Callable[[], None]] = {
-        entity.entity: partial(save_entity, night, plan, entity, known, nodes, newest) for entity in plan.entities
-    }
-    if plan.across.tags:
-        withheld = silent_across(night, plan, newest)
-        tasks[ACROSS_TABLE] = partial(save_across, night, plan, known, nodes, newest, withheld)
-    with ThreadPoolExecutor(_THREADS) as pool:
-        spent = dict(zip(tasks, pool.map(timed, tasks.values()), strict=True))
-    spent[CUSTOMER] = timed(partial(save_customer, night, plan))
+    spent = dict[str, float]()
+    for few in (True, False):
+        tasks: dict[str, Callable[[], None]] = {
+            entity.entity: partial(save_entity, night, plan, entity, known, nodes, newest, few)
+            for entity in plan.entities
+            if are_few(night, entity.entity) == few
+        }
+        if plan.across.tags and not few:
+            withheld = silent_across(night, plan, newest)
+            tasks[ACROSS_TABLE] = partial(save_across, night, plan, known, nodes, newest, withheld)
+        with night.for_rows(0 if few else FEW_ROWS + 1), ThreadPoolExecutor(_THREADS) as pool:
+            spent |= dict(zip(tasks, pool.map(timed, tasks.values()), strict=True))
+    with night.for_rows(night.count(GOLD_CUSTOMER)):
+        spent[CUSTOMER] = timed(partial(save_customer, night, plan))
     night.figure("costs", costs(online(night.conf.tags), spent))
     night.figure("newest", {entity: str(day) for entity, day in newest.items()})
     night.figure("tags", len(plan.tags))
@@ -93,23 +100,33 @@ def forget_entities_without_tags(night: Night, plan: TagPlan) -> None:
         night.forget(f"tag/{ACROSS_TABLE}")
 
 
+def are_few(night: Night, entity: str | None = None) -> bool:
+    """Are the known customers few, and the entity's rows too? Then what joins them keeps them where they are."""
+    tables = [GOLD_CUSTOMER, IDENTITY_RECORD, *([ENTITIES[entity].table] if entity else [])]
+    return all(night.count(table) <= FEW_ROWS for table in tables)
+
+
 def newest_batches(night: Night, plan: TagPlan) -> dict[str, date]:
-    """Entity -> the newest business date of its rows that this night may see, in one job; absent: it never came."""
+    """Entity -> the newest business date of its rows that this night may see, without Spark; absent: it never came."""
     entities = dict.fromkeys([*(entity.entity for entity in plan.entities), *plan.across.columns()])
-    views = [
-        night.view(entity).agg(F.lit(entity).alias("entity"), F.max("_batch_date").alias("newest"))
-        for entity in entities
-        if entity != CUSTOMER and night.has(ENTITIES[entity].table)
-    ]
-    if not views:
-        return {}
-    return {row.entity: row.newest for row in reduce(DataFrame.unionByName, views).collect() if row.newest}
+    found = {}
+    for entity in entities:
+        name = ENTITIES[entity].table.name if entity != CUSTOMER else GOLD_CUSTOMER.name
+        silver = night.lakehouse.dataset(name, night.versions[name]) if entity != CUSTOMER and night.has(name) else None
+        if silver is not None:
+            rows = silver.scanner(["_batch_date"], filter=visible(night.day, night.as_of)).to_batches()
+            found[entity] = max((pc.max(batch["_batch_date"]).as_py() or date.min for batch in rows), default=date.min)
+    return {entity: newest for entity, newest in found.items() if newest > date.min}
 
 
 def save_entity(
-    night: Night, plan: TagPlan, entity: EntityPlan, known: DataFrame, nodes: DataFrame, newest: dict[str, date]
-) -> None:
-    """Compute and write tag/<entity>. An entity whose sources never came has no table: its tags are NULL."""
+    night: Night, plan: TagPlan, entity: EntityPlan, known: DataFrame, nodes: DataFrame, newest: dict[str, date],
+    few: bool = False,
+) -> None:  # fmt: skip
+    """Compute and write tag/<entity>. An entity whose sources never came has no table: its tags are NULL.
+
+    few: as `are_few` tells.
+    """
     table = tag_table(entity.entity, columns_in(plan, entity.entity))
     if entity.entity not in newest:
         night.forget(table)
@@ -120,8 +137,11 @@ def save_entity(
         if tag.tag in entity.tags and (found := silent(tag, newest, night.day)):
             night.warn(f"{tag.tag}: {found[0]} has been silent since {found[1]}, longer than {tag.max_age}d: NULL")
             withheld.add(tag.tag)
-    rows = rows_of(night, entity.entity, entity.columns, nodes)
-    frame = evaluate.over_rows(rows, customers=known, plan=entity, day=night.day, as_of=night.as_of, withheld=withheld)
+    rows = rows_of(night, entity.entity, entity.columns, nodes, few=few)
+    frame = evaluate.over_rows(
+        rows, customers=known.coalesce(1) if few else known, plan=entity, day=night.day, as_of=night.as_of,
+        withheld=withheld, together=few,
+    )  # fmt: skip
     night.save(frame, table)
 
 
@@ -161,13 +181,19 @@ def save_customer(night: Night, plan: TagPlan) -> None:
 
 def everything_known(night: Night, plan: TagPlan) -> DataFrame:
     """The facts and the tags over entities and across them. Grain: known customer."""
-    frame = evaluate.facts(night.load(GOLD_CUSTOMER), facts=plan.facts, day=night.day, as_of=night.as_of)
-    for entity in plan.entities:
-        table = tag_table(entity.entity, [])
-        tags = night.load(table) if night.has(table) else None
-        frame = frame.join(tags, "customer_id", "left") if tags else evaluate.nothing(frame, plan=entity)
-    if plan.across.tags:
-        frame = frame.join(night.load(f"tag/{ACROSS_TABLE}"), "customer_id", "left")
+    few = are_few(night)
+
+    def held(table: str | Table) -> DataFrame:
+        return night.load(table).coalesce(1) if few else night.load(table)
+
+    facts = evaluate.facts(held(GOLD_CUSTOMER), facts=plan.facts, day=night.day, as_of=night.as_of)
+    tables = {tag_table(entity.entity, []).name: entity for entity in plan.entities}
+    frames = [
+        held(name) for name in [*tables, *([f"tag/{ACROSS_TABLE}"] if plan.across.tags else [])] if night.has(name)
+    ]
+    frame = evaluate.side_by_side(facts, frames, together=few)
+    for name, entity in tables.items():
+        frame = frame if night.has(name) else evaluate.nothing(frame, plan=entity)
     return frame
 
 

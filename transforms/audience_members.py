@@ -17,7 +17,6 @@ from transforms.privacy import Purpose
 from transforms.schemas import GOLD_AUDIENCE_MEMBER
 
 OUTCOMES = ("target", "holdout", "no_consent", "except")
-NOBODYS = -1
 HOLDOUT_STEPS = 1_000_000
 EVERYBODY = ("true", "TRUE", "True")
 
@@ -32,76 +31,40 @@ def outcomes(
     day: date,
     as_of: datetime,
 ) -> DataFrame:
-    """What audiences mean for each customer. Grain: known customer, and audience that it comes into question for.
+    """What each audience means for each customer. Grain: known customer.
 
-    Columns: customer_id, code (see `spelt`); and a row with NOBODYS for each customer, so that all are counted.
-    `rules`: audience -> its compiled `where`. Consent counts for the audience's own purpose only: an audience built on
-    another takes that one's people before their consent was looked at.
+    Columns: customer_id, and a column an audience: target, holdout, no_consent, except, or NULL where the
+    customer does not come into question. `rules`: audience -> its compiled `where`.
+    Consent counts for the audience's own purpose only: an audience built on another takes that one's people
+    before their consent was looked at.
     """
     fulfils = {
         f"_in_{name}": F.coalesce(rule.column(day=day, as_of=as_of), F.lit(False)) for name, rule in rules.items()
     }
     flagged = profile.select("customer_id", *(flag.alias(name) for name, flag in fulfils.items()))
+    may = {name: f"_may_{place}" for place, name in enumerate(sorted({one.purpose for one in audiences.values()}))}
+    allowed = customers.select(
+        "customer_id", *(consents(purposes[name], name).alias(column) for name, column in may.items())
+    )
+    flagged = flagged.join(allowed, "customer_id", "left")
     chosen = reduce(
         # a step of its own for each level keeps audiences of audiences from being unfolded again and again
         lambda rows, level: rows.withColumns({f"_of_{name}": _member(audiences[name]) for name in level}),
         levels(audiences),
         flagged,
     )
-    # numbers in one array, for a column an audience would be written, shuffled and kept at many times their size
-    codes = [_code(audience, place) for place, audience in enumerate(audiences.values())]
-    may = {name: f"_may_{place}" for place, name in enumerate(sorted({one.purpose for one in audiences.values()}))}
-    allowed = [consents(purposes[name], name).alias(column) for name, column in may.items()]
-    return (
-        chosen.select("customer_id", F.array(F.lit(NOBODYS).cast("smallint"), *codes).alias("_codes"))
-        .join(customers.select("customer_id", *allowed), "customer_id", "left")
-        .select("customer_id", *may.values(), F.explode("_codes").alias("_code"))
-        .where(F.col("_code").isNotNull())
-        .select("customer_id", _with_consent(audiences, purposes, may).alias("code"))
-    )
-
-
-def spelt(found: DataFrame, audiences: Sequence[str]) -> DataFrame:
-    """customer_id, audience, outcome (of OUTCOMES) from `outcomes`. `audiences`: their names, in its order."""
-    place, outcome = F.expr(f"code div {len(OUTCOMES)}"), F.col("code") % len(OUTCOMES)
-    names, words = (F.array(*map(F.lit, texts)) for texts in (audiences or [""], OUTCOMES))
-    return found.where(F.col("code") != NOBODYS).select(
+    return chosen.select(
         "customer_id",
-        F.get(names, place.cast("int")).alias("audience"),
-        F.get(words, outcome.cast("int")).alias("outcome"),
+        *(
+            _outcome(audience, _allowed(may[audience.purpose], purposes[audience.purpose])).alias(name)
+            for name, audience in audiences.items()
+        ),
     )
 
 
-def _code(audience: Audience, place: int) -> SparkColumn:
-    """The outcome before consent is looked at; NULL where the customer does not come into question."""
-    first = place * len(OUTCOMES)
-    code = {outcome: F.lit(first + OUTCOMES.index(outcome)).cast("smallint") for outcome in OUTCOMES}
-    return (
-        F.when(~_candidate(audience), F.lit(None))
-        .when(_excepted(audience), code["except"])
-        .when(held_out(F.col("customer_id"), audience), code["holdout"])
-        .otherwise(code["target"])
-    )
-
-
-def _with_consent(
-    audiences: Mapping[str, Audience], purposes: Mapping[str, Purpose], may: Mapping[str, str]
-) -> SparkColumn:
-    """The code, that of no_consent where the customer would be in an arm and may not be used for its purpose.
-
-    `may`: purpose -> the column that tells whether the customer may.
-    """
-    arms: dict[str, list[int]] = {name: [] for name in may}
-    for place, audience in enumerate(audiences.values()):
-        arms[audience.purpose] += [place * len(OUTCOMES) + OUTCOMES.index(arm) for arm in ("target", "holdout")]
-    code = F.col("_code")
-    refused = code - code % len(OUTCOMES) + OUTCOMES.index("no_consent")
-    # of a customer without a golden record no decision is known
-    denied = [
-        code.isin(codes) & ~F.coalesce(F.col(may[name]), F.lit(purposes[name].consent != "opt_in"))
-        for name, codes in arms.items()
-    ]
-    return F.when(_any(denied), refused).otherwise(code)
+def _allowed(column: str, purpose: Purpose) -> SparkColumn:
+    """Of a customer without a golden record no decision is known."""
+    return F.coalesce(F.col(column), F.lit(purpose.consent != "opt_in"))
 
 
 def _any(columns: Sequence[SparkColumn]) -> SparkColumn:
@@ -119,6 +82,16 @@ def _excepted(audience: Audience) -> SparkColumn:
 
 def _member(audience: Audience) -> SparkColumn:
     return _candidate(audience) & ~_excepted(audience)
+
+
+def _outcome(audience: Audience, allowed: SparkColumn) -> SparkColumn:
+    return (
+        F.when(~_candidate(audience), F.lit(None))
+        .when(_excepted(audience), F.lit("except"))
+        .when(~allowed, F.lit("no_consent"))
+        .when(held_out(F.col("customer_id"), audience), F.lit("holdout"))
+        .otherwise(F.lit("target"))
+    )
 
 
 def consents(purpose: Purpose, name: str) -> SparkColumn:
@@ -146,11 +119,15 @@ def held_out(customer_id: SparkColumn, audience: Audience) -> SparkColumn:
     return lot < round(audience.holdout * HOLDOUT_STEPS)
 
 
-def counted(found: DataFrame, audiences: Sequence[str]) -> dict[str, int]:
+def counted(found: DataFrame) -> dict[str, int]:
     """How many customers there are (`customers`), and came to which outcome (`<audience>.<outcome>`). One Spark job."""
-    numbers = {row["code"]: row["count"] for row in found.groupBy("code").count().collect()}
-    every = [f"{name}.{outcome}" for name in audiences for outcome in OUTCOMES]
-    return {"customers": numbers.get(NOBODYS, 0)} | {key: numbers.get(code, 0) for code, key in enumerate(every)}
+    names = [name for name in found.columns if name != "customer_id"]
+    everyone = F.lit("customers").alias("_")
+    each = found.select("customer_id", everyone, *names).unpivot("customer_id", ["_", *names], "_of", "_outcome")
+    rows = each.where(F.col("_outcome").isNotNull()).groupBy("_of", "_outcome").count().collect()
+    numbers = {f"{row['_of']}.{row['_outcome']}": row["count"] for row in rows}
+    none = {f"{name}.{outcome}": 0 for name in names for outcome in OUTCOMES}
+    return {**none, "customers": numbers.pop("_.customers", 0), **numbers}
 
 
 def summaries(
@@ -194,8 +171,11 @@ def told_of(row: Mapping[str, Any], *, customers: int) -> str | None:
     return None
 
 
-def members(found: DataFrame, audiences: Sequence[str], *, shown: Sequence[str], day: date) -> DataFrame:
+def members(found: DataFrame, *, shown: Sequence[str], day: date) -> DataFrame:
     """gold/audience_member of the audiences that are not withheld. Grain: audience, customer."""
-    reached = F.col("audience").isin(*shown) & F.col("arm").isin("target", "holdout")
-    rows = spelt(found, audiences).withColumnRenamed("outcome", "arm").where(reached if shown else F.lit(False))
-    return rows.withColumn("date", F.lit(day)).transform(conform, GOLD_AUDIENCE_MEMBER)
+    nobody = "cast(null as string) as audience", "cast(null as string) as arm"
+    rows = (
+        found.unpivot("customer_id", [*shown], "audience", "arm") if shown else found.selectExpr("customer_id", *nobody)
+    )
+    reached = rows.where(F.col("arm").isin("target", "holdout"))
+    return reached.withColumn("date", F.lit(day)).transform(conform, GOLD_AUDIENCE_MEMBER)

@@ -19,9 +19,15 @@ def nodes_of(night: Night, customers: DataFrame) -> DataFrame:
     return owned.select(F.col("record_id").alias("_node"), "customer_id")
 
 
-def rows_of(night: Night, entity: str, columns: Collection[str], nodes: DataFrame) -> DataFrame:
-    """The entity's rows of the nodes' customers, as this night may see them: `columns` and customer_id."""
-    return night.view(entity).select("_node", *sorted(columns)).join(nodes, "_node").drop("_node")
+def rows_of(night: Night, entity: str, columns: Collection[str], nodes: DataFrame, *, few: bool = False) -> DataFrame:
+    """The entity's rows of the nodes' customers, as this night may see them: `columns` and customer_id.
+
+    few: both are so few that they are joined where they are.
+    """
+    rows = night.view(entity).select("_node", *sorted(columns))
+    if few:
+        return nodes.coalesce(1).join(rows.coalesce(1).hint("shuffle_hash"), "_node").drop("_node")
+    return rows.join(nodes, "_node").drop("_node")
 
 
 def rows_that_count(

@@ -174,9 +174,17 @@ def _cheapest(ties: Ties, rules: Rules, part: Ints, grown: Ints) -> Flags:
     part_of = np.zeros(size, dtype=np.int64)
     part_of[place[bound]] = part
     groups = np.where(np.arange(size) <= group.max(initial=-1), np.arange(size), -1)
-    age = np.unique(-ties.first, return_inverse=True)[1]
-    capacity = scaled(ties.weight, age, part[ties.left])
+    capacity = scaled(ties.weight, _ages(ties.first, part[ties.left]), part[ties.left])
     return isolating(left, right, capacity, part=part_of, group=groups)
+
+
+def _ages(first: Ints, part: Ints) -> Ints:
+    """The rank of each tie's first day among those of its part, 0 for the newest: other parts change nothing."""
+    newest = int(first.max(initial=0))
+    width = newest - int(first.min(initial=newest)) + 1
+    days, place = np.unique(part * width + newest - first, return_inverse=True)
+    ages: Ints = place - np.searchsorted(days, part * width)
+    return ages
 
 
 def _told(rules: Rules, part: Ints) -> Flags:

@@ -1,6 +1,6 @@
 """Tonight's matches: the records as silver has them, the model of the last release or a new one, kept in gold/model."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -21,8 +21,14 @@ from transforms.identity.pairs import CONTRADICTIONS
 STRONGEST = 1
 
 
-def tonights_matches(night: Night, graph: Graph, believed: Believed, former: pa.Table) -> Matched:
+Told = Callable[[], pa.Table]
+
+
+def tonights_matches(night: Night, former: pa.Table, *, shared: Told, unbelieved: Told) -> Matched:
     """Match the night's contacts. former: the matches that stand; a refit drops them, and estimates the model anew.
+
+    shared: `record_id, identifier`: what persons' records share though it may be another's.
+    unbelieved: `id_type, id_value` of the identifiers that link nobody.
 
     Without matching in conf/identity.yml, or contacts, nothing is matched.
     """
@@ -39,7 +45,7 @@ def tonights_matches(night: Night, graph: Graph, believed: Believed, former: pa.
         _contacts(night), matching,
         model=Parameters.of(known.parameters) if known and holds else None,
         former=former if holds else former.slice(0, 0),
-        shared=shared(graph, believed), unbelieved=unbelieved(graph, believed),
+        shared=shared(), unbelieved=unbelieved(),
         identifiers=night.conf.identity.identifiers, day=night.day,
         limit=night.conf.identity.limits.block, key=night.conf.privacy.keys.customer[0].encode(),
     )  # fmt: skip

@@ -10,12 +10,12 @@ from pyarrow import dataset as ds
 
 from jobs.runtime.clock import end_of
 from jobs.runtime.night import Night
-from jobs.runtime.releases import REPLAY, Release
+from jobs.runtime.releases import REPLAY, Release, all_releases
 from jobs.runtime.tables import dataset_of
 from transforms.schemas import Table
 
 # Whose identity tables tell of the very silver that the release names.
-_OF_NIGHTS = ("night", "replay", "restore", "override")
+_OF_NIGHTS = ("night", "restore", "override")
 
 
 def touched_nodes(night: Night, tables: Sequence[Table]) -> pa.Array | None:
@@ -26,7 +26,11 @@ def touched_nodes(night: Night, tables: Sequence[Table]) -> pa.Array | None:
     tonight's, to the last one (rows were taken out, or put in by something else than a night).
     """
     base = night.base
-    if base is None or base.date >= night.day or base.configuration != night.conf.hash or base.cause not in _OF_NIGHTS:
+    if base is None or base.date >= night.day or base.configuration != night.conf.hash:
+        return None
+    # what a replay made tells of its date twice: identity/conflict holds what the night found, too
+    twice = any(other.of_replay and other.date == base.date for other in all_releases(night.lakehouse))
+    if base.cause not in _OF_NIGHTS or twice:
         return None
     if night.full_refresh or night.run_id.startswith(REPLAY):
         return None

@@ -121,6 +121,11 @@ class Night:
         name = _name(table)
         return name in self.versions and self.lakehouse.size(name, self.versions[name]) > 0
 
+    def count(self, table: str | Table) -> int:
+        """Rows of the table at this night's version, as its log tells them; 0 where there is no such table."""
+        name = _name(table)
+        return self.lakehouse.count(name, self.versions[name]) if name in self.versions else 0
+
     def load(self, table: str | Table) -> "DataFrame":
         """The table at this night's version. Raises PortraitError where this night has no such table."""
         name = _name(table)

@@ -104,6 +104,11 @@ class Lakehouse:
         opened = self.open(table, version)
         return sum(pa.table(opened.get_add_actions()).column("size_bytes").to_pylist()) if opened else 0
 
+    def count(self, table: str, version: int) -> int:
+        """Rows of the table at a version, as its log tells them."""
+        opened = self.open(table, version)
+        return sum(pa.table(opened.get_add_actions()).column("num_records").to_pylist()) if opened else 0
+
     def greatest(self, table: str, version: int, column: str) -> date | None:
         """The greatest value of an indexed date column at a version; None where the log does not tell it."""
         opened = self.open(table, version)

@@ -21,6 +21,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs import identity
+from jobs.engines import tonights_part
 from jobs.runtime.night import Night
 from jobs.runtime.releases import Release
 from jobs.runtime.session import open_session
@@ -151,24 +152,9 @@ def main() -> None:
     bench = Bench(folder, number)
     spark, half, new = bench.spark, number // 2, number // 100
     watched = [
-        (identity, name)
-        for name in (
-            "tonights_ties",
-            "_pairs",
-            "coded",
-            "guard",
-            "link",
-            "edge_table",
-            "_golden",
-            "_ledger",
-            "released",
-            "_golden_of",
-        )
-    ]
-    watched += [
-        (identity.stable_ids, "remember"),
-        (identity.stable_ids, "assign"),
-        (identity.Graph, "find"),
+        *((identity, name) for name in ("tonights_part", "link", "edge_table", "_ledger", "_save_golden", "_save")),
+        *((tonights_part, name) for name in ("tonights_ties", "both", "judged", "coded", "guard", "released")),
+        *((identity.stable_ids, name) for name in ("remember", "assign")),
         (Night, "save"),
     ]
     first = bench.night(FIRST)
@@ -185,7 +171,10 @@ def main() -> None:
     found: dict[bool, Any] = {}
     for full in (False, True):
         second = bench.night(SECOND, full=full)
-        second.save(contacts(spark, number, number + new, number, SECOND), CONTACT.table, mode="append")
+        ends = F.when(F.expr("xxhash64(record_id) % 1000 = 0"), F.lit(SECOND)).alias("_valid_to")
+        held = second.load(CONTACT.table).withColumn("_valid_to", ends)
+        second.save(held.unionByName(contacts(spark, number, number + new, number, SECOND), allowMissingColumns=True),
+                    CONTACT.table)  # fmt: skip
         second.save(visits(spark, half, half + new // 2, number, SECOND), WEB_EVENT.table, mode="append")
         with timed(watched) as seconds:
             taken = bench.run(second)

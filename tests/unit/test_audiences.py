@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from transforms.audience_members import consents, counted, held_out, members, outcomes, spelt, summaries
+from transforms.audience_members import consents, counted, held_out, members, outcomes, summaries
 from transforms.audiences import Audience, check_audiences, compile_rule, levels, parse_audience
 from transforms.errors import DefinitionError
 from transforms.privacy import Keys, Privacy, Purpose
@@ -75,10 +75,8 @@ def found(
     customers = spark.createDataFrame(
         [(row[0], row[3]) for row in people], "customer_id string, consents map<string,boolean>"
     )
-    got: dict[str, dict[str, str]] = {name: {} for name in audiences}
-    for row in spelt(outcomes(profile, customers, **arguments(audiences)), list(audiences)).collect():
-        got[row["audience"]][row["customer_id"]] = row["outcome"]
-    return got
+    rows = outcomes(profile, customers, **arguments(audiences)).collect()
+    return {name: {row["customer_id"]: row[name] for row in rows if row[name] is not None} for name in audiences}
 
 
 def arguments(audiences: dict[str, Audience]) -> dict[str, Any]:
@@ -298,9 +296,7 @@ def test_small_audiences_are_withheld_and_everybody_left_out_is_counted(spark: S
         [(row[0], row[3]) for row in people], "customer_id string, consents map<string,boolean>"
     )
     kept = outcomes(profile, customers, **arguments(audiences)).cache()
-    rows = summaries(
-        counted(kept, list(audiences)), audiences=audiences, day=DAY, smallest_group=PRIVACY.smallest_group
-    )
+    rows = summaries(counted(kept), audiences=audiences, day=DAY, smallest_group=PRIVACY.smallest_group)
     told = {row["audience"]: (row["size"], row["target"], row["holdout"], row["left_out"]) for row in rows}
     assert told == {
         "big": (2, 2, 0, {"no_consent": 1, "except": 1}),
@@ -308,7 +304,7 @@ def test_small_audiences_are_withheld_and_everybody_left_out_is_counted(spark: S
         "one": (0, 0, 0, {"too_small": 1}),
         "nobody": (0, 0, 0, {}),
     }
-    got = members(kept, list(audiences), shown=[row["audience"] for row in rows if row["size"]], day=DAY)
+    got = members(kept, shown=[row["audience"] for row in rows if row["size"]], day=DAY)
     assert sorted(tuple(row) for row in got.collect()) == [(DAY, "big", "b", "target"), (DAY, "big", "c", "target")]
-    assert members(kept, list(audiences), shown=[], day=DAY).isEmpty()
+    assert members(kept, shown=[], day=DAY).isEmpty()
     kept.unpersist()

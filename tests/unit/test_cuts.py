@@ -105,6 +105,22 @@ def _least_cost(vertices: int, told: Ties, rules: Rules) -> float:
     return float(least)
 
 
+@settings(max_examples=100, deadline=None)
+@given(cases(), cases())
+def test_what_else_is_parted_changes_nothing(case, other):
+    """A night works out some components only, and must part them as the whole would."""
+    _, _, told, rules, _ = case
+    size, _, beside, others, _ = other
+    both = beside.and_also(Ties(told.left + size, told.right + size, told.weight, told.first, told.bound))
+    joined = Rules(
+        np.concatenate([others.kinds, rules.kinds]),
+        rules.caps,
+        np.concatenate([others.apart_left, rules.apart_left + size]),
+        np.concatenate([others.apart_right, rules.apart_right + size]),
+    )
+    assert cut(both, joined).kept[len(beside.left) :].tolist() == cut(told, rules).kept.tolist()
+
+
 @settings(max_examples=60, deadline=None)
 @given(cases(most=6, edges=10), st.sampled_from(["apart", "two keys", "three keys"]))
 def test_the_cost_is_the_least_for_two_and_near_it_for_three(case, rule):

@@ -21,7 +21,8 @@ def _table(rows: list[tuple], columns: int) -> pa.Table:
 def carry_forward(owners: pa.Table, before: pa.Table, *, day: date) -> pa.Table:
     rows = {(row["id_type"], row["id_value"]): number for number, row in enumerate(owners.to_pylist())}
     place = [rows.get((row["id_type"], row["id_value"]), -1) for row in before.to_pylist()]
-    return carried(owners, before, np.array(place, dtype=np.int64), day=day)
+    stays, new = carried(owners, before, np.array(place, dtype=np.int64), day=day)
+    return pa.concat_tables([before.cast(SCHEMA).filter(pa.array(stays)), new])
 
 
 def _rows(table: pa.Table) -> list[tuple]:

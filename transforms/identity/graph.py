@@ -90,7 +90,7 @@ def coded(tied: pa.Table, identifiers: Mapping[str, Identifier]) -> Graph:
         texts=texts,
         text=text[at],
         value_type=kind[at],
-        unfit=pc.take(_flat(ties["unfit"]), pa.array(at)),
+        unfit=pc.take(flat(ties["unfit"]), pa.array(at)),
         tie_node=node[given][order],
         tie_value=value[order],
         first=_days(ties["first_seen"])[order],
@@ -100,7 +100,7 @@ def coded(tied: pa.Table, identifiers: Mapping[str, Identifier]) -> Graph:
 
 def ranks(texts: pa.ChunkedArray | pa.Array) -> tuple[pa.Array, Ints]:
     """The distinct texts in their order, and the rank of each row's text among them. NULL has rank -1."""
-    encoded = _flat(texts).dictionary_encode()
+    encoded = flat(texts).dictionary_encode()
     distinct, code = encoded.dictionary, encoded.indices.fill_null(NOBODY).to_numpy().astype(np.int64)
     order = pc.sort_indices(distinct).to_numpy().astype(np.int64)
     rank = np.empty(len(order) + 1, dtype=np.int64)
@@ -113,11 +113,11 @@ def places(texts: pa.ChunkedArray | pa.Array, among: pa.Array) -> Ints:
     """Where each text stands in `among`, which holds each once; -1 where it does not."""
     if not len(texts):
         return np.empty(0, dtype=np.int64)
-    found = pc.index_in(_flat(texts), among.cast(pa.large_string()))
+    found = pc.index_in(flat(texts), among.cast(pa.large_string()))
     return np.asarray(found.fill_null(NOBODY).to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
-def _flat(texts: pa.ChunkedArray | pa.Array) -> pa.Array:
+def flat(texts: pa.ChunkedArray | pa.Array) -> pa.Array:
     """One array with 64-bit offsets: together the texts may pass 2 GB."""
     wide = texts.cast(pa.large_string())
     return wide.combine_chunks() if isinstance(wide, pa.ChunkedArray) else wide

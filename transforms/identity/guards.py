@@ -33,13 +33,23 @@ class Believed:
     conflicts: pd.DataFrame
 
 
-def guard(graph: Graph, identifiers: Mapping[str, Identifier]) -> Believed:
-    """Set aside the values that cannot link, those that are blocked and those that are hubs; then age the rest."""
-    refused = _unfit(graph), *_blocked(graph, identifiers)
-    stopped = np.isin(np.arange(len(graph.values)), np.concatenate([found["value"].to_numpy() for found in refused]))
-    hubs = _hubs(graph, identifiers, stopped)
-    stopped[hubs["value"].to_numpy(dtype=np.int64)] = True
-    tie = np.flatnonzero(~stopped[graph.tie_value])
+def guard(
+    graph: Graph, identifiers: Mapping[str, Identifier], *, asked: Flags | None = None, stopped: Ints | None = None
+) -> Believed:
+    """Set aside the values that cannot link, those that are blocked and those that are hubs; then age the rest.
+
+    asked: the values to judge, because the graph holds all nodes around them. Of the others it is known whether they
+    link: all but `stopped`. None: all are judged.
+    """
+    judge = np.ones(len(graph.values), dtype=bool) if asked is None else asked
+    refused = [found[judge[found["value"]]] for found in (_unfit(graph), *_blocked(graph, identifiers))]
+    set_aside = np.zeros(len(graph.values), dtype=bool)
+    set_aside[np.concatenate([found["value"].to_numpy(dtype=np.int64) for found in refused])] = True
+    if stopped is not None:
+        set_aside[stopped] = True
+    hubs = _hubs(graph, identifiers, set_aside, judge)
+    set_aside[hubs["value"].to_numpy(dtype=np.int64)] = True
+    tie = np.flatnonzero(~set_aside[graph.tie_value])
     return Believed(tie, _lives(graph, tie, identifiers), pd.concat([*refused, hubs], ignore_index=True))
 
 
@@ -67,7 +77,7 @@ def _blocked(graph: Graph, identifiers: Mapping[str, Identifier]) -> Iterator[pd
             yield conflicts("blocked", value, graph.records[value], [f"matches {pattern}"] * len(value))
 
 
-def _hubs(graph: Graph, identifiers: Mapping[str, Identifier], stopped: Flags) -> pd.DataFrame:
+def _hubs(graph: Graph, identifiers: Mapping[str, Identifier], stopped: Flags, judge: Flags) -> pd.DataFrame:
     """Values that touch more than `max_linked` distinct stronger identifiers, or that many records without any.
 
     The stronger types come first: what is itself a hub tells nobody apart, so it does not count against a weaker one.
@@ -75,13 +85,13 @@ def _hubs(graph: Graph, identifiers: Mapping[str, Identifier], stopped: Flags) -
     stopped = stopped.copy()
     found = [conflicts("hub", np.empty(0, np.int64), np.empty(0, np.int64), [])]
     for name, identifier in sorted(identifiers.items(), key=lambda item: (item[1].priority, item[0])):
-        hubs = _hubs_of(graph, graph.type_code(name), identifier.max_linked, stopped)
+        hubs = _hubs_of(graph, graph.type_code(name), identifier.max_linked, stopped, judge)
         found.append(hubs)
         stopped[hubs["value"].to_numpy(dtype=np.int64)] = True
     return pd.concat(found, ignore_index=True)
 
 
-def _hubs_of(graph: Graph, kind: int, max_linked: int | None, stopped: Flags) -> pd.DataFrame:
+def _hubs_of(graph: Graph, kind: int, max_linked: int | None, stopped: Flags, judge: Flags) -> pd.DataFrame:
     most = EVERYBODY if max_linked is None else max_linked
     live = ~stopped[graph.tie_value]
     own = live & (graph.value_type[graph.tie_value] == kind)
@@ -96,7 +106,7 @@ def _hubs_of(graph: Graph, kind: int, max_linked: int | None, stopped: Flags) ->
     # without a stronger identifier a record may be anybody's; events repeat the one identifier they know
     counts = graph.person[lonely["node"]] | ((linked[lonely["value"]] == 0) & (max_linked is not None))
     alone = np.bincount(lonely["value"][counts], minlength=size)
-    value = np.flatnonzero((linked > most) | (alone > most))
+    value = np.flatnonzero(((linked > most) | (alone > most)) & judge)
     detail = [
         f"touches {with_} stronger identifiers, at most {most}"
         if with_ > most

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.identity.graph import Ints
+from transforms.identity.graph import Flags, Ints
 
 SCHEMA = pa.schema(
     [
@@ -20,8 +20,10 @@ SCHEMA = pa.schema(
 )
 
 
-def carry_forward(owners: pa.Table, before: pa.Table, place: Ints, *, day: date) -> pa.Table:
-    """identity/customer_id after tonight. Grain: identifier × time.
+def carry_forward(owners: pa.Table, before: pa.Table, place: Ints, *, day: date) -> tuple[Flags, pa.Table]:
+    """identity/customer_id after tonight: which rows of `before` stay, and what comes beside them.
+
+    Grain: identifier × time.
 
     owners: id_type, id_value, customer_id, known; one row an identifier. before: the ledger of the last release;
     place: for each of its rows the row of `owners` with the same identifier, -1 where there is none.
@@ -37,13 +39,13 @@ def carry_forward(owners: pa.Table, before: pa.Table, place: Ints, *, day: date)
     fresh = np.ones(len(owners), dtype=bool)
     fresh[place[stays]] = False
     begun = owners.filter(pa.array(fresh))
-    return pa.concat_tables(
+    new = pa.concat_tables(
         [
-            before.filter(pa.array(~moves)),
             _dated(ended, valid_to=pa.repeat(today, len(ended))),
             _dated(begun, valid_from=pa.repeat(today, len(begun)), valid_to=pa.nulls(len(begun), pa.date32())),
         ]
     )
+    return ~moves, new
 
 
 def _same(owners: pa.Table, before: pa.Table, place: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -34,6 +34,7 @@ class Past:
 
     since: days since 1970 on which the id first owned an identifier. known: it owns one of a known type.
     records: how many it owned. node_id: the id of each of tonight's nodes, -1 for a new one.
+    record_node: the place among tonight's nodes of each row of identity/record, -1 for one that is gone.
     held_value, held_id: an identifier of tonight and an id that owns it or once did.
     """
 
@@ -42,6 +43,7 @@ class Past:
     known: Flags
     records: Ints
     node_id: Ints
+    record_node: Ints
     held_value: Ints
     held_id: Ints
 
@@ -85,6 +87,7 @@ def remember(graph: Graph, record: pa.Table, ledger: pa.Table, value: Ints) -> P
         known=np.isin(every, of_ledger[holds]),
         records=np.bincount(of_record, minlength=len(ids)),
         node_id=node_id,
+        record_node=node,
         held_value=held["value"].to_numpy(),
         held_id=held["id"].to_numpy(),
     )
@@ -137,11 +140,21 @@ def _keyed(text: str, key: str) -> str:
     return hmac.digest(key.encode(), text.encode(), hashlib.sha256).hex()[:32]
 
 
-def churn(ids: Ids, past: Past) -> float:
-    """The share of the last release's known customers whose id is not in use tonight; 0 where there were none."""
-    known = past.ids.filter(pa.array(past.known))
-    gone = len(known) - int(pc.sum(pc.is_in(known, ids.customer)).as_py() or 0)
-    return gone / len(known) if len(known) else 0.0
+def churn(ids: Ids, past: Past, *, known: int | None = None) -> float:
+    """The share of the last release's known customers whose id is not in use tonight; 0 where there were none.
+
+    known: how many there were, where `past` does not tell of all.
+    """
+    told = past.ids.filter(pa.array(past.known))
+    gone = len(told) - int(pc.sum(pc.is_in(told, ids.customer)).as_py() or 0)
+    every = len(told) if known is None else known
+    return gone / every if every else 0.0
+
+
+def staying(part: Ints, ids: Ids, past: Past) -> Flags:
+    """Which nodes the last release gave to the very customer that tonight gives them to."""
+    stays: Flags = (past.node_id >= 0) & (past.node_id == ids.place[part])
+    return stays
 
 
 def changed(part: Ints, ids: Ids, known: Flags, past: Past) -> tuple[Flags, pa.Array]:
@@ -150,7 +163,7 @@ def changed(part: Ints, ids: Ids, known: Flags, past: Past) -> tuple[Flags, pa.A
     Gives them beside the ids that nobody has any more. known: of each component.
     """
     chosen, old = ids.place, past.node_id
-    stays = (old >= 0) & (old == chosen[part])
+    stays = staying(part, ids, past)
     fresh = np.zeros(len(chosen), dtype=bool)
     fresh[part[~stays]] = True
     held = np.bincount(old[stays], minlength=len(past.ids))

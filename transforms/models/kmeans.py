@@ -9,7 +9,7 @@ The parameters, as JSON holds them (`jobs.engines.kmeans` makes them):
     next_label  the label that the next new cluster gets; dropped: feature -> why it is not used; seed
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import add
 from typing import Any
@@ -31,10 +31,12 @@ Feature = Mapping[str, Any]
 CLIP = 3.0
 
 
-def score_kmeans(features: DataFrame, *, parameters: Mapping[str, Any]) -> DataFrame:
+def score_kmeans(
+    features: DataFrame, *, parameters: Mapping[str, Any], beside: Sequence[str] = ("customer_id",)
+) -> DataFrame:
     """The segment of each customer: the nearest centre, of two equally near the one with the lower label.
 
-    Grain: customer, as `features` (customer_id and the features). Columns: customer_id, segment (its name),
+    Grain: customer, as `features` (customer_id and the features). Columns: those named in `beside`, segment (its name),
     distance (Euclidean, from the centre, in robust standard deviations). A missing feature counts as its median.
     """
     known = parameters["features"]
@@ -51,10 +53,10 @@ def score_kmeans(features: DataFrame, *, parameters: Mapping[str, Any]) -> DataF
         )
     )
     return (
-        features.select("customer_id", *(c.alias(axis) for axis, c in zip(axes, values + missing, strict=True)))
-        .select("customer_id", nearest.alias("nearest"))
+        features.select(*beside, *(c.alias(axis) for axis, c in zip(axes, values + missing, strict=True)))
+        .select(*beside, nearest.alias("nearest"))
         .select(
-            "customer_id",
+            *beside,
             F.element_at(F.array(*map(F.lit, names)), F.col("nearest.place") + 1).alias("segment"),
             F.sqrt("nearest.squared").alias("distance"),
         )

@@ -1,6 +1,6 @@
 """Tags over frames: an entity's rows into one row a customer, and what is derived from that."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date, datetime
 from functools import reduce
 
@@ -24,22 +24,30 @@ def over_rows(
     day: date,
     as_of: datetime,
     withheld: Collection[str] = (),
+    together: bool = False,
 ) -> DataFrame:
     """The columns of `plan`. Grain: each of `customers` (customer_id), with or without rows.
 
     `rows`: the entity's rows that this night may see, with their customer_id. `day`: windows end with it.
     `withheld`: tags that are NULL for everybody, because their sources never came or have been silent too long.
+    `together`: rows and customers are in one partition each, so that nothing need be sent anywhere to be joined.
     """
 
     def sql(text: str) -> SparkColumn:
         return F.expr(at(text, day=day, as_of=as_of))
 
     needed = prepared(rows, plan=plan, day=day, as_of=as_of)
-    parts = [_aggregated(needed, scan, sql) for scan in plan.scans]
-    wide = reduce(lambda left, right: left.join(right, _ID, "left"), parts, customers.select(_ID))
+    parts = [aggregated(needed, scan, day=day, as_of=as_of) for scan in plan.scans]
+    wide = side_by_side(customers.select(_ID), parts, together=together)
     return wide.select(
         _ID, *(_value(result, result.tag in withheld, sql).alias(result.name) for result in plan.results)
     )
+
+
+def side_by_side(customers: DataFrame, frames: Iterable[DataFrame], *, together: bool) -> DataFrame:
+    """`customers` with the columns of frames that have one row a customer at most. `together`: as in `over_rows`."""
+    hinted = (frame.hint("merge") if together else frame for frame in frames)
+    return reduce(lambda left, right: left.join(right, _ID, "left"), hinted, customers)
 
 
 def prepared(rows: DataFrame, *, plan: EntityPlan, day: date, as_of: datetime) -> DataFrame:
@@ -72,7 +80,12 @@ def _formula(formula: Formula, day: date, as_of: datetime) -> SparkColumn:
     return F.expr(at(sql, day=day, as_of=as_of)).cast(formula.type)
 
 
-def _aggregated(rows: DataFrame, scan: Scan, sql: _Sql) -> DataFrame:
+def aggregated(rows: DataFrame, scan: Scan, *, day: date, as_of: datetime) -> DataFrame:
+    """One scan over `prepared` rows. Grain: customer with rows that it counts."""
+
+    def sql(text: str) -> SparkColumn:
+        return F.expr(at(text, day=day, as_of=as_of))
+
     # a filter that joins many conditions by OR takes the optimizer minutes to simplify
     counted = (
         rows.where(f"`{min(scan.conditions)}`") if len(scan.conditions) == 1 and "" not in scan.conditions else rows
