@@ -136,10 +136,10 @@ def _client(conf: Configuration) -> "MlflowClient":
     # a night does not wait minutes for a server that is away
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-    for noisy in ("mlflow", "alembic", "urllib3.connectionpool"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
     from mlflow import MlflowClient
 
+    for noisy in ("mlflow", "alembic", "urllib3.connectionpool"):  # importing it sets its own levels
+        logging.getLogger(noisy).setLevel(logging.ERROR)
     return MlflowClient(_store(conf), _store(conf))
 
 

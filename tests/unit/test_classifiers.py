@@ -127,12 +127,12 @@ def test_the_curve_and_its_interval() -> None:
     score, other = label + chance.normal(0, 1.2, 3000), label + chance.normal(0, 2, 3000)
     found, apart = area_under_curve(score, label), gain(score, other, label)
     assert found["auc"] == pytest.approx(roc_auc_score(label, score), abs=1e-4)
-    draws = [chance.integers(0, 3000, 3000) for _ in range(400)]
+    draws = [chance.integers(0, 3000, 3000) for _ in range(200)]
     resampled = [(roc_auc_score(label[d], score[d]), roc_auc_score(label[d], other[d])) for d in draws]
     low, high = np.quantile([one for one, _ in resampled], [0.025, 0.975])
-    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=0.005)
+    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=0.007)
     low, high = np.quantile([one - two for one, two in resampled], [0.025, 0.975])
-    assert (apart["low"], apart["high"]) == pytest.approx((low, high), abs=0.006)
+    assert (apart["low"], apart["high"]) == pytest.approx((low, high), abs=0.008)
 
 
 def test_calibration_and_distribution_by_hand() -> None:
