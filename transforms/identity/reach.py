@@ -110,6 +110,7 @@ def both(
     before: what nodes gave at the last release, tonight: what those of `touched` give now, as TIED but for person.
     records: all nodes of the last release. persons: the sources that tell of persons: nodes begin with their names.
     """
+    tonight = tonight.select(TIED.names).cast(TIED)
     given = tonight.filter(tonight["id_type"].is_valid())
     rows = pa.concat_tables([before, given.select(before.column_names)])
     parts = [flat(part) for part in (rows["node"], tonight["node"], touched, records)]
