@@ -42,4 +42,4 @@ bench: $(READY)  ## nights at scale 1 and 10 beside plain Spark and DuckDB (half
 	$(BIN)/python -m tests.bench.night
 
 clean:  ## remove the demo, keep the environment
-	rm -rf demo logs exports lakehouse
+	rm -rf demo logs exports lakehouse mlflow.db mlartifacts
