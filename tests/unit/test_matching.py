@@ -191,6 +191,6 @@ def test_without_matching_what_was_matched_stands_until_a_refit(refit: bool) -> 
     identity = parse(Identity, {"known_by": ["email"], "identifiers": {"email": {"priority": 1}}}, place="")
     night: Any = SimpleNamespace(conf=SimpleNamespace(identity=identity), refit=refit)
     nobody: Any = None
-    found = tonights_matches(night, nobody, nobody, former)
+    found = tonights_matches(night, former, shared=nobody, unbelieved=nobody)
     assert found.matches.to_pylist() == ([] if refit else former.to_pylist())
     assert (len(found.contradictions), found.model, found.fitted) == (0, None, False)

@@ -173,6 +173,9 @@ _NAMES = st.one_of(st.none(), st.lists(_WORDS, max_size=4).map(" ".join))
 
 
 @example(None, "van van", "van van", None)
+@example("Dr. van", None, None, None)
+@example("Dr. von Humboldt", None, None, None)
+@example("van morrison", None, None, None)
 @given(_NAMES, _NAMES, _NAMES, st.sampled_from([None, "CN", "JP", "US"]))
 @settings(max_examples=300, deadline=None)
 def test_a_name_in_standard_form_stays(

@@ -31,6 +31,8 @@ _GENERATION = re.compile(r"(?i)[js]r\.?|ii|iii|iv")
 _PROPER = re.compile(r"[A-Z][a-z]+(?:-[A-Z][a-z]+)*")
 _TWO = re.compile(rf"({_PROPER.pattern}) ({_PROPER.pattern})|({_PROPER.pattern}), ({_PROPER.pattern})")
 _INITIALS = re.compile(r"(?<!\w)(?:\w\.)+")
+# A name is read again while that still changes it, so often at the most.
+_READINGS = 4
 # Where a name in Latin letters may begin with the family name.
 _FAMILY_FIRST = frozenset(("CN", "HK", "MO", "TW", "SG", "JP", "KR", "KP", "VN", "KH", "MN", "HU"))
 
@@ -50,7 +52,14 @@ def name(full: str | None, given: str | None, family: str | None, country: str |
         return Name(*chinese_names.name(whole, first, last))
     if chinese_names.is_east_asian(told):
         return Name(whole, first, last)
-    return _western(whole, first, last, ordered=country not in _FAMILY_FIRST)
+    ordered = country not in _FAMILY_FIRST
+    read = _western(whole, first, last, ordered=ordered)
+    for _ in range(_READINGS):  # an honorific that was taken off may leave another, or particles, to read anew
+        once_more = _western(read.full, read.given, read.family, ordered=ordered)
+        if once_more == read:
+            break
+        read = once_more
+    return read
 
 
 def _clean(text: str | None) -> str | None:
@@ -84,7 +93,10 @@ def _western(whole: str | None, first: str | None, last: str | None, *, ordered:
     written = " ".join(part for part in (read.first, *middle, read.last, *generation) if part)
     if comma and not read.first:  # not family and given name: left as it is
         return Name(whole, first, last)
-    certain = bool(read.first and read.last) and (comma or (ordered and not middle and _is_one(read.last)))
+    if written.islower():  # particles alone, after an honorific
+        written = written[0].upper() + written[1:]
+    named = comma or (ordered and not middle and _is_one(read.last) and not _is_family(whole))
+    certain = bool(read.first and read.last) and named
     return Name(
         written, first or (_part(read.first) if certain else None), last or (_part(read.last) if certain else None)
     )
@@ -97,6 +109,14 @@ def _plain(whole: str) -> tuple[str, str] | None:
         return None
     first, last = (match[1], match[2]) if match[1] else (match[4], match[3])
     return None if {first.lower(), last.lower()} & _special() else (first, last)
+
+
+def _is_family(whole: str) -> bool:
+    """Does it begin with a particle, small or before nothing but others? `von Humboldt` has no given name."""
+    words = [word for word in whole.split() if word.lower().rstrip(".") not in _HONORIFICS]
+    particles = [word.lower() in _known().prefixes for word in words]
+    written_small = bool(words) and words[0].islower() and not whole.islower()
+    return bool(words) and particles[0] and (written_small or all(particles))
 
 
 def _is_one(family: str) -> bool:
