@@ -14,6 +14,7 @@ from jobs.commands import (
     privacy,
     project,
     quarantine,
+    recovery,
     sources,
     tags,
 )
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for commands in (project, night, customer, exports, analysts, privacy):
+for commands in (project, night, recovery, customer, exports, analysts, privacy):
     app.add_typer(commands.app)
 for name, commands in {
     "sources": sources,

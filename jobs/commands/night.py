@@ -1,4 +1,4 @@
-"""Nights: plan them, run them, look at how they went, take one back."""
+"""Nights: plan them, run them, look at how they went."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -130,20 +130,3 @@ def report(
         path = write_catalog(loaded)
     screen.say(f"{'catalogue' if catalog else 'segments' if segments else 'report'}: {path}")
     screen.result({"report": path})
-
-
-@app.command()
-@told
-def restore(
-    to: Annotated[str, typer.Option("--to", help="The run whose release becomes the newest again.")],
-    conf: Conf = CONF,
-    env: Env = None,
-    as_json: AsJson = False,
-) -> None:
-    """Make an earlier release the newest."""
-    from jobs.restore import restore_release
-
-    screen = Screen(as_json=as_json)
-    released = restore_release(load(conf, env, screen), to, screen=screen, local=is_local())
-    screen.say(f"release {released.release}: the state of {released.date} again; the next night builds on it")
-    screen.result({"release": released.release, "date": released.date})

@@ -45,9 +45,10 @@ def made_by(run_id: str) -> str:
     return run_id
 
 
-def all_releases(lakehouse: Lakehouse) -> list[Release]:
-    """Every release, oldest first."""
-    return sorted((Release(**row) for row in lakehouse.rows(OPS_RELEASE)), key=lambda release: release.release)
+def all_releases(lakehouse: Lakehouse, version: int | None = None) -> list[Release]:
+    """Every release, oldest first. `version`: as that version of ops/release tells of them."""
+    rows = lakehouse.rows(OPS_RELEASE, version)
+    return sorted((Release(**row) for row in rows), key=lambda release: release.release)
 
 
 def newest(lakehouse: Lakehouse) -> Release | None:
