@@ -106,9 +106,8 @@ def _check_opens(place: Place, manifest: Manifest, lakehouse: Lakehouse) -> None
 
 
 def _check_apart(lakehouse: Lakehouse, place: Place) -> None:
-    own = Path(lakehouse.uri).resolve()
-    there = Path(place.root).resolve()
-    if "://" not in lakehouse.uri and (there.is_relative_to(own) or own.is_relative_to(there)):
+    own, there = Path(lakehouse.uri).resolve(), place.folder
+    if there and (there.is_relative_to(own) or own.is_relative_to(there)):
         raise DefinitionError(f"--to {place.path}: the backup and the lakehouse ({own}) would lie in one another")
 
 

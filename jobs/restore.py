@@ -20,6 +20,8 @@ from transforms.errors import DefinitionError, PortraitError
 
 _LAID_OUT = "_restoring"  # where a restored lakehouse is made ready, below its folder
 _FOLDERS = (*LAYERS, "ops")  # the last makes it one that holds releases
+# The lost lakehouse went on after its backup: receivers may hold what it delivered, and a number means one release.
+_LOST = 1000
 
 
 def restore_release(
@@ -65,7 +67,7 @@ def restore_backup(
         check_keys(erasures(lakehouse), conf.privacy.keys.erasure)
         newest = releases.newest(lakehouse)
         assert newest is not None  # noqa: S101  (a backup holds one)
-        released = _newest_again(inner, newest, lease, screen=screen, local=local, session=session)
+        released = _newest_again(inner, newest, lease, screen=screen, local=local, session=session, skipped=_LOST)
         for name in _FOLDERS:
             if (ready / name).is_dir():
                 (ready / name).rename(folder / name)
@@ -90,8 +92,9 @@ def _check_empty(conf: Configuration, ready: Path) -> None:
 
 
 def _newest_again(
-    conf: Configuration, wanted: Release, lease: Lease, *, screen: Screen | None, local: bool, session: Any
-) -> Release:
+    conf: Configuration, wanted: Release, lease: Lease, *, screen: Screen | None, local: bool, session: Any,
+    skipped: int = 0,
+) -> Release:  # fmt: skip
     """The content of a release that can be read, without whom was erased since, published as the newest one."""
     lakehouse = Lakehouse(conf.lakehouse)
     night = opened_state(conf, screen or Screen(), lease, local=local, session=session, at=wanted)
@@ -105,6 +108,7 @@ def _newest_again(
         cause="erasure" if again else "restore",
         versions=night.versions,
         configuration=wanted.configuration,
+        skipped=skipped,
     )
 
 

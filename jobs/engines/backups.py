@@ -78,6 +78,11 @@ class Place:
         with self._told("is no place for a backup"):
             self.store, self.root = store_of(self.path)
 
+    @property
+    def folder(self) -> Path | None:
+        """Where it lies on this machine; None in a store elsewhere."""
+        return Path(self.root).resolve() if isinstance(self.store, fs.LocalFileSystem) else None
+
     def manifest(self) -> Manifest | None:
         """The manifest; None where nothing lies there. Raises DefinitionError where something else does."""
         with self._told("cannot be read"):

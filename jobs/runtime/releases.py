@@ -108,12 +108,13 @@ def of_run(lakehouse: Lakehouse, run_id: str) -> Release:
 
 
 def publish(
-    lakehouse: Lakehouse, *, run_id: str, day: date, cause: Cause, versions: Mapping[str, int], configuration: str
-) -> Release:
-    """Write the one row that makes these versions what readers see."""
+    lakehouse: Lakehouse, *, run_id: str, day: date, cause: Cause, versions: Mapping[str, int], configuration: str,
+    skipped: int = 0,
+) -> Release:  # fmt: skip
+    """Write the one row that makes these versions what readers see. `skipped`: numbers that no release gets."""
     last = newest(lakehouse)
     release = Release(
-        release=last.release + 1 if last else 1,
+        release=(last.release if last else 0) + skipped + 1,
         run_id=run_id,
         date=day,
         released_at=datetime.now(UTC),

@@ -247,6 +247,28 @@ def test_damage_is_found_restored_from_never_and_mended(
     assert sorted(file.name for file in Path(moved.lakehouse).iterdir()) == ["_lease.guard", "bronze", "gold", "ops"]
 
 
+@pytest.mark.parametrize("dies_at", ["bronze", "ops"])
+def test_a_restore_that_died_is_nothing_and_is_done_again(
+    house: House, monkeypatch: pytest.MonkeyPatch, dies_at: str
+) -> None:
+    backup(house.conf, house.to)
+    moved, move = house.elsewhere("moved"), Path.rename
+
+    def dying(self: Path, target: Path) -> Path:
+        if self.name == dies_at:
+            raise KeyboardInterrupt
+        return move(self, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "rename", dying)
+        restore_backup(moved, house.to, screen=SCREEN)
+    there = Lakehouse(moved.lakehouse)
+    assert all_releases(there) == []
+    released, _ = restore_backup(moved, house.to, screen=SCREEN)
+    assert held(there, released)[CRM] == ["a", "b", "c"]
+    assert [known.release for known in all_releases(there)] == [1, 2, 1003]
+
+
 def test_who_was_erased_is_erased_again(house: House) -> None:
     """The backup knows of an erasure, and of no release without the person."""
     keys = house.conf.privacy.keys.erasure
@@ -255,7 +277,7 @@ def test_who_was_erased_is_erased_again(house: House) -> None:
     backup(house.conf, house.to)
     moved = house.elsewhere("moved")
     released, _ = restore_backup(moved, house.to, screen=SCREEN)
-    assert (released.release, released.cause) == (3, "erasure")
+    assert (released.release, released.cause) == (1003, "erasure")
     assert held(Lakehouse(moved.lakehouse), released)[PROFILE] == ["a", "c"]
 
 
@@ -324,7 +346,7 @@ def test_a_backup_of_another_lakehouse_stays_as_it_is(house: House) -> None:
     assert verify_backup(house.to) == old
     moved = house.elsewhere("moved")
     restore_backup(moved, house.to, screen=SCREEN)
-    assert backup(moved, house.to).manifest.releases == [1, 2, 3]  # the restored one is the same
+    assert backup(moved, house.to).manifest.releases == [1, 2, 1003]  # the restored one is the same
 
 
 def test_one_backup_at_a_time(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
