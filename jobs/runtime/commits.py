@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -100,7 +101,8 @@ def _written(df: "DataFrame", uri: str, place: str, table: Table, at: Mapping[st
 def commit(uri: str, table: Table, written: Written, *, mode: Mode, removed: Collection[str] = ()) -> int:
     """Make written files a version of the table, in one commit; gives the version.
 
-    `removed`: names of data files that this version no longer holds (with mode append).
+    `removed`: data files that this version no longer holds (with mode append), by their name, or their path below the
+    table's folder.
     """
     schema = DeltaSchema.from_json(json.dumps(written.schema))
     try:
@@ -112,7 +114,7 @@ def commit(uri: str, table: Table, written: Written, *, mode: Mode, removed: Col
         return 0
     if mode == "append" and (added := _added(opened, schema)):
         opened.alter.add_columns(added)
-    gone = [_removal(row) for row in _actions(opened) if _name(row["path"]) in removed] if removed else []
+    gone = [_removal(row) for row in _actions(opened) if _names(row["path"]) & set(removed)] if removed else []
     opened.create_write_transaction([*written.files, *gone], mode, schema, partition_by=list(table.partition))
     return DeltaTable(uri).version()
 
@@ -147,8 +149,9 @@ def _removal(row: Mapping[str, Any]) -> RemoveAction:
     return RemoveAction(row["path"], True, int(time.time() * 1000), row["size_bytes"], values)
 
 
-def _name(path: str) -> str:
-    return path.rsplit("/", 1)[-1]
+def _names(path: str) -> set[str]:
+    """What a file of the log may be called: its path, and its name alone."""
+    return {unquote(path), path.rsplit("/", 1)[-1]}
 
 
 def statistics(footer: pq.FileMetaData, indexed: Sequence[str]) -> dict[str, Any]:

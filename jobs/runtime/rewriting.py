@@ -33,22 +33,31 @@ def take_out(
         return version
     opened = lakehouse.open(table, version)
     assert opened is not None  # noqa: S101  (its rows were found)
-    made = [_rewritten(opened, file, rows[file] or (), edit) for file in sorted(rows) if rows[file] is not None]
+    root = Path(lakehouse.path(table)).resolve()
+    made = [_rewritten(opened, root, file, rows[file] or (), edit) for file in sorted(rows) if rows[file] is not None]
     written = Written(
         json.loads(opened.schema().to_json()), tuple(action for action in made if action),
         sum(json.loads(action.stats)["numRecords"] for action in made if action),
     )  # fmt: skip
     partition = tuple(opened.metadata().partition_columns)
     named = Table(table, (), partition=partition)
-    removed = {file.rsplit("/", 1)[-1] for file in rows}
+    # by their paths: of files that are written anew several may have one name
+    removed = {str(_below(root, file)) for file in rows}
     return commit(lakehouse.path(table), named, written, mode="append", removed=removed)
 
 
-def _rewritten(opened: DeltaTable, file: str, places: Collection[int], edit: Edit | None) -> AddAction | None:
+def _below(root: Path, file: str) -> Path:
+    """The file's path below the table's folder, whichever way leads to it."""
+    return Path(file).resolve().relative_to(root)
+
+
+def _rewritten(
+    opened: DeltaTable, root: Path, file: str, places: Collection[int], edit: Edit | None
+) -> AddAction | None:
     """The file without those rows; None where none is left."""
-    root = Path(opened.table_uri.removeprefix("file://"))
-    partitions = Path(file).relative_to(root).parts[: len(opened.metadata().partition_columns)]
-    place = Path(*partitions, secrets.token_hex(8), "part-00000.parquet")
+    partitions = _below(root, file).parts[: len(opened.metadata().partition_columns)]
+    # its name alone tells it from every other: that is how the nights find files
+    place = Path(*partitions, secrets.token_hex(8), f"part-{secrets.token_hex(16)}.parquet")
     source, out = pq.ParquetFile(file), None
     (root / place).parent.mkdir(parents=True)
     first, gone = 0, np.fromiter(places, np.int64, len(places))

@@ -1,6 +1,7 @@
 """The erasure list, who a person is in the tables, and rows taken out of them: small tables, no Spark."""
 
 import gzip
+import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.hmac import HMAC
 from deltalake import DeltaTable, write_deltalake
+from deltalake.transaction import AddAction
 
 from jobs.engines import erasures
 from jobs.engines.erasing import remove
@@ -20,6 +22,7 @@ from jobs.engines.purge import purge
 from jobs.engines.search import Search
 from jobs.engines.state_rows import state_rows
 from jobs.runtime import releases
+from jobs.runtime.commits import Written, commit
 from jobs.runtime.rewriting import take_out
 from jobs.runtime.tables import Lakehouse
 from tests.unit.released import House
@@ -29,7 +32,7 @@ from transforms.errors import DefinitionError
 from transforms.identity.stable_ids import new_ids
 from transforms.privacy import Privacy
 from transforms.retention import check_retention, kept_for
-from transforms.schemas import OPS_ERASURE
+from transforms.schemas import OPS_ERASURE, Table
 from transforms.tags.definition import parse_tags
 
 OLD, NEW = "o" * 32, "n" * 32
@@ -180,6 +183,41 @@ def test_only_the_files_that_hold_the_rows_are_written_anew(tmp_path: Path) -> N
     assert version == 2 and take_out(lakehouse, "bronze/crm", 2, {}) == 2
     whole = take_out(lakehouse, "bronze/crm", 2, {files["_batch_date=2026-03-02"]: None})
     assert sorted(DeltaTable(place, version=whole).to_pyarrow_table()["value"].to_pylist()) == ["a", "c"]
+
+
+def test_rows_are_taken_out_again_and_again_and_others_stay(tmp_path: Path) -> None:
+    lakehouse, place = Lakehouse(str(tmp_path)), str(tmp_path / "gold" / "x")
+    for values in (["a", "b"], ["c", "d"], ["e", "f"]):
+        write_deltalake(place, pa.table({"v": values}), mode="append")
+
+    def without(version: int, *values: str) -> int:
+        with state_rows(lakehouse, {"gold/x": version}) as rows:
+            places = rows.places("gold/x", f"v in {values + ('',)}")
+        return take_out(lakehouse, "gold/x", version, places)
+
+    version = without(2, "a", "c")
+    assert len({Path(file).name for file in DeltaTable(place).file_uris()}) == 3
+    version = without(version, "d")
+    assert sorted(DeltaTable(place, version=version).to_pyarrow_table()["v"].to_pylist()) == ["b", "e", "f"]
+
+
+def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    """Lakehouses have such: every file that was written anew had the same name once."""
+    lakehouse, table = Lakehouse(str(tmp_path)), Table("gold/x", ())
+    place = tmp_path / "gold" / "x"
+    write_deltalake(str(place), pa.table({"v": ["a", "b"]}))
+    of_one_name = []
+    for folder, values in (("one", ["c", "d"]), ("two", ["e", "f"])):
+        file = place / folder / "part-00000.parquet"
+        file.parent.mkdir()
+        pq.write_table(pa.table({"v": values}), file)
+        of_one_name.append(
+            AddAction(f"{folder}/{file.name}", file.stat().st_size, {}, 0, True, json.dumps({"numRecords": 2}))
+        )
+    schema = json.loads(DeltaTable(str(place)).schema().to_json())
+    version = commit(str(place), table, Written(schema, tuple(of_one_name), 4), mode="append")
+    version = take_out(lakehouse, "gold/x", version, {str(place / "one" / "part-00000.parquet"): [0]})
+    assert sorted(DeltaTable(str(place), version=version).to_pyarrow_table()["v"].to_pylist()) == list("abdef")
 
 
 def test_purging_leaves_what_releases_name_and_nothing_that_died(tmp_path: Path) -> None:
