@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jobs.runtime.releases import Release
 from jobs.runtime.tables import LAYERS, Lakehouse
+from transforms.errors import PortraitError
 
 _LOG = "_delta_log"
 
@@ -25,7 +26,11 @@ class Purged:
 
 
 def purge(lakehouse: Lakehouse, releases: Iterable[Release]) -> Purged:
-    """Leave of every table what these releases and its head name, and nothing else. Gives what went."""
+    """Leave of every table what these releases and its head name, and nothing else. Gives what went.
+
+    Raises PortraitError at a table of which something that is named is not there: what lies there is another store then
+    than the log tells of, and nothing of it goes.
+    """
     purged, named = Purged(), list(releases)
     for folder in sorted(Path(lakehouse.uri).glob("*/*/")):
         if not (folder / _LOG).is_dir():
@@ -43,11 +48,17 @@ def purge(lakehouse: Lakehouse, releases: Iterable[Release]) -> Purged:
 def _tidy(lakehouse: Lakehouse, table: str, versions: Collection[int], purged: Purged) -> None:
     head = lakehouse.version(table)
     assert head is not None  # noqa: S101  (it has a log)
-    kept = {file for version in {*versions, head} for file in _files(lakehouse, table, version)}
+    # both by the path below the table's folder: from above, links and another spelling may lead there too
+    kept = {file for version in {*versions, head} for file in lakehouse.files(table, version)}
     root = Path(lakehouse.path(table))
+    if missing := sorted(file for file in kept if not (root / file).is_file()):
+        raise PortraitError(
+            f"{root}: {len(missing)} data files that a release names are not there ({missing[0]}, …); nothing of this "
+            "table was purged; bring them back from a copy of the lakehouse"
+        )
     for file in sorted(root.rglob("*")):
-        within = file.relative_to(root).parts
-        if file.is_file() and within[0] != _LOG and _checked(file) not in kept:
+        within = file.relative_to(root)
+        if file.is_file() and within.parts[0] != _LOG and _checked(within) not in kept:
             purged.files, purged.size = purged.files + 1, purged.size + file.stat().st_size
             file.unlink()
     for folder in sorted((path for path in root.rglob("*") if path.is_dir()), reverse=True):
@@ -61,11 +72,6 @@ def _checked(file: Path) -> str:
     name = file.name
     beside = name.startswith(".") and name.endswith(".crc")
     return str(file.with_name(name[1:].removesuffix(".crc")) if beside else file)
-
-
-def _files(lakehouse: Lakehouse, table: str, version: int) -> list[str]:
-    opened = lakehouse.open(table, version)
-    return [file.removeprefix("file://") for file in opened.file_uris()] if opened else []
 
 
 def _shorten_log(lakehouse: Lakehouse, table: str, first: int, purged: Purged) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
@@ -89,6 +90,11 @@ class Lakehouse:
         except TableNotFoundError:
             return None
 
+    def files(self, table: str, version: int | None = None) -> list[str]:
+        """The data files that a version of the table names: paths below its folder, as they lie there."""
+        opened = self.open(table, version)
+        return [unquote(path) for path in pa.table(opened.get_add_actions())["path"].to_pylist()] if opened else []
+
     def dataset(self, table: str, version: int | None = None) -> ds.Dataset | None:
         """The table at a version as an Arrow dataset, or None where there is none."""
         opened = self.open(table, version)
@@ -147,7 +153,8 @@ class Lakehouse:
             opened = self.open(table, version)
         except DeltaError:
             return False
-        return opened is not None and all(Path(file).exists() for file in opened.file_uris())
+        folder = Path(self.path(table))
+        return opened is not None and all((folder / file).exists() for file in self.files(table, version))
 
     def take_back(self, table: str, version: int | None) -> int | None:
         """Bring one table to the content of an earlier version (None: remove it). Gives the version it is at now."""

@@ -9,13 +9,14 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from jobs.engines.purge import purge
 from jobs.engines.retention import too_old
 from jobs.maintain import maintain
 from jobs.runtime import releases
 from jobs.runtime.console import Screen
 from jobs.runtime.tables import Lakehouse, arrow_schema
 from transforms.definitions import parse
-from transforms.errors import DefinitionError
+from transforms.errors import DefinitionError, PortraitError
 from transforms.privacy import Privacy
 from transforms.schemas import CONTACT, OPS_STAGE, WEB_EVENT, Table
 
@@ -106,6 +107,27 @@ def test_many_small_files_are_put_together(lakehouse: Lakehouse, tmp_path: Path)
     assert maintain(conf_of(tmp_path), screen=Screen(as_json=True)).compacted == ["gold/many"]
     assert held(lakehouse, "gold/many", "v") == set(range(FILES))
     assert len(DeltaTable(lakehouse.path("gold/many")).file_uris()) == 1
+
+
+def test_nothing_that_is_named_goes_whichever_way_leads_to_the_lakehouse(tmp_path: Path) -> None:
+    real = tmp_path / "a store für alle"
+    real.mkdir()
+    (tmp_path / "link").symlink_to(real)
+    lakehouse = Lakehouse(str(tmp_path / "link"))
+    for value in ("before", "now"):
+        write_deltalake(lakehouse.path("gold/x"), pa.table({"v": [value]}), mode="overwrite")
+    version = lakehouse.version("gold/x")
+    assert version is not None and lakehouse.holds("gold/x", version)
+    releases.publish(
+        lakehouse, run_id="r", day=DAY, cause="night", versions={"gold/x": version}, configuration="c"
+    )  # fmt: skip
+    assert purge(lakehouse, releases.all_releases(lakehouse)).files == 1
+    assert held(lakehouse, "gold/x", "v") == {"now"}
+    (named,) = real.glob("gold/x/*.parquet")
+    named.rename(real / "gold" / "x" / "another.parquet")
+    with pytest.raises(PortraitError, match="1 data files that a release names are not there"):
+        purge(lakehouse, releases.all_releases(lakehouse))
+    assert (real / "gold" / "x" / "another.parquet").exists()
 
 
 def test_what_is_too_old_depends_on_what_a_row_tells_of() -> None:
