@@ -94,8 +94,16 @@ def begin(
     if row and unfinished and all(row[key] == value for key, value in same.items()):
         release = last if last and last.run_id == row["run_id"] else None
         if release or not last or last.released_at < row["at"]:
-            return Begin(row["run_id"], row["started_at"], base, release, finished(lakehouse, row["run_id"]), kept)
+            start = Begin(row["run_id"], row["started_at"], base, release, finished(lakehouse, row["run_id"]), kept)
+            if release or _holds(lakehouse, start):
+                return start
     return Begin(run_id or _new_id(day), datetime.now(UTC), base, kept=kept)
+
+
+def _holds(lakehouse: Lakehouse, start: Begin) -> bool:
+    """Is what the finished stages gave still there? Maintenance, or an erasure that died, may have rolled it back."""
+    written = {table for stage in start.finished for table in stage["outputs"]}
+    return all(lakehouse.holds(table, start.versions[table]) for table in written)
 
 
 def _base_of(last: Release, releases: Sequence[Release], runs: Mapping[str, Mapping[str, Any]]) -> Release | None:

@@ -1,11 +1,14 @@
 """Where a night begins: on the release before it, or after what a run that died has left."""
 
 import json
+import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from deltalake import DeltaTable, write_deltalake
 
 from jobs.runtime.recovery import OVER, Begin, begin
 from jobs.runtime.releases import publish
@@ -20,8 +23,8 @@ PLAIN = {"again": False, "full_refresh": False, "refit": False}
 class House:
     """A lakehouse whose ops tables tell of nights that never ran."""
 
-    def __init__(self, folder: Path) -> None:
-        self.lakehouse = Lakehouse(str(folder))
+    def __init__(self, folder: Path, written: Path) -> None:
+        self.lakehouse, self.written = Lakehouse(str(folder)), written
 
     def run(
         self, run_id: str, day: date, *stages: str, status: str = "running", base: int | None, conf: str = "a",
@@ -39,6 +42,7 @@ class House:
                 "seconds": 1.0, "rows": 1, "inputs": {}, "outputs": {stage: 7}, "figures": '{"landed": {"pos": 5}}',
             }  # fmt: skip
             self.lakehouse.append(OPS_STAGE, [row])
+            shutil.copytree(self.written, self.lakehouse.path(stage), dirs_exist_ok=True)
         if status != "running":
             self.lakehouse.append(OPS_RUN, [{**told, "status": status, "at": datetime.now(UTC)}])
 
@@ -58,9 +62,18 @@ class House:
         )
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table at version 7."""
+    folder = tmp_path_factory.mktemp("written")
+    for version in range(8):
+        write_deltalake(str(folder), pa.table({"v": [version]}), mode="overwrite")
+    return folder
+
+
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path)
+def house(tmp_path: Path, written: Path) -> House:
+    return House(tmp_path, written)
 
 
 def stages_of(start: Begin) -> list[str]:
@@ -73,6 +86,22 @@ def test_a_run_that_died_goes_on_after_its_last_finished_stage(house: House) -> 
     start = house.begin(TUESDAY)
     assert (start.run_id, stages_of(start)) == ("two", ["bronze", "silver"])
     assert start.versions == {"bronze": 7, "silver": 7}
+
+
+@pytest.mark.parametrize("gone", ["table", "file"])
+def test_what_maintenance_has_rolled_back_and_purged_is_not_gone_on_with(house: House, gone: str) -> None:
+    """A table that was new to the run is removed, of another the files; no release tells of it."""
+    house.night("one", MONDAY, base=None)
+    house.run("two", TUESDAY, "bronze", "silver", "identity", base=1)
+    if gone == "table":
+        shutil.rmtree(house.lakehouse.path("identity"))
+    else:
+        (file,) = DeltaTable(house.lakehouse.path("silver"), version=7).file_uris()
+        DeltaTable(house.lakehouse.path("silver")).restore(6)
+        Path(file).unlink()
+    start = house.begin(TUESDAY)
+    assert (stages_of(start), start.versions) == ([], {"bronze": 1})
+    assert start.run_id != "two"
 
 
 @pytest.mark.parametrize("change", [{"conf": "b"}, {"run_id": "another"}])
