@@ -14,12 +14,13 @@ from typing import Any
 import pyarrow as pa
 
 from jobs.engines import erasures
+from jobs.engines.blotting import blot
 from jobs.engines.erasing import count
 from jobs.engines.erasures import Erasure
 from jobs.engines.persons import Person
 from jobs.engines.purge import Purged, purge
 from jobs.engines.retention import too_old
-from jobs.engines.search import Search
+from jobs.engines.search import SHORTEST, Search
 from jobs.engines.state_rows import StateRows, state_rows
 from jobs.forget import finish
 from jobs.runtime import releases
@@ -43,7 +44,8 @@ _TOLD_OF_RUNS = (OPS_RUN, OPS_STAGE, OPS_QUALITY, OPS_LINEAGE, OPS_EXPORT)
 @dataclass
 class Maintained:
     """What was done. `expired`: rows by table. `releases`: those that expired. `left`: erasure -> where something is
-    left. `waiting`: erasures whose proof is not due yet, with the day on which it is. `late`: unproven past their time.
+    left; `blotted`: those of which texts of others were blotted out; `alike`: proven ones, and where a value stands that
+    is like one of the person's and too short to be told from chance. `waiting`: erasures whose proof is not due yet, with the day on which it is. `late`: unproven past their time.
     """
 
     ended: list[str] = field(default_factory=list)
@@ -53,6 +55,8 @@ class Maintained:
     purged: Purged = field(default_factory=Purged)
     proven: list[str] = field(default_factory=list)
     left: dict[str, dict[str, int]] = field(default_factory=dict)
+    blotted: list[str] = field(default_factory=list)
+    alike: dict[str, dict[str, int]] = field(default_factory=dict)
     waiting: dict[str, date] = field(default_factory=dict)
     late: list[str] = field(default_factory=list)
 
@@ -169,13 +173,22 @@ def _prove(conf: Configuration, lakehouse: Lakehouse, every: Iterable[Erasure], 
     for erasure in every:
         if erasure.proven is None and not any(erasure.concerns(release.release) for release in living):
             person = Person.of_secret(erasures.opened(erasure, conf.privacy.keys.erasure))
-            search = Search([*(value for _, value in person.own), *person.texts, *person.customers])
+            values = [*(value for _, value in person.own), *person.texts, *person.customers]
+            search = Search(value for value in values if len(value) >= SHORTEST)
             found = _found(conf, lakehouse, living, person, search)
             if found:
                 done.left[erasure.erasure] = {file.removeprefix(f"{conf.lakehouse}/"): n for file, n in found.items()}
-                _blot(lakehouse, erasure, search, found)
+                if _blot(conf, lakehouse, erasure, search, found):
+                    done.blotted.append(erasure.erasure)
             else:
-                proven[erasure.erasure] = _certificate(conf, person, search)
+                # what is so short others' rows hold by chance: people are told of it, and nothing waits for it
+                alike = Search(value for value in values if len(value) < SHORTEST)
+                held = alike.of_files(places_searched(conf))
+                if held:
+                    done.alike[erasure.erasure] = {
+                        file.removeprefix(f"{conf.lakehouse}/"): n for file, n in held.items()
+                    }
+                proven[erasure.erasure] = _certificate(conf, person, search, alike, sum(held.values()))
     if proven:
         erasures.note_proven(lakehouse, proven)
         purge(lakehouse, [release for release in all_releases(lakehouse) if not release.expired])  # what was sealed too
@@ -193,30 +206,33 @@ def _found(
     return found
 
 
-def _blot(lakehouse: Lakehouse, erasure: Erasure, search: Search, found: Mapping[str, int]) -> None:
-    """What others' rows say of the person is made unreadable, in a release of its own: the next search proves it."""
+def _blot(
+    conf: Configuration, lakehouse: Lakehouse, erasure: Erasure, search: Search, found: Mapping[str, int]
+) -> bool:
+    """What others wrote of the person is made unreadable, in a release of its own: the next search proves it.
+
+    Was there any such text?
+    """
     base = newest(lakehouse)
     assert base is not None  # noqa: S101  (asked before)
-    versions = dict(base.versions)
-    for table, version in base.versions.items():
-        opened = lakehouse.open(table, version)
-        held = {file for file in opened.file_uris() if file in found} if opened else set()
-        versions[table] = take_out(lakehouse, table, version, dict.fromkeys(held, ()), search.blot)
-    if versions != base.versions:
-        release = releases.publish(
-            lakehouse, run_id=f"{releases.ERASED}{base.run_id}", day=base.date, cause="erasure", versions=versions,
-            configuration=base.configuration,
-        )  # fmt: skip
-        erasures.note_gone(lakehouse, erasure, release.release, {"texts of others": sum(found.values())})
+    versions = blot(conf, lakehouse, base.versions, search, found)
+    if versions == base.versions:
+        return False
+    release = releases.publish(
+        lakehouse, run_id=f"{releases.ERASED}{base.run_id}", day=base.date, cause="erasure", versions=versions,
+        configuration=base.configuration,
+    )  # fmt: skip
+    erasures.note_gone(lakehouse, erasure, release.release, {"texts of others": sum(found.values())})
+    return True
 
 
-def _certificate(conf: Configuration, person: Person, search: Search) -> dict[str, Any]:
-    """What was looked through, and for how much: nothing of the person."""
+def _certificate(conf: Configuration, person: Person, search: Search, short: Search, alike: int) -> dict[str, Any]:
+    """What was looked through, and for how much: nothing of the person. `alike`: places that hold a short value."""
     roots = places_searched(conf)
     files = [file for root in roots for file in ([root] if root.is_file() else root.rglob("*")) if file.is_file()]
     return {
         "files": len(files), "bytes": sum(file.stat().st_size for file in files), "identifiers": len(person.own),
-        "searched_for": search.values, "left": 0,
+        "searched_for": search.values, "left": 0, "short": short.values, "alike": alike,
     }  # fmt: skip
 
 
@@ -248,11 +264,24 @@ def show_maintained(done: Maintained, screen: Screen) -> None:
     for erasure, day in done.waiting.items():
         screen.say(f"erasure {erasure}: the proof is made from {day} on (at once: portrait maintain --prove)")
     for erasure, found in done.left.items():
-        where = ", ".join(f"{place} ({number})" for place, number in sorted(found.items())[:5])
+        next_ = (
+            "in texts it is blotted out now, and portrait maintain --prove looks again" if erasure in done.blotted
+            else "none of it stands in a text; remove it there, then portrait maintain --prove"
+        )  # fmt: skip
+        screen.warn(f"erasure {erasure}: {_places(found)} held an identifier still: {_where(found)}; {next_}")
+    for erasure, found in done.alike.items():
         screen.warn(
-            f"erasure {erasure}: {sum(found.values())} places held an identifier still: {where}; in tables it "
-            "is blotted out now, and portrait maintain --prove looks again"
+            f"erasure {erasure}: {_places(found)} hold a value of fewer than {SHORTEST} characters that is also one of "
+            f"the person's; others may have it by chance: {_where(found)}"
         )
     for line in done.late:
         screen.warn(f"past its time: {line}")
     screen.result({**vars(done), "purged": vars(purged)})
+
+
+def _places(found: Mapping[str, int]) -> str:
+    return f"{sum(found.values())} places"
+
+
+def _where(found: Mapping[str, int]) -> str:
+    return ", ".join(f"{place} ({number})" for place, number in sorted(found.items())[:5])

@@ -16,6 +16,24 @@ from transforms.sources.standard.emails import mailbox
 from transforms.sources.standard.phones import e164
 
 CUSTOMER = "customer_id"
+# The columns of silver, gold/override and gold/tag_change that hold what people write, where they may name somebody.
+WRITTEN = frozenset(
+    {
+        "attributes",
+        "comment",
+        "detail",
+        "new",
+        "old",
+        "path",
+        "query",
+        "raw",
+        "reason",
+        "referrer",
+        "text",
+        "topics",
+        "url",
+    }
+)
 _BETWEEN = re.compile(r"[\s,;|\"'<>{}\[\]()=&]+")
 
 

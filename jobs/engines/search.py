@@ -6,8 +6,9 @@ import html
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pyarrow as pa
@@ -50,7 +51,8 @@ class Search:
             (anywhere if len(value) >= SHORTEST else alone).extend(written)
         edges = [f"(?:^|[^0-9A-Za-z])(?:{'|'.join(alone)})(?:$|[^0-9A-Za-z])"] if alone else []
         self.pattern = "|".join([*edges, *anywhere])
-        self.blotted = "|".join([*([rf"\b(?:{'|'.join(alone)})\b"] if alone else []), *anywhere])
+        # what is so short may as well be another's postal code
+        self.blotted = "|".join(anywhere)
         self.values = len(chosen)
         wide = [re.escape(v.encode(code)) for v in chosen if len(v) >= LEAST for code in ("utf-16-le", "utf-16-be")]
         self._text = re.compile(b"|".join([self.pattern.encode(), *wide]), re.IGNORECASE)
@@ -64,7 +66,7 @@ class Search:
     def of_files(self, roots: Iterable[Path]) -> dict[str, int]:
         """File -> how many cells or places hold one of the values; only those that do."""
         found: Counter[str] = Counter()
-        for root in roots:
+        for root in roots if self else ():
             for file in sorted(root.rglob("*")) if root.is_dir() else [root]:
                 if file.is_file() and (count := self.of_file(file)):
                     found[str(file)] = count
@@ -83,25 +85,47 @@ class Search:
                 content = stream.read()
         return max(raw, sum(1 for _ in self._text.finditer(content)))
 
-    def blot(self, part: pa.Table) -> pa.Table:
-        """Rows with whatever is found in their texts made unreadable."""
+    def in_columns(self, file: Path, columns: Collection[str]) -> bool:
+        """Would `blot` find anything in the Parquet file?"""
+        return any(self._to_blot(cells) for cells in _texts_of(file, columns))
+
+    def blot(self, part: pa.Table, columns: Collection[str]) -> pa.Table:
+        """Rows with whatever is found in the texts of some columns made unreadable, in lists, maps and structs too.
+
+        Nothing is done for values shorter than SHORTEST.
+        """
+        found = re.compile(self.blotted, re.IGNORECASE)
         for at, field in enumerate(part.schema):
-            if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
-                texts = pc.replace_substring_regex(part.column(at), f"(?i){self.blotted}", BLOT)
-                part = part.set_column(at, field, texts.cast(field.type))
+            chunks = part.column(at).chunks
+            if field.name in columns and any(self._to_blot(texts) for cells in chunks for texts in _texts_in(cells)):
+                values = [_unreadable(value, found) for value in part.column(at).to_pylist()]
+                part = part.set_column(at, field, pa.array(values, field.type))
         return part
 
     def _in_cells(self, cells: pa.Array) -> int:
         return pc.sum(pc.match_substring_regex(cells, self.pattern, ignore_case=True)).as_py() or 0
 
+    def _to_blot(self, cells: pa.Array) -> bool:
+        return bool(self.blotted and pc.any(pc.match_substring_regex(cells, self.blotted, ignore_case=True)).as_py())
 
-def _texts_of(file: Path) -> Iterator[pa.Array]:
-    """Every text of a Parquet file, a part of a column at a time; a value that is repeated may come once."""
+
+def _unreadable(value: Any, found: re.Pattern[str]) -> Any:
+    """A cell without what is found in its texts. A map is a list of pairs."""
+    if isinstance(value, str):
+        return found.sub(BLOT, value)
+    if isinstance(value, list | tuple):
+        return type(value)(_unreadable(item, found) for item in value)
+    return {name: _unreadable(item, found) for name, item in value.items()} if isinstance(value, dict) else value
+
+
+def _texts_of(file: Path, columns: Collection[str] | None = None) -> Iterator[pa.Array]:
+    """Every text of a Parquet file (of some columns), a part of a column at a time; one that is repeated may come once."""
     schema = pq.read_schema(file)
     texts = [name for name, kind in zip(schema.names, schema.types, strict=True) if _is_text(kind)]
+    chosen = None if columns is None else [name for name in schema.names if name in columns]
     with pq.ParquetFile(file, read_dictionary=texts) as opened:
         for number in range(opened.num_row_groups):
-            for column in opened.read_row_group(number).columns:
+            for column in opened.read_row_group(number, chosen).columns:
                 for chunk in column.chunks:
                     yield from _texts_in(chunk)
 

@@ -192,7 +192,7 @@ def test_rows_are_taken_out_again_and_again_and_others_stay(tmp_path: Path) -> N
 
     def without(version: int, *values: str) -> int:
         with state_rows(lakehouse, {"gold/x": version}) as rows:
-            places = rows.places("gold/x", f"v in {values + ('',)}")
+            places = rows.places("gold/x", f"v in {(*values, '')}")
         return take_out(lakehouse, "gold/x", version, places)
 
     version = without(2, "a", "c")

@@ -9,16 +9,20 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from jobs.engines import erasures
+from jobs.engines.persons import Person
 from jobs.engines.purge import purge
 from jobs.engines.retention import too_old
-from jobs.maintain import maintain
+from jobs.maintain import Maintained, maintain
 from jobs.runtime import releases
 from jobs.runtime.console import Screen
+from jobs.runtime.releases import Release
 from jobs.runtime.tables import Lakehouse, arrow_schema
 from transforms.definitions import parse
 from transforms.errors import DefinitionError, PortraitError
 from transforms.privacy import Privacy
-from transforms.schemas import CONTACT, OPS_STAGE, WEB_EVENT, Table
+from transforms.schemas import CONTACT, ENRICHMENT, OPS_STAGE, SURVEY_RESPONSE, WEB_EVENT, Table
+from transforms.sources.definition import Source
 
 DAY = date(2026, 3, 10)
 FILES = 32
@@ -128,6 +132,90 @@ def test_nothing_that_is_named_goes_whichever_way_leads_to_the_lakehouse(tmp_pat
     with pytest.raises(PortraitError, match="1 data files that a release names are not there"):
         purge(lakehouse, releases.all_releases(lakehouse))
     assert (real / "gold" / "x" / "another.parquet").exists()
+
+
+def erased_from(lakehouse: Lakehouse, tables: dict[str, int]) -> Release:
+    """Ann, who had a long and a short identifier, is gone since the release of these tables."""
+    ann = Person(
+        frozenset({"c1"}), frozenset({"crm:1"}), frozenset({"crm:1"}),
+        frozenset({("email", "ann.long@x.org"), ("shop_customer", "13347")}),
+    )  # fmt: skip
+    erasure = erasures.ask(lakehouse, [], ann.secret, ["e" * 32])
+    release = releases.publish(
+        lakehouse, run_id="r", day=DAY, cause="erasure", versions=tables, configuration="c"
+    )  # fmt: skip
+    erasures.note_gone(lakehouse, erasure, release.release, {})
+    return release
+
+
+def prove(lakehouse: Lakehouse, **sources: Source) -> Maintained:
+    conf = conf_of(Path(lakehouse.uri))
+    conf.sources, conf.privacy = sources, conf.privacy.model_copy(update={"retention": {}})
+    return maintain(conf, screen=Screen(as_json=True), prove_now=True)
+
+
+def test_what_others_wrote_of_the_person_goes_and_what_is_theirs_stays(tmp_path: Path) -> None:
+    lakehouse = Lakehouse(str(tmp_path))
+    said = "ask Ann.Long@x.org, customer 13347"
+    stranger = {"record_id": "crm:13347", "_node": "crm:13347", "contact_id": "13347", "postal_code": "13347"}
+    landed = {"id": "13347", "note": said, "seen": said, "spare": said, "_batch_date": DAY}
+    write_deltalake(lakehouse.path("bronze/polls"), pa.table({name: [value] for name, value in landed.items()}))
+    attributes = [("friend", "ann.long@x.org"), ("ann.long@x.org", "friend")]
+    tables = {
+        "bronze/polls": 0,
+        CONTACT.table.name: write(lakehouse, CONTACT.table, [stranger]),
+        SURVEY_RESPONSE.table.name: write(
+            lakehouse, SURVEY_RESPONSE.table, [{"comment": said, "topics": ["ann.long@x.org", "price"]}]
+        ),
+        ENRICHMENT.table.name: write(lakehouse, ENRICHMENT.table, [{"attributes": attributes}]),
+    }
+    erased_from(lakehouse, tables)
+    polls = parse(
+        Source,
+        {
+            "source": "polls", "entity": "survey_response", "read": {"format": "csv", "path": "polls/{date}/*.csv"},
+            "columns": {"response_id": "id", "answered_at": "to_timestamp(seen)", "comment": "note"},
+        },
+        place="conf/sources/polls.yml",
+    )  # fmt: skip
+    first = prove(lakehouse, polls=polls)
+    assert len(first.blotted) == 1 and not first.proven
+    release = releases.newest(lakehouse)
+    assert release is not None and release.versions[CONTACT.table.name] == tables[CONTACT.table.name]
+    told = lakehouse.rows(SURVEY_RESPONSE.table, release.versions[SURVEY_RESPONSE.table.name])
+    assert [(row["comment"], row["topics"]) for row in told] == [
+        ("ask [erased], customer 13347", ["[erased]", "price"])
+    ]  # fmt: skip
+    facts = lakehouse.dataset(ENRICHMENT.table.name, release.versions[ENRICHMENT.table.name])
+    assert facts is not None
+    assert facts.to_table()["attributes"].to_pylist() == [[("friend", "[erased]"), ("[erased]", "friend")]]
+    (row,) = DeltaTable(lakehouse.path("bronze/polls")).to_pyarrow_table().to_pylist()
+    assert (row["id"], row["note"], row["spare"], row["seen"]) == (
+        "13347", "ask [erased], customer 13347", "ask [erased], customer 13347", said,
+    )  # fmt: skip
+
+
+def test_a_value_that_others_have_by_chance_is_told_and_stays(tmp_path: Path) -> None:
+    lakehouse = Lakehouse(str(tmp_path))
+    rows = [{"record_id": "crm:13347", "_node": "crm:13347", "contact_id": "13347", "postal_code": "13347"}]
+    release = erased_from(lakehouse, {CONTACT.table.name: write(lakehouse, CONTACT.table, rows)})
+    done = prove(lakehouse)
+    assert len(done.proven) == 1 and done.left == {} and releases.newest(lakehouse) == release
+    ((name, places),) = done.alike.items()
+    assert [name] == done.proven and sum(places.values()) == 4
+    (kept,) = lakehouse.rows(CONTACT.table, release.versions[CONTACT.table.name])
+    assert (kept["record_id"], kept["postal_code"]) == ("crm:13347", "13347")
+
+
+def test_what_cannot_be_blotted_out_is_told_each_time_and_released_never(tmp_path: Path) -> None:
+    lakehouse = Lakehouse(str(tmp_path))
+    rows = [{"record_id": "crm:2", "_node": "crm:2", "contact_id": "2", "street": "care of ann.long@x.org"}]
+    release = erased_from(lakehouse, {CONTACT.table.name: write(lakehouse, CONTACT.table, rows)})
+    for _ in range(2):
+        done = prove(lakehouse)
+        assert len(done.left) == 1 and done.blotted == [] and done.proven == []
+        assert releases.newest(lakehouse) == release
+    assert [one.release for one in erasures.erasures(lakehouse)] == [release.release]
 
 
 def test_what_is_too_old_depends_on_what_a_row_tells_of() -> None:
