@@ -21,6 +21,7 @@ from jobs.engines import erasures
 from jobs.engines.erased_again import without
 from jobs.engines.erasing import Removed
 from jobs.engines.erasures import Erasure
+from jobs.engines.folders import stagings_of
 from jobs.engines.persons import Person, person_of
 from jobs.engines.search import Search
 from jobs.engines.state_rows import state_rows
@@ -133,8 +134,7 @@ def _publish(night: Night, removed: Removed) -> Release:
 def _forget_staging(conf: Configuration) -> None:
     """What deliveries that died had written beside their destination. Delivered files are the receivers'."""
     for export in conf.exports.values():
-        fixed = Path(conf.resolve(export.to.path.partition("{date}")[0].rstrip("/")))
-        for folder in fixed.glob("_*.staging"):
+        for folder in stagings_of(conf.resolve(export.to.path)) if export.to.path else ():
             shutil.rmtree(folder, ignore_errors=True)
 
 

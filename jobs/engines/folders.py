@@ -1,5 +1,6 @@
 """Folders that deliveries lie in, on any file system that Arrow reaches."""
 
+import glob
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,6 +56,12 @@ def open_folder(uri: str) -> Folder:
     except (OSError, ValueError) as error:
         raise PortraitError(f"{uri}: no such place can be reached: {error}") from None
     return Folder(uri if "://" in uri else path, system, path.rstrip("/"))
+
+
+def stagings_of(path: str) -> list[Path]:
+    """The staging folders, on this machine, of deliveries to a path, whichever date stands for its {date}."""
+    parent, _, name = glob.escape(path.rstrip("/")).replace("{date}", "*").rpartition("/")
+    return [Path(found) for found in sorted(glob.glob(f"{parent}/_{name}.staging"))]
 
 
 def put_file(staging: Folder, folder: Folder, name: str, content: bytes) -> None:

@@ -119,7 +119,7 @@ def _unreadable(value: Any, found: re.Pattern[str]) -> Any:
 
 
 def _texts_of(file: Path, columns: Collection[str] | None = None) -> Iterator[pa.Array]:
-    """Every text of a Parquet file (of some columns), a part of a column at a time; one that is repeated may come once."""
+    """Every text of a Parquet file, a part of a column at a time; a value that is repeated may come once."""
     schema = pq.read_schema(file)
     texts = [name for name, kind in zip(schema.names, schema.types, strict=True) if _is_text(kind)]
     chosen = None if columns is None else [name for name in schema.names if name in columns]

@@ -15,8 +15,10 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from deltalake import DeltaTable, write_deltalake
 from deltalake.transaction import AddAction
 
+from jobs import forget as forgetting
 from jobs.engines import erasures
 from jobs.engines.erasing import remove
+from jobs.engines.folders import open_folder
 from jobs.engines.persons import Person, person_of
 from jobs.engines.purge import purge
 from jobs.engines.search import Search
@@ -246,6 +248,20 @@ def test_purging_leaves_what_releases_name_and_nothing_that_died(tmp_path: Path)
     assert {file.name[:20] for file in (place / "_delta_log").glob("0*.json")} == {f"{n:020d}" for n in (2, 3)}
     with pytest.raises(DefinitionError, match=r"release 1 of 2026-03-01 has expired.*oldest that can be read is 2"):
         releases.of_run(lakehouse, "r1")
+
+
+@pytest.mark.parametrize("path", ["out/{date}", "out/{date}/", "out/all", "out/{date}/all", "out/day={date}/all/"])
+def test_what_a_delivery_that_died_left_goes_wherever_it_lies(tmp_path: Path, path: str) -> None:
+    """Other folders of such a name, beside it or a level higher or lower, are somebody else's."""
+    others = [tmp_path / name for name in ("_out.staging", "out/_other.staged", "out/2026-03-01/all/_mine.staging")]
+    staging = Path(open_folder(f"{tmp_path}/{path}".replace("{date}", "2026-03-01")).staging.path)
+    for folder in (*others, staging):
+        folder.mkdir(parents=True)
+    conf: Any = SimpleNamespace(
+        exports={"x": SimpleNamespace(to=SimpleNamespace(path=path))}, resolve=lambda name: f"{tmp_path}/{name}"
+    )  # fmt: skip
+    forgetting._forget_staging(conf)
+    assert not staging.exists() and all(folder.exists() for folder in others)
 
 
 @pytest.mark.parametrize(
