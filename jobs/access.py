@@ -67,7 +67,7 @@ def _rows_of(rows: StateRows, table: str, person: Person) -> Rows:
     scan = rows.scan(table)
     if scan is None or table.startswith("bronze/"):
         return []
-    asked = condition(rows.columns(table))
+    asked = condition(table, rows.columns(table))
     if table == QUARANTINE.name:
         rows.values("own", v=[value for _, value in person.own if len(value) > 4])
         asked = "exists (select 1 from own where contains(lower(raw), lower(v)))"
