@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from jobs.access_page import page
 from jobs.engines.erasing import condition, know
-from jobs.engines.persons import Person, person_of
+from jobs.engines.persons import person_of
+from jobs.engines.refused_rows import OfPerson
 from jobs.engines.state_rows import StateRows, state_rows
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
@@ -43,7 +46,11 @@ def held_on(conf: Configuration, identifier: str) -> dict[str, Any]:
     with state_rows(reader.lakehouse, reader.release.versions) as rows:
         person = person_of(rows, conf, owner)
         know(rows, person, ())
-        tables = {name: found for name in sorted(rows.versions) if (found := _rows_of(rows, name, person))}
+        tables = {
+            name: found
+            for name in sorted(rows.versions)
+            if (found := _rows_of(rows, name, OfPerson(person, conf.sources)))
+        }
     records = {name: found for name, found in tables.items() if name.startswith("silver/")}
     return {
         "customer_id": owner,
@@ -62,17 +69,17 @@ def held_on(conf: Configuration, identifier: str) -> dict[str, Any]:
     }
 
 
-def _rows_of(rows: StateRows, table: str, person: Person) -> Rows:
-    """The person's rows of a table. Of the quarantine those that hold an identifier of the person's own."""
+def _rows_of(rows: StateRows, table: str, refused: OfPerson) -> Rows:
+    """The person's rows of a table. Of the quarantine those that give an identifier of the person's own."""
     scan = rows.scan(table)
     if scan is None or table.startswith("bronze/"):
         return []
-    asked = condition(table, rows.columns(table))
-    if table == QUARANTINE.name:
-        rows.values("own", v=[value for _, value in person.own if len(value) > 4])
-        asked = "exists (select 1 from own where contains(lower(raw), lower(v)))"
+    asked = "true" if table == QUARANTINE.name else condition(table, rows.columns(table))
     columns = ", ".join(f'"{name}"' for name in rows.columns(table) if name not in _TECHNICAL)
     found = rows.db.sql(f"select {columns} from {scan} where coalesce({asked}, false)").to_arrow_table()
+    if table == QUARANTINE.name:
+        given = zip(found["source"].to_pylist(), found["raw"].to_pylist(), strict=True)
+        found = found.filter(pa.array([refused.holds(*row) for row in given], pa.bool_()))
     told: Rows = found.to_pylist(maps_as_pydicts="lossy")
     return sorted(told, key=lambda row: json.dumps(row, default=str, sort_keys=True))
 

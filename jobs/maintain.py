@@ -44,8 +44,9 @@ _TOLD_OF_RUNS = (OPS_RUN, OPS_STAGE, OPS_QUALITY, OPS_LINEAGE, OPS_EXPORT)
 @dataclass
 class Maintained:
     """What was done. `expired`: rows by table. `releases`: those that expired. `left`: erasure -> where something is
-    left; `blotted`: those of which texts of others were blotted out; `alike`: proven ones, and where a value stands that
-    is like one of the person's and too short to be told from chance. `waiting`: erasures whose proof is not due yet, with the day on which it is. `late`: unproven past their time.
+    left; `blotted`: those of which texts of others were blotted out. `alike`: proven ones -> where a value stands that
+    is like one of the person's, and too short to be told from chance. `waiting`: erasures whose proof is not due yet,
+    with the day on which it is. `late`: unproven past their time.
     """
 
     ended: list[str] = field(default_factory=list)

@@ -80,11 +80,11 @@ class Erased:
         return (
             any(self.holds(kind, value) for kind, value in given)
             or (record is not None and self.holds(RECORD, record))
-            or (text is not None and any(self.holds(kind, value) for kind, value in _said(text, self.kinds)))
+            or (text is not None and any(self.holds(kind, value) for kind, value in said(text, self.kinds)))
         )
 
 
-def _said(text: str, kinds: Iterable[str]) -> Iterator[tuple[str, str]]:
+def said(text: str, kinds: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Whatever in a text may be an identifier, in the form of each type."""
     for word in dict.fromkeys(filter(None, [*_BETWEEN.split(text), *_cells(text)])):
         for kind in kinds:

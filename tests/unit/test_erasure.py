@@ -16,11 +16,13 @@ from deltalake import DeltaTable, write_deltalake
 from deltalake.transaction import AddAction
 
 from jobs import forget as forgetting
+from jobs.access import held_on
 from jobs.engines import erasures
 from jobs.engines.erasing import remove
 from jobs.engines.folders import open_folder
 from jobs.engines.persons import Person, person_of
 from jobs.engines.purge import purge
+from jobs.engines.refused_rows import OfPerson
 from jobs.engines.search import Search
 from jobs.engines.state_rows import state_rows
 from jobs.overrides import _strongest
@@ -30,13 +32,14 @@ from jobs.runtime.reader import Reader
 from jobs.runtime.rewriting import take_out
 from jobs.runtime.tables import Lakehouse
 from tests.unit.released import House
-from transforms.definitions import parse
+from transforms.definitions import parse, parse_yaml
 from transforms.erasure import Erased, entries_of, key_name, listed
 from transforms.errors import DefinitionError
 from transforms.identity.stable_ids import new_ids
 from transforms.privacy import Privacy
 from transforms.retention import check_retention, kept_for
-from transforms.schemas import GOLD_OVERRIDE, OPS_ERASURE, Table
+from transforms.schemas import GOLD_OVERRIDE, OPS_ERASURE, QUARANTINE, Table
+from transforms.sources.definition import Source
 from transforms.tags.definition import parse_tags
 
 OLD, NEW = "o" * 32, "n" * 32
@@ -218,6 +221,63 @@ def test_what_is_set_by_hand_hangs_on_what_is_the_persons_alone(house: House) ->
     house.records = {"crm:1": ("c1", "email=bob@x.org"), "crm:2": ("c2", "email=bob@x.org")}
     house.release()
     assert _strongest(Reader(conf_of(house)), conf_of(house), "c2") == ("email", "bob@x.org")
+
+
+SHOP = """
+source: shop
+entity: contact
+read: {format: csv, path: "shop/{date}/*.csv"}
+country: DE
+columns: {contact_id: No, email: lower(Mail), phone: Phone, postal_code: zip}
+ids: {shop_customer: No}
+"""
+
+
+CRM = """
+source: crm
+entity: contact
+read: {format: csv, path: "crm/{date}/*.csv"}
+columns: {contact_id: id}
+ids: {crm_id: id}
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "raw", "is_anns"),
+    [
+        ("shop", {"No": "K1", "Mail": "??", "zip": "13347"}, True),
+        ("shop", {"No": "13347"}, True),
+        ("shop", {"No": "7", "zip": "13347", "Mail": "bob@x.org"}, False),
+        ("shop", {"No": "113347", "Mail": "joann@x.org"}, False),
+        ("shop", {"No": "7", "Mail": " ANN@x.org "}, True),
+        ("shop", {"No": None, "Phone": "030 123456"}, True),
+        ("shop", {"No": "", "zip": "13347"}, False),  # it gives nothing, and that short others' words are too
+        ("shop", "13347;Ann;ann@x.org;cut", True),
+        ("gone", {"anything": "ann@x.org"}, True),
+        ("gone", {"anything": "joann@x.org"}, False),
+    ],
+)
+def test_a_refused_row_is_whose_identifier_stands_in_its_cell(source: str, raw: Any, is_anns: bool) -> None:
+    own = frozenset({*ANN, ("shop_customer", "13347"), ("shop_customer", "K1")})
+    shop = parse(Source, parse_yaml(SHOP, place="shop.yml"), place="shop.yml")
+    asked = OfPerson(Person(frozenset(), frozenset(), frozenset(), own), {"shop": shop})
+    assert asked.holds(source, raw if isinstance(raw, str) else json.dumps(raw)) is is_anns
+
+
+def test_a_person_is_given_their_own_refused_rows_only(house: House) -> None:
+    lakehouse, conf = Lakehouse(str(house.folder)), conf_of(house)
+    conf.sources = {"crm": parse(Source, parse_yaml(CRM, place="crm.yml"), place="crm.yml")}
+    conf.privacy, conf.tags, conf.exports, conf.audiences = privacy(), {}, {}, {}
+    raws = [{"id": "K1", "zip": "1"}, {"id": "K2", "note": "ask for K1, ann@x.org"}]
+    release = releases.newest(lakehouse)
+    assert release is not None
+    lakehouse.append(QUARANTINE, [{"source": "crm", "raw": json.dumps(raw)} for raw in raws])
+    releases.publish(
+        lakehouse, run_id="r2", day=release.date, cause="night", versions={**release.versions, QUARANTINE.name: 0},
+        configuration="c",
+    )  # fmt: skip
+    told = held_on(conf, "email:ann@x.org")["tables"][QUARANTINE.name]
+    assert [json.loads(row["raw"])["id"] for row in told] == ["K1"]
 
 
 def test_rows_are_taken_out_again_and_again_and_others_stay(tmp_path: Path) -> None:

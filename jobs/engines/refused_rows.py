@@ -1,0 +1,64 @@
+"""Whose a row is that silver refused, as far as its cells tell: with the source's YAML, and without Spark."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+from jobs.engines.persons import Person
+from jobs.engines.search import SHORTEST
+from transforms.erasure import said
+from transforms.expressions import names_in
+from transforms.identity.written import forms
+from transforms.sources.definition import Source
+
+
+class OfPerson:
+    """Rows of the quarantine, asked one by one whether they are the person's."""
+
+    def __init__(self, person: Person, sources: Mapping[str, Source]) -> None:
+        self.person = person
+        self.sources = sources
+        self._columns = {name: dict(_identifying(source)) for name, source in sources.items()}
+
+    def holds(self, source: str, raw: str) -> bool:
+        """Is it the person's: by a cell that gives an identifier, of its type and whole?
+
+        A row without any such cell (it could not be split, or the source has no YAML any more) by a word of it, if
+        that is so long that nobody else's is like it.
+        """
+        cells = {name.casefold(): str(value) for name, value in _cells(raw).items() if value not in (None, "")}
+        columns = self._columns.get(source, {})
+        given = [(kind, cells[name]) for name, kinds in columns.items() if name in cells for kind in kinds]
+        if not given:
+            return any(
+                len(value) >= SHORTEST and (kind, value) in self.person.own for kind, value in said(raw, self._kinds)
+            )
+        country = self.sources[source].country
+        return any((kind, form) in self.person.own for kind, cell in given for form in forms(kind, cell, [country]))
+
+    @cached_property
+    def _kinds(self) -> frozenset[str]:
+        return frozenset(kind for kind, _ in self.person.own)
+
+
+def _identifying(source: Source) -> Iterator[tuple[str, set[str]]]:
+    """A source's raw columns, in lower case, that give an identifier -> its types."""
+    told = source.expressions
+    automatic = {kind: column for kind, column in source.table.automatic_ids.items() if column in told}
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for kind, expression in {**automatic, **source.ids}.items():
+        # an expression may read a canonical column, which is made from others
+        names = names_in(expression)
+        for name in names.union(*(names_in(told[name]) for name in names if name in told)):
+            found[name.casefold()].add(kind)
+    yield from found.items()
+
+
+def _cells(raw: str) -> Mapping[str, Any]:
+    try:
+        row = json.loads(raw)
+    except ValueError:
+        return {}
+    return row if isinstance(row, dict) else {}
