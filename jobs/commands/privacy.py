@@ -59,7 +59,7 @@ def maintain(
 ) -> None:
     """Finish and prove erasures, expire what is past its retention, purge, and put small files together."""
     from jobs.maintain import maintain as keep_in_order
-    from jobs.maintain import show_maintained
+    from jobs.maintain_shown import show_maintained
 
     screen = Screen(as_json=as_json)
     show_maintained(keep_in_order(load(conf, env, screen), screen=screen, prove_now=prove, local=is_local()), screen)

@@ -60,8 +60,11 @@ def open_folder(uri: str) -> Folder:
 
 def stagings_of(path: str) -> list[Path]:
     """The staging folders, on this machine, of deliveries to a path, whichever date stands for its {date}."""
-    parent, _, name = glob.escape(path.rstrip("/")).replace("{date}", "*").rpartition("/")
-    return [Path(found) for found in sorted(glob.glob(f"{parent}/_{name}.staging"))]
+    if "://" in path:
+        return []
+    whole = Path(path).absolute()
+    parent, _, name = glob.escape(str(whole.relative_to(whole.anchor))).replace("{date}", "*").rpartition("/")
+    return sorted(Path(whole.anchor).glob(f"{parent}/_{name}.staging"))
 
 
 def put_file(staging: Folder, folder: Folder, name: str, content: bytes) -> None:
