@@ -74,7 +74,7 @@ def _rows_of(rows: StateRows, table: str, refused: OfPerson) -> Rows:
     scan = rows.scan(table)
     if scan is None or table.startswith("bronze/"):
         return []
-    asked = "true" if table == QUARANTINE.name else condition(table, rows.columns(table))
+    asked = "true" if table == QUARANTINE.name else condition(rows.columns(table))
     columns = ", ".join(f'"{name}"' for name in rows.columns(table) if name not in _TECHNICAL)
     found = rows.db.sql(f"select {columns} from {scan} where coalesce({asked}, false)").to_arrow_table()
     if table == QUARANTINE.name:

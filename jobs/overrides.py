@@ -33,7 +33,7 @@ from jobs.whose import Found, whose
 from transforms.errors import DefinitionError
 from transforms.override_values import GOLDEN, Field, field_of, read
 from transforms.profile import PROFILE
-from transforms.schemas import GOLD_CUSTOMER, GOLD_MODEL, GOLD_OVERRIDE, IDENTITY_EDGE, IDENTITY_RECORD, LEDGER
+from transforms.schemas import GOLD_CUSTOMER, GOLD_MODEL, GOLD_OVERRIDE, IDENTITY_RECORD, LEDGER
 from transforms.sources.standard.emails import address
 from transforms.sources.standard.phones import e164
 from transforms.tags.life_cycle import check_life_cycle
@@ -154,24 +154,15 @@ def _segments(reader: Reader, field: Field) -> list[str]:
 
 
 def _strongest(reader: Reader, conf: Configuration, customer: str) -> tuple[str, str]:
-    """The identifier by which the customer is best known: one that no others' record gives, if there is any; of those
-    of the best priority; of those the least."""
+    """The identifier by which the customer is best known: of the best priority, of those the least."""
     held = reader.where(LEDGER, (ds.field("customer_id") == customer) & ds.field("valid_to").is_null())
     types = conf.identity.identifiers
-    known = [(row["id_type"], row["id_value"]) for row in held if row["id_type"] in types]
-    if not known:
+    ranked = [
+        (types[row["id_type"]].priority, row["id_type"], row["id_value"]) for row in held if row["id_type"] in types
+    ]
+    if not ranked:
         raise DefinitionError(f"{customer}: no identifier is this customer's, so nothing can be tied to one")
-    shared = _given_by_others(reader, customer, known)
-    return min(known, key=lambda one: (one in shared, types[one[0]].priority, one))
-
-
-def _given_by_others(reader: Reader, customer: str, known: list[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Which of a customer's identifiers records of others give too."""
-    records = reader.where(IDENTITY_RECORD, ds.field("customer_id") == customer, ["record_id"])
-    mine = {row["record_id"] for row in records}
-    gives = (ds.field("rule") == "gives") & ds.field("right_value").isin([value for _, value in known])
-    told = reader.where(IDENTITY_EDGE, gives, ["left_value", "right_type", "right_value"])
-    return {(row["right_type"], row["right_value"]) for row in told if row["left_value"] not in mine}
+    return min(ranked)[1:]
 
 
 # -- the run

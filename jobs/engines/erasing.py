@@ -9,7 +9,6 @@ import pyarrow as pa
 from jobs.engines.persons import Person, pairs
 from jobs.engines.state_rows import Places, StateRows
 from jobs.runtime.rewriting import take_out
-from transforms.schemas import GOLD_OVERRIDE, LEDGER
 
 _OWNER = {
     "customer_id": "customer_id in (select v from customers)",
@@ -39,7 +38,7 @@ def remove(rows: StateRows, person: Person, landed: Mapping[str, Places], raws: 
     removed = Removed(dict(rows.versions))
     for table in sorted(rows.versions):
         columns = rows.columns(table)
-        places = landed.get(table, {}) if table.startswith("bronze/") else rows.places(table, condition(table, columns))
+        places = landed.get(table, {}) if table.startswith("bronze/") else rows.places(table, condition(columns))
         named = rows.places(table, _NAMED) if "from_ids" in columns else {}
         if not places and not named:
             continue
@@ -55,20 +54,17 @@ def count(rows: StateRows, person: Person) -> dict[str, int]:
     know(rows, person, ())
     found = {}
     for table in sorted(rows.versions):
-        if not table.startswith("bronze/") and (places := rows.places(table, condition(table, rows.columns(table)))):
+        if not table.startswith("bronze/") and (places := rows.places(table, condition(rows.columns(table)))):
             found[table] = sum(len(at) for at in places.values())
     return found
 
 
-def condition(table: str, columns: Collection[str]) -> str:
-    """What tells a row of the person's, in SQL over the tables `customers`, `nodes`, `pairs`, `held` and `raws`."""
-    return " or ".join(_parts(table, columns)) or "false"
+def condition(columns: Collection[str]) -> str:
+    """What tells a row of the person's, in SQL over the tables `customers`, `nodes`, `pairs` and `raws`."""
+    return " or ".join(_parts(columns)) or "false"
 
 
-def _parts(table: str, columns: Collection[str]) -> Iterator[str]:
-    if table == GOLD_OVERRIDE.name:
-        # said of the person by what others have too; it would be said of them next
-        yield "(id_type, id_value) in (select (kind, v) from held)"
+def _parts(columns: Collection[str]) -> Iterator[str]:
     yield from (sql for name, sql in _OWNER.items() if name in columns)
     for kind, value in _PAIRS:
         if {kind, value} <= set(columns):
@@ -80,18 +76,8 @@ def know(rows: StateRows, person: Person, raws: Collection[str]) -> None:
     rows.values("customers", v=person.customers)
     rows.values("nodes", v=person.nodes)
     rows.values("raws", v=raws)
-    known, held = list(pairs(person)), _held(rows)
+    known = list(pairs(person))
     rows.values("pairs", kind=[kind for kind, _ in known], v=[value for _, value in known])
-    rows.values("held", kind=[kind for kind, _ in held], v=[value for _, value in held])
-
-
-def _held(rows: StateRows) -> list[tuple[str, str]]:
-    """The identifiers that the state's ledger gives to `customers` now, also those that others' records give too."""
-    scan = rows.scan(LEDGER.name)
-    if scan is None:
-        return []
-    mine = "customer_id in (select v from customers) and valid_to is null"
-    return rows.db.execute(f"select distinct id_type, id_value from {scan} where {mine}").fetchall()
 
 
 def _without(part: pa.Table, *, customers: Collection[str]) -> pa.Table:

@@ -25,10 +25,8 @@ from jobs.engines.purge import purge
 from jobs.engines.refused_rows import OfPerson
 from jobs.engines.search import Search
 from jobs.engines.state_rows import state_rows
-from jobs.overrides import _strongest
 from jobs.runtime import releases
 from jobs.runtime.commits import Written, commit
-from jobs.runtime.reader import Reader
 from jobs.runtime.rewriting import take_out
 from jobs.runtime.tables import Lakehouse
 from tests.unit.released import House
@@ -38,7 +36,7 @@ from transforms.errors import DefinitionError
 from transforms.identity.stable_ids import new_ids
 from transforms.privacy import Privacy
 from transforms.retention import check_retention, kept_for
-from transforms.schemas import GOLD_OVERRIDE, OPS_ERASURE, QUARANTINE, Table
+from transforms.schemas import OPS_ERASURE, QUARANTINE, Table
 from transforms.sources.definition import Source
 from transforms.tags.definition import parse_tags
 
@@ -192,37 +190,6 @@ def test_only_the_files_that_hold_the_rows_are_written_anew(tmp_path: Path) -> N
     assert sorted(DeltaTable(place, version=whole).to_pyarrow_table()["value"].to_pylist()) == ["a", "c"]
 
 
-def test_what_was_set_by_hand_goes_too_where_it_hangs_on_what_others_have(house: House) -> None:
-    """The family's phone is Ann's as the ledger has it: what was said of her by it would be said of Bob next."""
-    house.owners = {"phone=+493012": "c1"}
-    house.release()
-    lakehouse = Lakehouse(str(house.folder))
-    release = releases.newest(lakehouse)
-    assert release is not None
-    tied = [("phone", "+493012", "c1's"), ("email", "ann@x.org", "hers"), ("email", "bob@x.org", "his")]
-    lakehouse.append(GOLD_OVERRIDE, [dict(zip(("id_type", "id_value", "value"), one, strict=True)) for one in tied])
-    versions = {**release.versions, GOLD_OVERRIDE.name: 0}
-    with state_rows(lakehouse, versions) as rows:
-        person = person_of(rows, conf_of(house), "c1")
-        removed = remove(rows, person, {}, ())
-    assert person.shared == {("phone", "+493012")}
-    kept = lakehouse.rows(GOLD_OVERRIDE, removed.versions[GOLD_OVERRIDE.name])
-    assert [row["value"] for row in kept] == ["his"]
-
-
-def test_what_is_set_by_hand_hangs_on_what_is_the_persons_alone(house: House) -> None:
-    """Bob's best identifier, by priority, is on a record of Ann's too."""
-    house.records = {
-        "crm:1": ("c1", "email=bob@x.org phone=+493013"),
-        "crm:2": ("c2", "email=bob@x.org phone=+493012"),
-    }
-    house.release()
-    assert _strongest(Reader(conf_of(house)), conf_of(house), "c2") == ("phone", "+493012")
-    house.records = {"crm:1": ("c1", "email=bob@x.org"), "crm:2": ("c2", "email=bob@x.org")}
-    house.release()
-    assert _strongest(Reader(conf_of(house)), conf_of(house), "c2") == ("email", "bob@x.org")
-
-
 SHOP = """
 source: shop
 entity: contact
@@ -231,8 +198,6 @@ country: DE
 columns: {contact_id: No, email: lower(Mail), phone: Phone, postal_code: zip}
 ids: {shop_customer: No}
 """
-
-
 CRM = """
 source: crm
 entity: contact
