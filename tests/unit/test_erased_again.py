@@ -8,15 +8,17 @@ import pyarrow as pa
 import pytest
 
 from jobs import pipeline
+from jobs.deliver import deliver_again
 from jobs.engines import erasures
 from jobs.engines.persons import Person
+from jobs.overrides import Wish, set_value
 from jobs.pipeline import run_night
 from jobs.runtime import releases
 from jobs.runtime.console import Screen
 from jobs.runtime.night import Night
 from jobs.runtime.tables import Lakehouse
 from tests.unit.house import DAY, House
-from transforms.errors import PortraitError
+from transforms.errors import DefinitionError, PortraitError
 from transforms.profile import PROFILE
 from transforms.schemas import Column, Table
 
@@ -103,3 +105,33 @@ def test_exports_that_died_go_on_without_the_erased(house: House, monkeypatch: p
     monkeypatch.setattr(pipeline, "NIGHT", tuple(stages))
     run_night(house.conf, DAY, screen=SCREEN)
     assert seen == [["bob", "cid"]]
+
+
+def test_setting_a_value_ends_an_erasure_that_died_first(house: House) -> None:
+    erasure = ask(house, "ann")
+    wish = Wish("nobody", "first_category", "toys", "told so", "cid")
+    with pytest.raises(DefinitionError, match="nobody: no such customer"):
+        set_value(house.conf, wish, SCREEN, local=True)
+    last = releases.newest(house.lakehouse)
+    assert last is not None and (last.cause, customers(house.lakehouse, dict(last.versions))) == (
+        "erasure", ["bob", "cid"],
+    )  # fmt: skip
+    (told,) = erasures.erasures(house.lakehouse)
+    assert (told.erasure, told.release) == (erasure.erasure, last.release)
+
+
+def test_no_release_that_holds_the_erased_is_delivered(house: House) -> None:
+    conf = replace(house.conf, exports={})
+    erasure = ask(house, "ann")
+    with pytest.raises(DefinitionError, match=r"release 1 of .* holds a person who is forgotten .*portrait maintain"):
+        deliver_again(conf, None, None, screen=SCREEN)
+    (before,) = releases.all_releases(house.lakehouse)
+    about = {"day": before.date, "versions": before.versions, "configuration": before.configuration}
+    releases.publish(house.lakehouse, run_id="erased-first", cause="erasure", **about)
+    erasures.note_gone(house.lakehouse, erasure, 2, {})
+    with pytest.raises(DefinitionError, match=r"release 1 of .* holds a person who is forgotten .*deliver release 2"):
+        deliver_again(conf, None, 1, screen=SCREEN)
+    deliver_again(conf, None, 2, screen=SCREEN)
+    releases.expire(house.lakehouse, [1])
+    with pytest.raises(DefinitionError, match=r"--release 1: release 1 of .* has expired"):
+        deliver_again(conf, None, 1, screen=SCREEN)
