@@ -4,13 +4,14 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
+from jobs.engines.erasures import erasures
 from jobs.exports import deliver_all
 from jobs.pipeline import jvm_pid, log_file, shown_errors
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.lease import Lease
 from jobs.runtime.night import Night
-from jobs.runtime.releases import Release, all_releases
+from jobs.runtime.releases import Release, all_releases, gone
 from jobs.runtime.tables import Lakehouse
 from transforms.definitions import nearest
 from transforms.errors import DefinitionError
@@ -50,13 +51,23 @@ def _chosen(lakehouse: Lakehouse, number: int | None) -> Release:
     releases = all_releases(lakehouse)
     if not releases:
         raise DefinitionError(f"{lakehouse.uri}: no night is released yet; portrait run --date YYYY-MM-DD")
-    if number is None:
-        return releases[-1]
-    found = next((release for release in releases if release.release == number), None)
+    found = next((one for one in reversed(releases) if number in (None, one.release)), None)
     if found is None:
         known = f"{releases[0].release} to {releases[-1].release}"
         raise DefinitionError(f"--release {number}: no such release; there are {known} (portrait status)")
+    if found.expired:
+        raise DefinitionError(f"--release {number}: {gone(found, lakehouse)}")
+    _check_erased(lakehouse, found)
     return found
+
+
+def _check_erased(lakehouse: Lakehouse, release: Release) -> None:
+    """Raise DefinitionError where a person was forgotten whom the release holds still."""
+    for erasure in erasures(lakehouse):
+        if erasure.concerns(release.release):
+            held = f"release {release.release} of {release.date} holds a person who is forgotten"
+            instead = f"deliver release {erasure.release} or a later one" if erasure.release else "portrait maintain"
+            raise DefinitionError(f"{held} (erasure {erasure.erasure}); {instead}")
 
 
 def _show(night: Night, release: Release, screen: Screen) -> None:

@@ -130,10 +130,9 @@ class OpenRelease:
         from jobs.runtime.session import open_session
 
         name = self.known(table)
-        version = self.named.versions[name]
-        frame: DataFrame = (
-            open_session().read.format("delta").option("versionAsOf", version).load(self.lakehouse.path(name))
-        )
+        version = self.named.versions.get(name)
+        at = {} if version is None else {"versionAsOf": str(version)}
+        frame: DataFrame = open_session().read.format("delta").options(**at).load(self.lakehouse.path(name))
         return frame
 
     def known(self, table: str) -> str:

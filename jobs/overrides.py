@@ -17,6 +17,7 @@ from pyarrow import dataset as ds
 
 from jobs import pipeline, tags
 from jobs.engines.overrides import overrides_of
+from jobs.forget import finish
 from jobs.identity import golden_of, save_golden
 from jobs.replay import told_anew
 from jobs.runtime import releases
@@ -64,6 +65,7 @@ def set_value(conf: Configuration, wish: Wish, screen: Screen, *, local: bool, s
     """
     field = field_of(wish.field, conf.tags)
     with Lease(conf.lakehouse, f"override (process {os.getpid()})") as lease:
+        finish(conf, screen=screen, lease=lease, local=local, session=session)  # or the release has the person again
         reader = Reader(conf)
         check_life_cycle(conf.tags, released_catalog(reader.lakehouse, reader.release))
         owner = whose(reader, conf, wish.identifier)

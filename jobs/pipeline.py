@@ -27,7 +27,7 @@ from jobs import (
     tags,
 )
 from jobs.engines import gate
-from jobs.engines.erased_again import end_erasures, erase_again
+from jobs.engines.erased_again import bring_to, end_erasures
 from jobs.runtime import releases
 from jobs.runtime.catalog import released_catalog
 from jobs.runtime.configuration import Configuration
@@ -196,8 +196,7 @@ def _go(night: Night, start: Begin, stages: Sequence[str], screen: Screen, holds
     kept = [finished[name] for name in done if name in finished]
     night.release = start.release or start.base
     state = replace(start, finished=kept).versions
-    night.versions = night.lakehouse.roll_back(state, keep=releases.named_tables(night.lakehouse))
-    erase_again(night, start.release or start.base)
+    bring_to(night, state, start.release or start.base)
     night.finished = {row["stage"]: _ledger(row) for row in kept}
     if done:
         screen.progress(f"run {night.run_id} goes on after {done[-1]}")

@@ -20,7 +20,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs import pipeline, silver
-from jobs.engines.erased_again import erase_again
+from jobs.engines.erased_again import bring_to
 from jobs.quarantine import Choice, released
 from jobs.refused import Look, look
 from jobs.runtime.configuration import Configuration
@@ -28,7 +28,7 @@ from jobs.runtime.console import Screen
 from jobs.runtime.lease import Lease
 from jobs.runtime.night import Night
 from jobs.runtime.recovery import Begin
-from jobs.runtime.releases import REPLAY, named_tables
+from jobs.runtime.releases import REPLAY
 from jobs.runtime.tables import Lakehouse
 from transforms.columns import data_file
 from transforms.errors import PortraitError
@@ -82,8 +82,7 @@ def replay(
             return found, None
         told = {"source": choice.source, "reason": choice.reason, "date": choice.day and choice.day.isoformat()}
         with pipeline.noted(night, {"replay": told}):
-            night.versions = night.lakehouse.roll_back(night.versions, keep=named_tables(night.lakehouse))
-            erase_again(night, night.base)
+            bring_to(night, night.versions, night.base)
             pipeline.run_stages(night, _stages(found), screen, lease.check)
     return found, night
 

@@ -34,7 +34,7 @@ from transforms.tags.counts import Count, Failed, by_figure, check_counts, faile
 from transforms.tags.foretold import PREDICTIONS
 from transforms.tags.freshness import silent
 from transforms.tags.items import Formula
-from transforms.tags.lifecycle import last_stages, stages_of, with_lifecycle
+from transforms.tags.lifecycle import last_stages, stages_before, stages_of, with_lifecycle
 from transforms.tags.plan import EntityPlan, TagPlan, columns_in, plan_tags, tag_table
 from transforms.tags.segments import rfm_base, segment_names, with_kmeans, with_rfm
 from transforms.tags.tag import ACROSS, CUSTOMER, Tag
@@ -217,12 +217,14 @@ def with_model(night: Night, frame: DataFrame, tag: Tag, models: Models) -> tupl
 def staged(night: Night, frame: DataFrame, tag: Tag) -> DataFrame:
     """`frame` with the stage of each customer's life, told from the stage of the night before."""
     before = last_before(night.lakehouse, night.base, night.day)
-    version = before.versions.get(PROFILE) if before else None
+    known = before or night.base  # what went before a second state of one day may have expired: its own tells of it
+    version = known.versions.get(PROFILE) if known else None
     profile = read_version(night.spark, night.lakehouse, PROFILE, version) if version is not None else None
+    last = last_stages(profile, tag) if profile else None
     columns = {output.name: output.type for other in night.conf.tags.values() for output in other.outputs}
     stages = stages_of(tag, timezone=night.conf.pipeline.timezone, columns=columns)
     return with_lifecycle(
-        frame, tag, stages=stages, last=last_stages(profile, tag) if profile else None,
+        frame, tag, stages=stages, last=last if before or last is None else stages_before(last),
         elapsed=(night.day - before.date).days if before else 0, day=night.day, as_of=night.as_of,
     )  # fmt: skip
 

@@ -13,10 +13,12 @@ import duckdb
 import pyarrow as pa
 from pyarrow import dataset as ds
 
+from jobs.engines.erasures import erased
 from jobs.runtime.night import Night
 from jobs.runtime.reader import visible
 from jobs.runtime.releases import Release, all_releases
 from jobs.runtime.tables import arrow_schema
+from transforms.erasure import CUSTOMER
 from transforms.evaluation import campaign_sql as sql
 from transforms.evaluation.differences import Sums
 from transforms.evaluation.results import Arm, Plan, plan_of, rows_of
@@ -122,7 +124,9 @@ def _arms_then(night: Night, plan: Plan) -> list[dict[str, Any]]:
         "customer_id"
     )
     about = {"campaign_id": plan.campaign_id, "audience": plan.audience, "since": release.date}
-    return [{**about, **row} for row in of_it.to_pylist()]
+    gone = erased(night.lakehouse, night.conf.privacy.keys.erasure)  # the release may be from before that
+    rows = of_it.to_pylist()
+    return [{**about, **row} for row in rows if gone is None or not gone.holds(CUSTOMER, row["customer_id"])]
 
 
 def _last_before(night: Night, day: date) -> Release | None:

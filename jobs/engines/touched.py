@@ -28,9 +28,10 @@ def touched_nodes(night: Night, tables: Sequence[Table]) -> pa.Array | None:
     base = night.base
     if base is None or base.date >= night.day or base.configuration != night.conf.hash:
         return None
-    # what a replay made tells of its date twice: identity/conflict holds what the night found, too
-    twice = any(other.of_replay and other.date == base.date for other in all_releases(night.lakehouse))
-    if base.cause not in _OF_NIGHTS or twice:
+    of_date = [base, *(other for other in all_releases(night.lakehouse) if other.date == base.date)]
+    # what a replay made tells of its date twice: identity/conflict holds what the night found, too; and of rows that
+    # an erasure or maintenance took out of silver nothing tells, whatever was set by hand or restored upon it since
+    if any(other.of_replay or other.cause not in _OF_NIGHTS for other in of_date):
         return None
     if night.full_refresh or night.run_id.startswith(REPLAY):
         return None

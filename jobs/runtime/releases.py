@@ -65,12 +65,14 @@ def find(lakehouse: Lakehouse, number: int) -> Release | None:
 def last_before(lakehouse: Lakehouse, base: Release | None, day: date) -> Release | None:
     """The newest state of an earlier day that a run for `day` upon `base` follows: `base`, unless it is of that day.
 
-    A replay, or whatever else publishes a second state of one day, follows what that day's night followed.
+    A replay, or whatever else publishes a second state of one day, follows what that day's night followed: None where
+    that has expired, as on a first night.
     """
     if base is None or base.date < day:
         return base
     earlier = (release for release in all_releases(lakehouse) if release.release < base.release and release.date < day)
-    return max(earlier, key=lambda release: release.release, default=None)
+    last = max(earlier, key=lambda release: release.release, default=None)
+    return None if last is None or last.expired else last
 
 
 def named_tables(lakehouse: Lakehouse) -> set[str]:

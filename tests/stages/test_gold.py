@@ -169,6 +169,8 @@ def test_a_release_stays_as_it_was_in_every_view(house: House, spark: SparkSessi
         ("2026-03-01 23:59:59.999999+00",)
     ]
     assert older.spark("customer_profile").agg({"spend": "max"}).collect()[0][0] == 19.0
+    # what ops tells of nights is in no release
+    assert older.spark("ops.release").count() == len(releases.all_releases(house.lakehouse))
     fields = DeltaTable(house.lakehouse.path(PROFILE)).schema().fields
     assert {one.name: one.metadata["comment"] for one in fields}["spend"] == "EUR; sensitivity: normal"
 

@@ -10,12 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from jobs.engines import campaigns
+from jobs.engines import campaigns, erasures
 from jobs.runtime import releases
 from jobs.runtime.clock import end_of
 from jobs.runtime.night import Night
 from jobs.runtime.tables import Lakehouse, arrow_schema
 from transforms.audiences import Audience
+from transforms.erasure import entries_of
 from transforms.profile import PROFILE
 from transforms.schemas import (
     CAMPAIGN,
@@ -34,6 +35,7 @@ FIRST = date(2026, 3, 1)
 STARTS, ENDS = FIRST + timedelta(1), FIRST + timedelta(3)
 PEOPLE = [f"p{number:02d}" for number in range(40)]
 HELD = set(PEOPLE[:10])
+KEYS = ["k" * 32]
 PROFILE_TABLE = Table(PROFILE, (Column("customer_id", "string", ""),))
 
 
@@ -55,7 +57,8 @@ class House:
         """The night of a day, released; gives gold/campaign_result."""
         audience = Audience(place="a.yml", audience="vip", where="true", purpose="service", **keys)
         conf: Any = SimpleNamespace(
-            audiences={"vip": audience}, privacy=SimpleNamespace(smallest_group=5),
+            audiences={"vip": audience},
+            privacy=SimpleNamespace(smallest_group=5, keys=SimpleNamespace(erasure=KEYS)),
             pipeline=SimpleNamespace(timezone="UTC"),
         )  # fmt: skip
         night = Night(
@@ -161,6 +164,14 @@ def test_who_was_merged_counts_once_and_in_no_arm_if_in_both(house: House) -> No
     assert {row["arm"]: row["customers"] for row in rows} == {"target": 28, "holdout": 9}
     target = next(row for row in rows if row["arm"] == "target")
     assert target["revenue"] == 590 - 30  # p30's now stand with p31's; p32's are left out
+
+
+def test_who_was_forgotten_is_in_no_arm_that_is_noted_later(house: House) -> None:
+    house.night(FIRST, members=drawn(PEOPLE))
+    erasures.ask(house.lakehouse, entries_of([], [], ["p10"], KEYS[0]), {}, KEYS)
+    house.night(ENDS, members=drawn(PEOPLE), campaigns=["spring"])
+    noted = {row["customer_id"] for row in house.lakehouse.rows(GOLD_CAMPAIGN_MEMBER)}
+    assert noted == {*PEOPLE} - {"p10"}
 
 
 def test_without_a_holdout_it_is_looked_back_on_and_no_cause_is_claimed(house: House) -> None:

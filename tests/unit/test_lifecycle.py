@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 
 from transforms.errors import DefinitionError
 from transforms.tags.definition import parse_tags
-from transforms.tags.lifecycle import last_stages, stages_of, with_lifecycle
+from transforms.tags.lifecycle import last_stages, stages_before, stages_of, with_lifecycle
 from transforms.tags.tag import Tag
 
 HEAD = "title: {{en: A tag}}\ndescription: d\nowner: o\nstatus: online\ntag: {0}\n"
@@ -59,6 +59,10 @@ def test_stages_by_hand(spark: SparkSession) -> None:
     found = with_lifecycle(frame, life, stages=stages, last=last, elapsed=3, **day)
     told = {row.customer_id: (row.life_stage, row.life_days_in_stage, row.life_previous) for row in found.collect()}
     assert told == {case[0]: case[6:] for case in CASES}
+    # the same day once more, when the night before has expired
+    same = stages_before(last_stages(found, life))
+    again = with_lifecycle(frame, life, stages=stages, last=same, elapsed=0, **day)
+    assert sorted(map(str, again.collect())) == sorted(map(str, found.collect()))
     # a first night: no profile, or one from before there was such a tag
     assert last_stages(profile.select("customer_id"), life) is None
     first = with_lifecycle(frame, life, stages=stages, last=None, elapsed=0, **day)

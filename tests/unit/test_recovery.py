@@ -11,7 +11,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from jobs.runtime.recovery import OVER, Begin, begin
-from jobs.runtime.releases import publish
+from jobs.runtime.releases import all_releases, expire, last_before, publish
 from jobs.runtime.tables import Lakehouse
 from transforms.errors import DefinitionError
 from transforms.schemas import GOLD_OVERRIDE, OPS_FILE, OPS_RUN, OPS_STAGE
@@ -236,3 +236,13 @@ def test_a_table_that_was_half_removed_is_removed(tmp_path: Path) -> None:
     (tmp_path / "ops" / "file" / "_delta_log" / f"{0:020}.json").unlink()
     assert lakehouse.roll_back({}) == {}
     assert not (tmp_path / "ops" / "file").exists()
+
+
+def test_a_second_state_of_a_day_follows_nothing_where_the_night_before_has_expired(house: House) -> None:
+    for run_id, day in (("one", MONDAY), ("two", TUESDAY), ("three", WEDNESDAY)):
+        house.release(run_id, day)
+    base = all_releases(house.lakehouse)[-1]
+    before = last_before(house.lakehouse, base, WEDNESDAY)
+    assert before is not None and before.run_id == "two"
+    expire(house.lakehouse, [2])
+    assert last_before(house.lakehouse, base, WEDNESDAY) is None

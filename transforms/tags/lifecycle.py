@@ -65,6 +65,22 @@ def last_stages(profile: "DataFrame", tag: Tag) -> "DataFrame | None":
     return profile.select("customer_id", *(profile[name].alias(own) for name, own in zip(names, _LAST, strict=True)))
 
 
+def stages_before(last: "DataFrame") -> "DataFrame":
+    """`last`, of a state of the same day, as it was before that day: for `with_lifecycle`, 0 days ago.
+
+    Who entered a stage that day comes from the one before it; what went before that one is not told.
+    """
+    from pyspark.sql import functions as F
+
+    entered = F.col("_days") == 0
+    return last.withColumns(
+        {
+            "_stage": F.when(entered, F.col("_previous")).otherwise(F.col("_stage")),
+            "_previous": F.when(~entered, F.col("_previous")),
+        }
+    )
+
+
 def with_lifecycle(
     frame: "DataFrame", tag: Tag, *, stages: Sequence[CompiledStage], last: "DataFrame | None", elapsed: int,
     day: date, as_of: datetime,
