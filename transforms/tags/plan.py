@@ -79,7 +79,10 @@ class EntityPlan:
 
 @dataclass(frozen=True)
 class Result:
-    """A column of a tag table: `sql` where rows matched (the scan column `matched` counts them), else `default`."""
+    """A column of a tag table: `sql` where rows matched (the scan column `matched` counts them), else `default`.
+
+    `columns`: what it reads of the rows.
+    """
 
     name: str
     tag: str
@@ -87,6 +90,7 @@ class Result:
     matched: str
     default: str
     type: str
+    columns: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -177,7 +181,8 @@ class _Builder:
             assert isinstance(item, Ranking)  # noqa: S101  (there is no other kind of item)
             sql, kind = self._ranking(item), "array<string>"
         matched = self._column(("fixed",), f"count(if({_ROWS}, 1, null))", item.condition, "count(1)")
-        return Result(item.name, item.tag, ended(sql, kind, item.type, item.values), matched, item.default, item.type)
+        value = ended(sql, kind, item.type, item.values)
+        return Result(item.name, item.tag, value, matched, item.default, item.type, item.columns)
 
     def _statistic(self, item: Statistic) -> tuple[str, str]:
         sql = item.select.over([self._measure(measure, item.condition) for measure in item.select.measures])
