@@ -49,12 +49,17 @@ def fit_lifetime(night: Night, tag: Tag, previous: Mapping[str, Any] | None) -> 
 def fit_states(states: list[Columns], tag: Tag) -> tuple[Stored, Stored]:
     """`fit_lifetime` on what is on the driver: the customers at each cut-off with the `value` after it, and tonight."""
     *earlier, test, tonight = states
+    # one row may reach far back to where nobody bought
+    earlier = [state for state in earlier if len(state["value"]) >= LEAST]
     horizon = int(tag.horizon or 0)
     wanted = ["bg_nbd"] if not earlier else ["bg_nbd", "learned"]
     if tag.method != "auto":
         wanted = [name for name in wanted if name == tag.method]
     if not wanted:
-        raise ModelError(f"method: learned takes {3 * horizon} days of history; bg_nbd takes {2 * horizon}")
+        raise ModelError(
+            f"method: learned takes {3 * horizon} days of history and {LEAST} buyers in the first {horizon}; bg_nbd "
+            f"takes {2 * horizon}"
+        )
     base = {"horizon": horizon, **_fitted(test)}
     learnt = _learned(earlier[-1]) if "learned" in wanted else None
     foretells = {name: foretold(test, {**base, "method": name, "learned": learnt})["value"] for name in wanted}

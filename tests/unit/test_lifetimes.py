@@ -1,0 +1,41 @@
+"""Lifetime value without Spark: too few buyers early on, values that are no numbers, and last time's model."""
+
+import numpy as np
+import pytest
+
+from jobs.engines.lifetimes import Columns, fit_states
+from transforms.errors import ModelError
+from transforms.models.lifetime import expected_purchases
+from transforms.tags.tag import Tag
+
+HORIZON = 60
+
+
+def tag(method: str = "auto") -> Tag:
+    return Tag(
+        tag="worth", title={"en": "t"}, description="d", owner="o", model="lifetime_value", horizon=f"{HORIZON}d",
+        amount="amount", method=method, **{"from": "transaction"},
+    )  # fmt: skip
+
+
+def state(size: int, seed: int = 1) -> Columns:
+    """Customers of two paces, the same before the cut-off as after it; half of them happened to bring nothing lately."""
+    chance = np.random.default_rng(seed)
+    age = chance.integers(70, 120, size).astype(float)
+    days = 1 + chance.poisson(np.where(np.arange(size) % 2, 0.02, 0.2) * age)
+    idle = np.where(days > 1, chance.integers(0, 20, size), age).astype(float)
+    value = chance.poisson(days / age * HORIZON) * 20.0
+    before = np.where(chance.random(size) < 0.5, 0, value)
+    return {"age": age, "idle": idle, "days": days.astype(float), "total": days * 20.0, "before": before, "value": value}
+
+
+def nobody() -> Columns:
+    return {name: values[:0] for name, values in state(10).items()}
+
+
+@pytest.mark.parametrize("few", [nobody(), state(99)])
+def test_a_cut_off_with_too_few_buyers_teaches_nothing(few: Columns) -> None:
+    _, quality = fit_states([few, state(400), state(400)], tag())
+    assert set(quality["tried"]) == {"bg_nbd"}
+    with pytest.raises(ModelError, match="learned takes 180 days of history and 100 buyers in the first 60"):
+        fit_states([few, state(400), state(400)], tag("learned"))
