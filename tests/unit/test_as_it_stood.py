@@ -44,7 +44,7 @@ def test_a_cut_off_takes_the_version_that_had_landed(spark: SparkSession, tmp_pa
     ]
     ddl = (
         "_batch_date date, _valid_to date, record_id string, _node string, event_at timestamp, event_date date, "
-        "status string, amount decimal(18,2)"
+        "status string, amount int"
     )
     night.save(spark.createDataFrame(silver, ddl), ENTITIES["transaction"].table)
     nodes = spark.createDataFrame([("n", "C")], "_node string, customer_id string")
