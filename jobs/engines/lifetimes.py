@@ -34,6 +34,7 @@ _ID = "customer_id"
 _STARTS = (1.0, 0.1)
 _BOUND = 12.0  # of a parameter's logarithm
 _DIGITS = 6
+_OUT_OF_PROPORTION = "what it foretells of some is no finite number; are amounts or dates out of all proportion?"
 
 
 def fit_lifetime(night: Night, tag: Tag, previous: Mapping[str, Any] | None) -> tuple[Stored, Stored]:
@@ -62,13 +63,16 @@ def fit_states(states: list[Columns], tag: Tag) -> tuple[Stored, Stored]:
         )
     base = {"horizon": horizon, **_fitted(test)}
     learnt = _learned(earlier[-1]) if "learned" in wanted else None
-    foretells = {name: foretold(test, {**base, "method": name, "learned": learnt})["value"] for name in wanted}
+    told = {name: foretold(test, {**base, "method": name, "learned": learnt}) for name in wanted}
+    foretells = {name: columns["value"] for name, columns in told.items() if _is_finite(columns)}
+    if not foretells:
+        raise ModelError(_OUT_OF_PROPORTION)
     errors = {name: np.abs(value - test["value"]) for name, value in foretells.items()}
-    method = min(wanted, key=lambda name: float(errors[name].mean()))
+    method = min(foretells, key=lambda name: float(errors[name].mean()))
     before = np.abs(np.nan_to_num(test["before"]) - test["value"])
     quality = _quality(foretells[method], test["value"], errors[method], before)
     quality |= {"method": method, "tried": {name: _money(error.mean()) for name, error in errors.items()}}
-    if quality["error"] >= quality["baseline"]["error"]:
+    if not quality["error"] < quality["baseline"]["error"]:
         raise ModelError(
             f"it is wrong by {quality['error']:g} on average, the value of the {horizon} days before by "
             f"{quality['baseline']['error']:g}"
@@ -76,7 +80,13 @@ def fit_states(states: list[Columns], tag: Tag) -> tuple[Stored, Stored]:
     parameters = {"horizon": horizon, "method": method, **_fitted(tonight)}
     if method == "learned":
         parameters["learned"] = _learned(test)
+    if not _is_finite(foretold(tonight, parameters)):
+        raise ModelError(_OUT_OF_PROPORTION)
     return parameters, quality
+
+
+def _is_finite(columns: Columns) -> bool:
+    return all(np.isfinite(values).all() for values in columns.values())
 
 
 def _quality(value: Numbers, came: Numbers, error: Numbers, before: Numbers) -> Stored:

@@ -39,3 +39,25 @@ def test_a_cut_off_with_too_few_buyers_teaches_nothing(few: Columns) -> None:
     assert set(quality["tried"]) == {"bg_nbd"}
     with pytest.raises(ModelError, match="learned takes 180 days of history and 100 buyers in the first 60"):
         fit_states([few, state(400), state(400)], tag("learned"))
+
+
+# whose purchases come to an end so seldom that 0 x infinity stands in the formula
+BEYOND = {"r": 0.5, "alpha": 50.0, "a": 2000.0, "b": 20000.0, "log_likelihood": -1.0}
+
+
+def test_what_is_no_finite_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    states = [state(400), state(400, 2), state(400, 3)]
+    x, age = states[1]["days"] - 1, states[1]["age"]
+    assert np.isnan(expected_purchases(x, age - states[1]["idle"], age, HORIZON, BEYOND)).any()
+    monkeypatch.setattr("jobs.engines.lifetimes.fit_bg_nbd", lambda *_: BEYOND)
+    for method in ("bg_nbd", "auto"):
+        with pytest.raises(ModelError, match="of some is no finite number"):
+            fit_states(states, tag(method))
+
+
+def test_the_one_fitted_with_all_days_is_looked_at_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    states = [state(400, 2), state(500, 3)]
+    fitted = fit_states(states, tag())[0]["bg_nbd"]
+    monkeypatch.setattr("jobs.engines.lifetimes.fit_bg_nbd", lambda x, *_: BEYOND if len(x) == 500 else fitted)
+    with pytest.raises(ModelError, match="of some is no finite number"):
+        fit_states(states, tag())
