@@ -19,14 +19,21 @@ def tag(method: str = "auto") -> Tag:
 
 
 def state(size: int, seed: int = 1) -> Columns:
-    """Customers of two paces, the same before the cut-off as after it; half of them happened to bring nothing lately."""
+    """Customers of two paces, the same before the cut-off as after it; half of them brought nothing lately."""
     chance = np.random.default_rng(seed)
     age = chance.integers(70, 120, size).astype(float)
     days = 1 + chance.poisson(np.where(np.arange(size) % 2, 0.02, 0.2) * age)
     idle = np.where(days > 1, chance.integers(0, 20, size), age).astype(float)
     value = chance.poisson(days / age * HORIZON) * 20.0
     before = np.where(chance.random(size) < 0.5, 0, value)
-    return {"age": age, "idle": idle, "days": days.astype(float), "total": days * 20.0, "before": before, "value": value}
+    return {
+        "age": age,
+        "idle": idle,
+        "days": days.astype(float),
+        "total": days * 20.0,
+        "before": before,
+        "value": value,
+    }
 
 
 def nobody() -> Columns:
