@@ -26,7 +26,7 @@ from jobs.runtime.snapshot import read_version
 from transforms.errors import DataError
 from transforms.expressions import at
 from transforms.overrides import beside, settled
-from transforms.profile import PROFILE, online
+from transforms.profile import online
 from transforms.schemas import ENTITIES, GOLD_CUSTOMER, IDENTITY_RECORD, Table
 from transforms.tags import evaluate
 from transforms.tags.across import TABLE as ACROSS_TABLE
@@ -217,12 +217,13 @@ def with_model(night: Night, frame: DataFrame, tag: Tag, models: Models) -> tupl
 def staged(night: Night, frame: DataFrame, tag: Tag) -> DataFrame:
     """`frame` with the stage of each customer's life, told from the stage of the night before."""
     before = last_before(night.lakehouse, night.base, night.day)
-    version = before.versions.get(PROFILE) if before else None
-    profile = read_version(night.spark, night.lakehouse, PROFILE, version) if version is not None else None
+    own = tag_table(CUSTOMER, []).name
+    version = before.versions.get(own) if before else None
+    known = read_version(night.spark, night.lakehouse, own, version) if version is not None else None
     columns = {output.name: output.type for other in night.conf.tags.values() for output in other.outputs}
     stages = stages_of(tag, timezone=night.conf.pipeline.timezone, columns=columns)
     return with_lifecycle(
-        frame, tag, stages=stages, last=last_stages(profile, tag) if profile else None,
+        frame, tag, stages=stages, last=last_stages(known, tag) if known else None,
         elapsed=(night.day - before.date).days if before else 0, day=night.day, as_of=night.as_of,
     )  # fmt: skip
 

@@ -301,12 +301,12 @@ def columns_in(plan: TagPlan, entity: str) -> list[Column]:
     For `across` those of sequences, queries and imports.
     """
     outputs = {output.name: output for tag in plan.tags for output in tag.outputs}
+    outputs |= {column.name: column for tag in plan.tags for column in tag.internal}
     over_rows = {result.name for entity_plan in plan.entities for result in entity_plan.results}
     across = {tag.tag for tag in plan.across.tags}
     if entity == CUSTOMER:
         return [column for name, column in outputs.items() if name not in over_rows | across]
     if entity == ACROSS_TABLE:
         return [outputs[tag.tag] for tag in plan.across.tags]
-    outputs |= {column.name: column for tag in plan.tags for column in tag.internal}
     chosen = next(entity_plan for entity_plan in plan.entities if entity_plan.entity == entity)
     return [outputs[result.name] for result in chosen.results]
