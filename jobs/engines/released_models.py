@@ -79,7 +79,9 @@ class Models:
         except ModelError as error:
             rest = "the released model stays" if answers else f"{tag.tag} is NULL tonight"
             self.night.warn(f"{tag.tag}: {error}; {rest}")
-            self._note_refused(tag, known, definition, str(error), stays=answers)
+            # a model learned from the past takes long to fit: where it will not, it is tried again at the next refit
+            if tag.kind in PREDICTIONS:
+                self.note_refused(tag.tag, tag.kind, definition, str(error), stays=answers)
             return released if answers else None
         parameters |= {"asked": _asked(tag)} if tag.kind in PREDICTIONS else {}
         self.fitted[tag.tag] = Model(
@@ -102,17 +104,13 @@ class Models:
         young = (self.night.day - last).days < refit
         return young or self.night.full_refresh
 
-    def _note_refused(self, tag: Tag, known: Model | None, definition: str, why: str, *, stays: bool) -> None:
-        """A model learned from the past takes long to fit: where it will not, it is tried again at the next refit.
-
-        stays: the released model does.
-        """
-        if tag.kind not in PREDICTIONS:
-            return
+    def note_refused(self, name: str, kind: str, definition: str, why: str, *, stays: bool) -> None:
+        """Note that a fit was refused, so that it is tried again at the next refit alone. stays: what is released."""
+        known = self.released.get(name)
         refused = {"on": str(self.night.day), "definition": definition, "why": why}
-        none_yet = Model(tag.tag, tag.kind, known.version if known else 0, definition, self.night.day, {}, {})
+        none_yet = Model(name, kind, known.version if known else 0, definition, self.night.day, {}, {})
         model = known if known and stays else none_yet
-        self.tried[tag.tag] = replace(model, quality={**model.quality, "refused": refused})
+        self.tried[name] = replace(model, quality={**model.quality, "refused": refused})
 
     def note_sizes(self, tag: str, sizes: Mapping[str, int]) -> None:
         """Add the segments' shares of all customers to the quality of a model that was fitted tonight."""
