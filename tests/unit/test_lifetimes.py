@@ -5,7 +5,7 @@ import pytest
 
 from jobs.engines.lifetimes import Columns, fit_states
 from transforms.errors import ModelError
-from transforms.models.lifetime import expected_purchases
+from transforms.models.lifetime import expected_purchases, foretold
 from transforms.tags.tag import Tag
 
 HORIZON = 60
@@ -68,3 +68,20 @@ def test_the_one_fitted_with_all_days_is_looked_at_too(monkeypatch: pytest.Monke
     monkeypatch.setattr("jobs.engines.lifetimes.fit_bg_nbd", lambda x, *_: BEYOND if len(x) == 500 else fitted)
     with pytest.raises(ModelError, match="of some is no finite number"):
         fit_states(states, tag())
+
+
+def test_the_released_model_stays_where_it_foretells_better() -> None:
+    states = [state(400, 2), state(500, 3)]
+    parameters, first = fit_states(states, tag())
+    assert "champion" not in first
+    # by the same days it foretells as well, and so does the same again
+    again, second = fit_states(states, tag(), parameters)
+    assert again == parameters
+    assert second["champion"] == second["error"] == first["error"]
+    # customers of another seed, of whom exactly that comes true which the first foretells
+    others = state(300, 9)
+    came = {**others, "value": foretold(others, parameters["tested"])["value"]}
+    with pytest.raises(ModelError, match=r"wrong by [0-9.]+ on average, the released model by 0$"):
+        fit_states([came, state(300, 8)], tag(), parameters)
+    # one of before there was such a comparison
+    assert "champion" not in fit_states(states, tag(), {"horizon": HORIZON})[1]
