@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from datetime import date, timedelta
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -20,6 +21,8 @@ from transforms.schemas import ENTITIES, GOLD_ASSOCIATION, GOLD_RECOMMENDATION, 
 
 # The last weeks, which a fit is judged by.
 HELD_OUT = 28
+# Recommendations that are on the driver as dicts at once.
+AT_ONCE = 100_000
 
 
 def run(night: Night) -> None:
@@ -123,17 +126,20 @@ def _recommend(night: Night, part: Recommendation, rows: pa.Table, parameters: M
     def told(item: str) -> str:
         return f"{names[item]} ({item})" if item in names else item
 
-    with one_thread():
-        leave_out = part.leave_out_bought
-        found = list(recommend(as_bought(rows), parameters, day=night.day, leave_out=leave_out, top=part.top))
-    reasoned = []
-    for row in found:
+    def reasoned(row: Mapping[str, Any]) -> dict[str, Any]:
         reason = row["because"]
         words = (f"because they bought {told(reason)}", f"因为买过 {told(reason)}") if reason else (
             "bought by many customers", "许多客户都买",
         )  # fmt: skip
-        reasoned.append({**row, "reason_en": words[0], "reason_zh": words[1]})
-    _save(night, reasoned, GOLD_RECOMMENDATION)
+        return {**row, "reason_en": words[0], "reason_zh": words[1]}
+
+    leave_out, schema = part.leave_out_bought, arrow_schema(GOLD_RECOMMENDATION)
+    found = map(reasoned, recommend(as_bought(rows), parameters, day=night.day, leave_out=leave_out, top=part.top))
+    tables = [schema.empty_table()]
+    with one_thread():
+        while some := list(islice(found, AT_ONCE)):  # as dicts all of them would take ten times the room
+            tables.append(pa.Table.from_pylist(some, schema))
+    night.save(pa.concat_tables(tables), GOLD_RECOMMENDATION)
 
 
 def _save(night: Night, rows: list[dict[str, Any]], table: Table) -> None:

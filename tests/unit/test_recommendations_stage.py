@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -119,3 +120,19 @@ def test_under_another_definition_what_was_fitted_last_is_not_applied(shop: Shop
         assert not night.has(GOLD_RECOMMENDATION)
         assert not night.has(GOLD_ASSOCIATION)
     assert shop.mined == 2
+
+
+def test_all_are_never_on_the_driver_as_dicts(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(night: Night) -> list[dict[str, Any]]:
+        return sorted(night.rows(GOLD_RECOMMENDATION), key=lambda row: (row["customer_id"], row["rank"]))
+
+    def taken(rows: Iterator[Any], most: int) -> list[Any]:
+        at_once.append(len(found := list(islice(rows, most))))
+        return found
+
+    whole = told(shop.run(wanted()))
+    at_once: list[int] = []
+    monkeypatch.setattr(stage, "AT_ONCE", 5)
+    monkeypatch.setattr(stage, "islice", taken)
+    assert told(shop.run(wanted())) == whole
+    assert at_once == [5, 5, 5, 1, 0]
