@@ -5,7 +5,7 @@ import pytest
 
 from jobs.engines.lifetimes import Columns, fit_states
 from transforms.errors import ModelError
-from transforms.models.lifetime import expected_purchases, foretold
+from transforms.models.lifetime import expected_purchases, foretold, p_alive
 from transforms.tags.tag import Tag
 
 HORIZON = 60
@@ -48,14 +48,25 @@ def test_a_cut_off_with_too_few_buyers_teaches_nothing(few: Columns) -> None:
         fit_states([few, state(400), state(400)], tag("learned"))
 
 
-# whose purchases come to an end so seldom that 0 x infinity stands in the formula
-BEYOND = {"r": 0.5, "alpha": 50.0, "a": 2000.0, "b": 20000.0, "log_likelihood": -1.0}
+BEYOND = {"r": 0.5, "alpha": float("nan"), "a": 2.0, "b": 20.0, "log_likelihood": -1.0}
+
+
+def test_where_euler_overflows_the_formula_still_holds() -> None:
+    truth = {"r": 0.5, "alpha": 50.0, "a": 2000.0, "b": 20000.0}
+    x, t_x, t = np.array([1.0, 5.0, 40.0]), np.array([30.0, 80.0, 99.0]), np.full(3, 100.0)
+    expected = expected_purchases(x, t_x, t, HORIZON, truth)
+    # Monte Carlo over the customer's own rate and chance of leaving, given what is known of them
+    chance = np.random.default_rng(5)
+    for place, bought in enumerate(x):
+        rate = chance.gamma(truth["r"] + bought, 1 / (truth["alpha"] + 100), 200_000)
+        leaves = chance.beta(truth["a"], truth["b"] + bought, 200_000)
+        alive = p_alive(x, t_x, t, truth)[place]
+        simulated = alive * ((1 - np.exp(-rate * leaves * HORIZON)) / leaves).mean()
+        assert expected[place] == pytest.approx(simulated, rel=0.01)
 
 
 def test_what_is_no_finite_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     states = [state(400), state(400, 2), state(400, 3)]
-    x, age = states[1]["days"] - 1, states[1]["age"]
-    assert np.isnan(expected_purchases(x, age - states[1]["idle"], age, HORIZON, BEYOND)).any()
     monkeypatch.setattr("jobs.engines.lifetimes.fit_bg_nbd", lambda *_: BEYOND)
     for method in ("bg_nbd", "auto"):
         with pytest.raises(ModelError, match="of some is no finite number"):
