@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from datetime import date, timedelta
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -20,6 +21,8 @@ from transforms.schemas import ENTITIES, GOLD_ASSOCIATION, GOLD_RECOMMENDATION, 
 
 # The last weeks, which a fit is judged by.
 HELD_OUT = 28
+# Recommendations that are on the driver as dicts at once.
+AT_ONCE = 100_000
 
 
 def run(night: Night) -> None:
@@ -51,48 +54,60 @@ def _recommend_again(night: Night, part: Recommendation | None, known: Model) ->
 
 
 def _fit(night: Night, wanted: Recommendations, models: Models, known: Model | None) -> None:
+    """Write both tables once both fits have succeeded. A fit that is refused is tried again at the next refit."""
+    part, definition = wanted.recommendation, wanted.definition_hash
+    cut = night.day - timedelta(days=HELD_OUT)
     try:
-        parameters, quality = _fitted_anew(night, wanted)
+        found, quality = _associated(night, wanted.association, cut)
+        rows, parameters, told = _fitted_anew(night, part, cut)
     except ModelError as error:
-        night.warn(f"{error}; {'what was fitted last stays' if known else 'nothing is recommended'}")
-        if known:
-            _recommend_again(night, wanted.recommendation, known)
+        stays = known is not None and known.definition == definition and bool(known.parameters)
+        night.warn(f"{error}; {'what was fitted last stays' if stays else 'nothing is recommended'}")
+        models.note_refused(RECOMMENDER, "als", definition, str(error), stays=stays)
+        models.save()
+        if known and stays:
+            _recommend_again(night, part, known)
+        else:  # what lies there answers another definition
+            night.forget(GOLD_ASSOCIATION)
+            night.forget(GOLD_RECOMMENDATION)
         return
-    models.fitted[RECOMMENDER] = Model(
-        RECOMMENDER, "als", known.version + 1 if known else 1, wanted.definition_hash, night.day, parameters, quality
-    )
+    if found is not None:
+        _save(night, found, GOLD_ASSOCIATION)
+    if part and rows is not None:
+        _recommend(night, part, rows, parameters)
+    quality |= told
+    version = known.version + 1 if known else 1
+    models.fitted[RECOMMENDER] = Model(RECOMMENDER, "als", version, definition, night.day, parameters, quality)
     models.save()
     night.figure("fitted", quality)
     if parameters.get("method") == "popularity":
-        told = "do no better than" if quality["recall_at_10"]["als"] is not None else "cannot be judged yet against"
-        night.warn(f"recommendation: factors {told} what most customers buy, so that is recommended")
+        than = "do no better than" if quality["recall_at_10"]["als"] is not None else "cannot be judged yet against"
+        night.warn(f"recommendation: factors {than} what most customers buy, so that is recommended")
 
 
-def _fitted_anew(night: Night, wanted: Recommendations) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Write both tables. Gives the parameters to recommend by, and the quality."""
-    parameters, quality = dict[str, Any](), dict[str, Any]()
-    part, association = wanted.recommendation, wanted.association
-    cut = night.day - timedelta(days=HELD_OUT)
-    if association and night.has(ENTITIES[association.from_].table):
-        quality |= _associated(night, association, cut)
-    if part and night.has(ENTITIES[part.from_].table):
-        rows = bought(night, part, cut=cut)
-        with one_thread():
-            parameters, told = _fitted(rows, cut, part)
-        quality |= told
-        _recommend(night, part, rows, parameters)
-    return parameters, quality
-
-
-def _associated(night: Night, part: Association, cut: date) -> dict[str, Any]:
-    """Write gold/association. Gives its quality; nothing where there are too few baskets, which is told."""
+def _associated(
+    night: Night, part: Association | None, cut: date
+) -> tuple[list[dict[str, Any]] | None, dict[str, Any]]:
+    """The rules and their quality; None where none are wanted or there are too few baskets, which is told."""
+    if part is None or not night.has(ENTITIES[part.from_].table):
+        return None, {}
     try:
         found, judged = rules(night, part, cut=cut, least=night.conf.privacy.smallest_group)
     except ModelError as error:
         night.warn(f"{error}; no rules are looked for")
-        return {}
-    _save(night, found, GOLD_ASSOCIATION)
-    return {"rules": {"count": len(found), "recall_at_10": judged_or_none(judged)}}
+        return None, {}
+    return found, {"rules": {"count": len(found), "recall_at_10": judged_or_none(judged)}}
+
+
+def _fitted_anew(
+    night: Night, part: Recommendation | None, cut: date
+) -> tuple[pa.Table | None, dict[str, Any], dict[str, Any]]:
+    """What was bought, the parameters to recommend by, and their quality; None where nothing is to be recommended."""
+    if part is None or not night.has(ENTITIES[part.from_].table):
+        return None, {}, {}
+    rows = bought(night, part, cut=cut)
+    with one_thread():
+        return rows, *_fitted(rows, cut, part)
 
 
 def _fitted(rows: pa.Table, cut: date, part: Recommendation) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -111,17 +126,20 @@ def _recommend(night: Night, part: Recommendation, rows: pa.Table, parameters: M
     def told(item: str) -> str:
         return f"{names[item]} ({item})" if item in names else item
 
-    with one_thread():
-        leave_out = part.leave_out_bought
-        found = list(recommend(as_bought(rows), parameters, day=night.day, leave_out=leave_out, top=part.top))
-    reasoned = []
-    for row in found:
+    def reasoned(row: Mapping[str, Any]) -> dict[str, Any]:
         reason = row["because"]
         words = (f"because they bought {told(reason)}", f"因为买过 {told(reason)}") if reason else (
             "bought by many customers", "许多客户都买",
         )  # fmt: skip
-        reasoned.append({**row, "reason_en": words[0], "reason_zh": words[1]})
-    _save(night, reasoned, GOLD_RECOMMENDATION)
+        return {**row, "reason_en": words[0], "reason_zh": words[1]}
+
+    leave_out, schema = part.leave_out_bought, arrow_schema(GOLD_RECOMMENDATION)
+    found = map(reasoned, recommend(as_bought(rows), parameters, day=night.day, leave_out=leave_out, top=part.top))
+    tables = [schema.empty_table()]
+    with one_thread():
+        while some := list(islice(found, AT_ONCE)):  # as dicts all of them would take ten times the room
+            tables.append(pa.Table.from_pylist(some, schema))
+    night.save(pa.concat_tables(tables), GOLD_RECOMMENDATION)
 
 
 def _save(night: Night, rows: list[dict[str, Any]], table: Table) -> None:

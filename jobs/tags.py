@@ -26,7 +26,7 @@ from jobs.runtime.snapshot import read_version
 from transforms.errors import DataError
 from transforms.expressions import at
 from transforms.overrides import beside, settled
-from transforms.profile import PROFILE, online
+from transforms.profile import online
 from transforms.schemas import ENTITIES, GOLD_CUSTOMER, IDENTITY_RECORD, Table
 from transforms.tags import evaluate
 from transforms.tags.across import TABLE as ACROSS_TABLE
@@ -217,10 +217,11 @@ def with_model(night: Night, frame: DataFrame, tag: Tag, models: Models) -> tupl
 def staged(night: Night, frame: DataFrame, tag: Tag) -> DataFrame:
     """`frame` with the stage of each customer's life, told from the stage of the night before."""
     before = last_before(night.lakehouse, night.base, night.day)
-    known = before or night.base  # what went before a second state of one day may have expired: its own tells of it
-    version = known.versions.get(PROFILE) if known else None
-    profile = read_version(night.spark, night.lakehouse, PROFILE, version) if version is not None else None
-    last = last_stages(profile, tag) if profile else None
+    told = before or night.base  # what went before a second state of one day may have expired: its own tells of it
+    own = tag_table(CUSTOMER, []).name
+    version = told.versions.get(own) if told else None
+    known = read_version(night.spark, night.lakehouse, own, version) if version is not None else None
+    last = last_stages(known, tag) if known else None
     columns = {output.name: output.type for other in night.conf.tags.values() for output in other.outputs}
     stages = stages_of(tag, timezone=night.conf.pipeline.timezone, columns=columns)
     return with_lifecycle(

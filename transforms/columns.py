@@ -45,7 +45,28 @@ def visible(*, day: date, as_of: datetime) -> SparkColumn:
 
     `as_of` is the end of the business day, in UTC.
     """
-    landed = F.col("_batch_date") <= F.lit(day)
+    return (F.col("_batch_date") <= F.lit(day)) & _holds(day, as_of)
+
+
+def _holds(day: date, as_of: datetime) -> SparkColumn:
     current = F.col("_valid_to").isNull() | (F.col("_valid_to") > F.lit(day))
     happened = F.col("event_at").isNull() | (F.col("event_at") <= F.lit(as_of))
-    return landed & current & happened
+    return current & happened
+
+
+def with_first(versions: DataFrame, *, replaced: bool) -> DataFrame:
+    """Adds `_first`: the day on which the first version of a record landed; NULL where there is but one.
+
+    replaced: some record may have several.
+    """
+    if not replaced:
+        return versions.withColumn("_first", F.lit(None).cast("date"))
+    ended = versions.where(F.col("_valid_to").isNotNull())
+    return versions.join(ended.groupBy("record_id").agg(F.min("_batch_date").alias("_first")), "record_id", "left")
+
+
+def known_at(*, day: date, as_of: datetime) -> SparkColumn:
+    """What a cut-off takes of `with_first` versions: each record's of that day, or the first, if none had landed."""
+    landed = F.col("_batch_date") <= F.lit(day)
+    is_first = F.col("_first").isNull() | (F.col("_first") == F.col("_batch_date"))
+    return (landed | is_first) & _holds(day, as_of)

@@ -4,7 +4,7 @@ DuckDB reads the night's tables; Spark has no job here. Past MOST_LINES of trans
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from typing import Any
@@ -40,6 +40,7 @@ from transforms.schemas import (
 MOST_LINES = 50_000_000
 _EVENTS = ["campaign_id", "event", "event_date", "_node"]
 _LINES = ["_node", "event_date", "amount", "status"]
+_NAMED = pa.schema({"plan": pa.int64(), "campaign_id": pa.string(), "audience": pa.string()})
 Key = tuple[str, str]  # campaign, audience
 
 
@@ -90,27 +91,29 @@ def _plans(night: Night, named: Iterable[Key]) -> list[Plan]:
 # -- who was in which arm
 
 
-def _arms_noted(night: Night, plans: Iterable[Plan]) -> dict[Key, dict[str, str]]:
-    """(campaign, audience) -> customer -> arm, with what is noted tonight: the arms as the sender had them.
+def _arms_noted(night: Night, plans: Sequence[Plan]) -> pa.Table:
+    """plan (its place), customer_id, arm: the arms as the sender had them, with what is noted tonight.
 
     They are those of the last night before the campaign's first day, whichever night looks back at it first.
     """
-    known = _dataset(night, GOLD_CAMPAIGN_MEMBER)
-    noted = known.to_table().to_pylist() if known is not None else []
-    there = {(row["campaign_id"], row["audience"]) for row in noted}
-    new = [row for plan in plans if (plan.campaign_id, plan.audience) not in there for row in _arms_then(night, plan)]
-    if new:
-        night.save(pa.Table.from_pylist(new, arrow_schema(GOLD_CAMPAIGN_MEMBER)), GOLD_CAMPAIGN_MEMBER, mode="append")
-    found: dict[Key, dict[str, str]] = defaultdict(dict)
-    into = _merged(night, min((row["since"] for row in [*noted, *new]), default=night.day))
-    mixed: set[tuple[Key, str]] = set()
-    for row in [*noted, *new]:
-        key, customer = (row["campaign_id"], row["audience"]), into.get(row["customer_id"], row["customer_id"])
-        if found[key].setdefault(customer, row["arm"]) != row["arm"]:
-            mixed.add((key, customer))
-    for key, customer in mixed:  # two people of both arms turned out to be one
-        del found[key][customer]
-    return {key: arms for key, arms in found.items() if {*arms.values()} == {*sql.LOT}}
+    with duckdb.connect() as duck:
+        named = [{"plan": n, "campaign_id": p.campaign_id, "audience": p.audience} for n, p in enumerate(plans)]
+        duck.register("named", pa.Table.from_pylist(named, _NAMED))
+        known = _dataset(night, GOLD_CAMPAIGN_MEMBER)
+        duck.register("member", known if known is not None else arrow_schema(GOLD_CAMPAIGN_MEMBER).empty_table())
+        duck.execute(sql.NOTED)
+        there = {plan for (plan,) in duck.execute("select distinct plan from noted").fetchall()}
+        for number, plan in enumerate(plans):
+            if number not in there and (new := _arms_then(night, plan)):
+                table = pa.Table.from_pylist(new, arrow_schema(GOLD_CAMPAIGN_MEMBER))
+                night.save(table, GOLD_CAMPAIGN_MEMBER, mode="append")
+                duck.register("_new", table)
+                duck.execute(f"insert into noted select {number}, customer_id, arm, since from _new")
+        ((first,),) = duck.execute("select min(since) from noted").fetchall()
+        into = _merged(night, first or night.day)
+        merged = {"customer_id": [*into], "kept": [*into.values()]}
+        duck.register("merged", pa.table(merged, pa.schema(dict.fromkeys(merged, pa.string()))))
+        return duck.sql(sql.ARMS).to_arrow_table()
 
 
 def _arms_then(night: Night, plan: Plan) -> list[dict[str, Any]]:
@@ -163,7 +166,7 @@ def _size(night: Night) -> int:
     return lines.count_rows() if lines is not None else 0
 
 
-def _results(night: Night, plans: list[Plan], drawn: Mapping[Key, Mapping[str, str]]) -> list[dict[str, Any]]:
+def _results(night: Night, plans: list[Plan], drawn: pa.Table) -> list[dict[str, Any]]:
     if not plans:
         return []
     with duckdb.connect() as duck:
@@ -194,9 +197,7 @@ def _sums(duck: duckdb.DuckDBPyConnection, query: str) -> dict[int, dict[str, di
     return found
 
 
-def _register(
-    duck: duckdb.DuckDBPyConnection, night: Night, plans: list[Plan], drawn: Mapping[Key, Mapping[str, str]]
-) -> None:
+def _register(duck: duckdb.DuckDBPyConnection, night: Night, plans: list[Plan], drawn: pa.Table) -> None:
     seen = visible(night.day, night.as_of)
     for name, table, columns in (("_line", TRANSACTION.table, _LINES), ("_event", CAMPAIGN_EVENT.table, _EVENTS)):
         found = _dataset(night, table)
@@ -216,17 +217,7 @@ def _register(
     )
     told = [{"plan": number, **asdict(plan)} for number, plan in enumerate(plans)]
     duck.register("plan", pa.Table.from_pylist(told))
-    arms = [
-        (number, customer, arm)
-        for number, plan in enumerate(plans)
-        for customer, arm in drawn.get((plan.campaign_id, plan.audience), {}).items()
-    ]
-    found_arms = {
-        "plan": pa.array([number for number, _, _ in arms], pa.int64()),
-        "customer_id": pa.array([customer for _, customer, _ in arms], pa.string()),
-        "arm": pa.array([arm for _, _, arm in arms], pa.string()),
-    }
-    duck.register("arm", pa.table(found_arms))
+    duck.register("arm", drawn)
 
 
 def _empty(table: Table, columns: list[str]) -> pa.Table:

@@ -24,7 +24,12 @@ def rows_of(night: Night, entity: str, columns: Collection[str], nodes: DataFram
 
     few: both are so few that they are joined where they are.
     """
-    rows = night.view(entity).select("_node", *sorted(columns))
+    return owned(night.view(entity), columns, nodes, few=few)
+
+
+def owned(rows: DataFrame, columns: Collection[str], nodes: DataFrame, *, few: bool = False) -> DataFrame:
+    """Those of an entity's rows that are the nodes' customers': `columns` and customer_id."""
+    rows = rows.select("_node", *sorted(columns))
     if few:
         return nodes.coalesce(1).join(rows.coalesce(1).hint("shuffle_hash"), "_node").drop("_node")
     return rows.join(nodes, "_node").drop("_node")

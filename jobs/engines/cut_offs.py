@@ -1,7 +1,8 @@
 """Customers as they stood at earlier days: the same tags, over the rows that had happened by then.
 
-A cut-off sees tonight's release and ledger with `event_at` up to its end. Records that are overwritten in place count
-only in the versions that had landed by then. An entity whose first row is later is not known at all.
+A cut-off sees tonight's release and ledger with `event_at` up to its end. Of each record it takes the version that had
+landed by then; of what happened before it and landed later, the first. An entity whose first row is later is not known
+at all.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,8 +15,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.engines.across import answered, in_order, silver_of
-from jobs.engines.customer_rows import rows_of
+from jobs.engines.customer_rows import owned, rows_of
 from jobs.runtime.night import Night
+from transforms.columns import known_at
 from transforms.errors import ModelError
 from transforms.schemas import ENTITIES, GOLD_CUSTOMER
 from transforms.tags import evaluate
@@ -30,6 +32,8 @@ FEWEST = 200
 CUSTOMERS = 20_000
 _OUT_OF = 1_000_003
 _ID = "customer_id"
+# What tells which version of a row a cut-off takes.
+_VERSION = ("event_at", "_batch_date", "_valid_to", "_first")
 First = Mapping[str, date]
 
 
@@ -77,12 +81,12 @@ def read_by(plan: TagPlan) -> set[str]:
 
 @contextmanager
 def history(night: Night, plan: TagPlan, nodes: DataFrame) -> Iterator[dict[str, DataFrame]]:
-    """Entity -> all rows that the plan's tags read of what happened to the customers, held while the block lasts.
+    """Entity -> all versions of the rows that the plan's tags read of what happened, held while the block lasts.
 
     Every cut-off aggregates them several times over.
     """
     held = {
-        entity.entity: rows_of(night, entity.entity, {*entity.columns, "event_at"}, nodes).persist()
+        entity.entity: owned(night.versions_of(entity.entity), {*entity.columns, *_VERSION}, nodes).persist()
         for entity in plan.entities
         if ENTITIES[entity.entity].time and night.has(ENTITIES[entity.entity].table)
     }
@@ -108,7 +112,7 @@ def tags_at(
             frame = evaluate.nothing(frame, plan=entity)
             continue
         if entity.entity in held:
-            rows = held[entity.entity].where(F.col("event_at") <= F.lit(cut.as_of))
+            rows = held[entity.entity].where(known_at(day=cut.day, as_of=cut.as_of))
         else:
             rows = rows_of(cut, entity.entity, entity.columns, nodes)
         frame = frame.join(evaluate.over_rows(rows, customers=customers, plan=entity, **clock), _ID, "left")

@@ -34,6 +34,7 @@ _ID = "customer_id"
 _STARTS = (1.0, 0.1)
 _BOUND = 12.0  # of a parameter's logarithm
 _DIGITS = 6
+_OUT_OF_PROPORTION = "what it foretells of some is no finite number; are amounts or dates out of all proportion?"
 
 
 def fit_lifetime(night: Night, tag: Tag, previous: Mapping[str, Any] | None) -> tuple[Stored, Stored]:
@@ -41,37 +42,72 @@ def fit_lifetime(night: Night, tag: Tag, previous: Mapping[str, Any] | None) -> 
 
     Tested on the last horizon: what a model fitted on the days before it foretells, against what the customers
     brought in the horizon before. The one released is fitted anew with all days. Raises ModelError where there is
-    too little history, or last time's value foretells as well.
+    too little history, or last time's value or the released model's test foretells as well.
     """
-    return fit_states(_states(night, tag), tag)
+    return fit_states(_states(night, tag), tag, previous)
 
 
-def fit_states(states: list[Columns], tag: Tag) -> tuple[Stored, Stored]:
-    """`fit_lifetime` on what is on the driver: the customers at each cut-off with the `value` after it, and tonight."""
+def fit_states(states: list[Columns], tag: Tag, previous: Mapping[str, Any] | None = None) -> tuple[Stored, Stored]:
+    """`fit_lifetime` on what is on the driver: the customers at each cut-off with the `value` after it, and tonight.
+
+    The parameters keep, as `tested`, those that were tested: the next fit is compared with them. The released ones
+    have been fitted with days that the next test foretells, which would be no comparison.
+    """
     *earlier, test, tonight = states
+    # one row may reach far back to where nobody bought
+    earlier = [state for state in earlier if len(state["value"]) >= LEAST]
     horizon = int(tag.horizon or 0)
     wanted = ["bg_nbd"] if not earlier else ["bg_nbd", "learned"]
     if tag.method != "auto":
         wanted = [name for name in wanted if name == tag.method]
     if not wanted:
-        raise ModelError(f"method: learned takes {3 * horizon} days of history; bg_nbd takes {2 * horizon}")
+        raise ModelError(
+            f"method: learned takes {3 * horizon} days of history and {LEAST} buyers in the first {horizon}; bg_nbd "
+            f"takes {2 * horizon}"
+        )
     base = {"horizon": horizon, **_fitted(test)}
     learnt = _learned(earlier[-1]) if "learned" in wanted else None
-    foretells = {name: foretold(test, {**base, "method": name, "learned": learnt})["value"] for name in wanted}
+    tried = {name: {**base, "method": name} | ({"learned": learnt} if name == "learned" else {}) for name in wanted}
+    told = {name: foretold(test, parameters) for name, parameters in tried.items()}
+    foretells = {name: columns["value"] for name, columns in told.items() if _is_finite(columns)}
+    if not foretells:
+        raise ModelError(_OUT_OF_PROPORTION)
     errors = {name: np.abs(value - test["value"]) for name, value in foretells.items()}
-    method = min(wanted, key=lambda name: float(errors[name].mean()))
+    method = min(foretells, key=lambda name: float(errors[name].mean()))
     before = np.abs(np.nan_to_num(test["before"]) - test["value"])
     quality = _quality(foretells[method], test["value"], errors[method], before)
     quality |= {"method": method, "tried": {name: _money(error.mean()) for name, error in errors.items()}}
-    if quality["error"] >= quality["baseline"]["error"]:
-        raise ModelError(
-            f"it is wrong by {quality['error']:g} on average, the value of the {horizon} days before by "
-            f"{quality['baseline']['error']:g}"
-        )
-    parameters = {"horizon": horizon, "method": method, **_fitted(tonight)}
+    _check_gate(quality, horizon, champion=_champion(test, previous))
+    parameters = {"horizon": horizon, "method": method, **_fitted(tonight), "tested": tried[method]}
     if method == "learned":
         parameters["learned"] = _learned(test)
+    if not _is_finite(foretold(tonight, parameters)):
+        raise ModelError(_OUT_OF_PROPORTION)
     return parameters, quality
+
+
+def _champion(test: Columns, previous: Mapping[str, Any] | None) -> float | None:
+    """The error, on the same customers, of what was tested when the released model was fitted; None: it is not kept."""
+    tested = previous.get("tested") if previous else None
+    return _money(np.abs(foretold(test, tested)["value"] - test["value"]).mean()) if tested else None
+
+
+def _check_gate(quality: Stored, horizon: int, *, champion: float | None) -> None:
+    """Raise ModelError where the value before, or the released model, foretells as well. No number is no better."""
+    error, baseline = quality["error"], quality["baseline"]["error"]
+    misses = []
+    if not error < baseline:
+        misses.append(f"the value of the {horizon} days before by {baseline:g}")
+    if champion is not None:
+        quality["champion"] = champion
+        if error > champion:
+            misses.append(f"the released model by {champion:g}")
+    if misses:
+        raise ModelError(f"it is wrong by {error:g} on average, {', '.join(misses)}")
+
+
+def _is_finite(columns: Columns) -> bool:
+    return all(np.isfinite(values).all() for values in columns.values())
 
 
 def _quality(value: Numbers, came: Numbers, error: Numbers, before: Numbers) -> Stored:

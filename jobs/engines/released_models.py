@@ -1,5 +1,6 @@
 """Which parameters a night scores with: the released ones while they hold, else those of a new fit."""
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,8 @@ from transforms.tags.tag import Tag
 LINKAGE = "identity: matching"
 # what customers are recommended by
 RECOMMENDER = "recommendations"
+# what a tag asks of a model that foretells; the rest of its keys say how the answer is come by
+_ASKED = {"model", "from_", "where", "label", "amount", "horizon", "of", "within"}
 Fit = Callable[[Mapping[str, Any] | None], tuple[dict[str, Any], dict[str, Any]]]
 
 
@@ -60,7 +63,7 @@ class Models:
         return cls(night, {model.tag: model for model in models})
 
     def parameters(self, tag: Tag, fit: Fit) -> dict[str, Any] | None:
-        """What to score `tag` with; None where there is no model and none can be fitted.
+        """What to score `tag` with; None where there is no model that answers it and none can be fitted.
 
         `fit` takes the released parameters and gives new ones with their quality.
         """
@@ -68,14 +71,19 @@ class Models:
         definition = meaning(tag, self.night.conf.tags)
         if known and self.holds(known, definition, tag.refit or 1):
             return known.parameters or None
-        previous = (known.parameters or None) if known and known.kind == tag.kind else None
+        released = (known.parameters or None) if known and known.kind == tag.kind else None
+        answers = bool(known and released and _answers(known, tag, definition))
         try:
-            parameters, quality = fit(previous)
+            # segments keep their names, whatever they are made from by now
+            parameters, quality = fit(released if answers or tag.kind not in PREDICTIONS else None)
         except ModelError as error:
-            rest = "the released model stays" if previous else f"{tag.tag} is NULL tonight"
+            rest = "the released model stays" if answers else f"{tag.tag} is NULL tonight"
             self.night.warn(f"{tag.tag}: {error}; {rest}")
-            self._note_refused(tag, known, definition, str(error))
-            return previous
+            # a model learned from the past takes long to fit: where it will not, it is tried again at the next refit
+            if tag.kind in PREDICTIONS:
+                self.note_refused(tag.tag, tag.kind, definition, str(error), stays=answers)
+            return released if answers else None
+        parameters |= {"asked": _asked(tag)} if tag.kind in PREDICTIONS else {}
         self.fitted[tag.tag] = Model(
             tag=tag.tag,
             kind=tag.kind,
@@ -96,14 +104,13 @@ class Models:
         young = (self.night.day - last).days < refit
         return young or self.night.full_refresh
 
-    def _note_refused(self, tag: Tag, known: Model | None, definition: str, why: str) -> None:
-        """A model learned from the past takes long to fit: where it will not, it is tried again at the next refit."""
-        if tag.kind not in PREDICTIONS:
-            return
+    def note_refused(self, name: str, kind: str, definition: str, why: str, *, stays: bool) -> None:
+        """Note that a fit was refused, so that it is tried again at the next refit alone. stays: what is released."""
+        known = self.released.get(name)
         refused = {"on": str(self.night.day), "definition": definition, "why": why}
-        none_yet = Model(tag.tag, tag.kind, 0, definition, self.night.day, {}, {})
-        model = known if known and known.kind == tag.kind else none_yet
-        self.tried[tag.tag] = replace(model, quality={**model.quality, "refused": refused})
+        none_yet = Model(name, kind, known.version if known else 0, definition, self.night.day, {}, {})
+        model = known if known and stays else none_yet
+        self.tried[name] = replace(model, quality={**model.quality, "refused": refused})
 
     def note_sizes(self, tag: str, sizes: Mapping[str, int]) -> None:
         """Add the segments' shares of all customers to the quality of a model that was fitted tonight."""
@@ -126,6 +133,21 @@ class Models:
         fitted = {model.tag: model for model in registered(self.night, list(self.fitted.values()))}
         models = sorted({**kept, **self.tried, **fitted}.values(), key=lambda model: model.tag)
         self.night.save(_table(models), GOLD_MODEL)
+
+
+def _asked(tag: Tag) -> str:
+    """A hash of what a tag asks of a model that foretells: of whose dealings, and what is to come when."""
+    asked = tag.model_dump(mode="json", include=_ASKED)
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+def _answers(known: Model, tag: Tag, definition: str) -> bool:
+    """Does a released model still foretell what the tag asks, from nothing that is no feature any more?"""
+    if known.definition == definition:
+        return True
+    features = {feature["name"] for feature in known.parameters.get("features", ())}
+    asks_as_much = tag.kind not in PREDICTIONS or known.parameters.get("asked") == _asked(tag)
+    return asks_as_much and features <= {*tag.features}
 
 
 def _table(models: list[Model]) -> pa.Table:

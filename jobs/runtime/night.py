@@ -146,11 +146,21 @@ class Night:
 
     def view(self, entity: str) -> "DataFrame":
         """silver/<entity>: the rows that a run for this date may see, of all its sources."""
-        from transforms.columns import visible
+        from transforms.columns import known_at, visible
 
-        # of what happened, each row keeps its time; what is overwritten in place is known only as it landed
-        landed_by = self.landed_by if ENTITIES[entity].time else self.day
-        return self.load(ENTITIES[entity].table).where(visible(day=landed_by, as_of=self.as_of))
+        # of what happened, each row keeps its time, however late it landed; all else is known only as it landed
+        if ENTITIES[entity].time and self.day < self.landed_by:
+            return self.versions_of(entity).where(known_at(day=self.day, as_of=self.as_of))
+        return self.load(ENTITIES[entity].table).where(visible(day=self.day, as_of=self.as_of))
+
+    def versions_of(self, entity: str) -> "DataFrame":
+        """silver/<entity>: all versions that had landed by this night, for `known_at`."""
+        from transforms.columns import with_first
+
+        silver = ENTITIES[entity].table
+        rows = self.load(silver)
+        replaced = self.reaches_past(silver, "_valid_to", date.min)
+        return with_first(rows.where(rows["_batch_date"] <= self.landed_by), replaced=replaced)
 
     def at(self, day: date) -> "Night":
         """This night as a cut-off of an earlier day sees it: what had happened by then, in tonight's release."""

@@ -1,5 +1,6 @@
 """Campaigns of a small lakehouse over several nights: who was in which arm, and what the arms came to. No Spark."""
 
+import tracemalloc
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -188,3 +189,28 @@ def test_the_same_night_again_gives_the_same(house: House, tmp_path: Path) -> No
     other = House(tmp_path / "other", events=house.events[::-1], lines=house.lines[::-1])
     again = [other.night(day, members=drawn(PEOPLE), campaigns=["spring"]) for day in (FIRST, ENDS)][-1]
     assert first == again
+
+
+def test_members_of_campaigns_gone_by_are_not_taken_along(house: House) -> None:
+    house.night(FIRST, members=drawn(PEOPLE), campaigns=["spring"])
+    rows = house.night(ENDS, members=drawn(PEOPLE), campaigns=["spring"])
+    size = 100_000
+    gone_by = pa.table(
+        {
+            "campaign_id": ["winter"] * size, "audience": ["vip"] * size,
+            "since": pa.array([FIRST] * size, pa.date32()),
+            "customer_id": [f"w{number}" for number in range(size)], "arm": ["target", "holdout"] * (size // 2),
+        }
+    )  # fmt: skip
+    house.lakehouse.write(GOLD_CAMPAIGN_MEMBER, gone_by, mode="append")
+    version = house.lakehouse.version(GOLD_CAMPAIGN_MEMBER.name)
+    last = releases.newest(house.lakehouse)
+    assert last is not None and version is not None
+    versions = {**last.versions, GOLD_CAMPAIGN_MEMBER.name: version}
+    releases.publish(house.lakehouse, run_id="w", day=ENDS, cause="night", versions=versions, configuration="c")
+    tracemalloc.start()
+    try:
+        assert house.night(ENDS, members=drawn(PEOPLE), campaigns=["spring"]) == rows
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000  # a dict each would take five times as much
+    finally:
+        tracemalloc.stop()

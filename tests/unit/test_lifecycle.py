@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from transforms.columns import conform
 from transforms.errors import DefinitionError
+from transforms.overrides import beside, settled
 from transforms.tags.definition import parse_tags
 from transforms.tags.lifecycle import last_stages, stages_before, stages_of, with_lifecycle
-from transforms.tags.tag import Tag
+from transforms.tags.plan import columns_in, plan_tags, tag_table
+from transforms.tags.tag import CUSTOMER, Tag
 
 HEAD = "title: {{en: A tag}}\ndescription: d\nowner: o\nstatus: online\ntag: {0}\n"
 STAGES = """model: lifecycle
@@ -61,8 +64,17 @@ def test_stages_by_hand(spark: SparkSession) -> None:
     assert told == {case[0]: case[6:] for case in CASES}
     # the same day once more, when the night before has expired
     same = stages_before(last_stages(found, life))
-    again = with_lifecycle(frame, life, stages=stages, last=same, elapsed=0, **day)
-    assert sorted(map(str, again.collect())) == sorted(map(str, found.collect()))
+    anew = with_lifecycle(frame, life, stages=stages, last=same, elapsed=0, **day)
+    assert sorted(map(str, anew.collect())) == sorted(map(str, found.collect()))
+    # what is set by hand takes the place of the outputs; the next night goes on from what was computed
+    ddl = "customer_id string, _set_life_stage string"
+    set_by_hand = spark.createDataFrame([(case[0], "lapsed") for case in CASES], ddl)
+    table = tag_table(CUSTOMER, columns_in(plan_tags(tags(), timezone="UTC"), CUSTOMER))
+    kept = conform(settled(beside(found, set_by_hand)), table)
+    assert {row.life_stage for row in kept.collect()} == {"lapsed"}
+    again = last_stages(kept, life)
+    assert again is not None
+    assert {row[0]: tuple(row[1:]) for row in again.collect()} == told
     # a first night: no profile, or one from before there was such a tag
     assert last_stages(profile.select("customer_id"), life) is None
     first = with_lifecycle(frame, life, stages=stages, last=None, elapsed=0, **day)

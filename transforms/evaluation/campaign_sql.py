@@ -10,6 +10,22 @@ STRATA = 10
 LOT = ("target", "holdout")
 LOOKED_BACK = ("sent", "others")
 
+# Of the view `member` (gold/campaign_member) what the plans `named` ask for; by `merged` two ids become one.
+NOTED = """
+create temp table noted as
+select plan, customer_id, arm, since from member join named using (campaign_id, audience)
+"""
+# Who turned out to be one person of both arms is in none; what was not drawn by lot has no arms.
+ARMS = f"""
+with one as (
+    select plan, coalesce(kept, customer_id) as customer_id, min(arm) as arm
+    from noted left join merged using (customer_id) group by all having count(distinct arm) = 1
+)
+select plan, customer_id, arm from one
+where plan in (select plan from one group by plan having list_sort(list(distinct arm)) = {sorted(LOT)})
+order by all
+"""
+
 SPEND = """
 create temp table spend as
 select customer_id, day, sum(coalesce(amount, 0)) as amount, bool_or(status = 'purchase') as bought from line

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 
 from transforms.errors import ModelError
+from transforms.schemas import ENTITIES
 from transforms.tags.items import Formula
 from transforms.tags.plan import TagPlan
 from transforms.tags.tag import CUSTOMER
@@ -38,6 +39,7 @@ def not_known_then(plan: TagPlan) -> dict[str, str]:
         for query in plan.across.queries
         if CUSTOMER in query.query.reads
     }
+    found |= _written_later(plan)
     over_rows = {result.name for entity in plan.entities for result in entity.results}
     for level in plan.steps:
         for step in level:
@@ -46,6 +48,23 @@ def not_known_then(plan: TagPlan) -> dict[str, str]:
             else:
                 of_model = [output.name for output in step.outputs if output.name not in over_rows]
                 found |= dict.fromkeys(of_model, "a model gives it, and tonight's model has seen what came later")
+    return found
+
+
+def _written_later(plan: TagPlan) -> dict[str, str]:
+    """What reads more of a record than that it began, where the record goes on: it may have landed as it ended."""
+    reads = [(result.name, entity.entity, result.columns) for entity in plan.entities for result in entity.results]
+    for sequence in plan.across.sequences:
+        reads += [(sequence.tag.tag, name, columns) for name, columns in sequence.columns.items()]
+    for query in plan.across.queries:
+        reads += [(query.tag.tag, name, columns) for name, columns in query.query.reads.items()]
+    found = {}
+    for tag, name, columns in reads:
+        entity = ENTITIES.get(name)
+        if entity and entity.time and entity.changed:
+            began = {*entity.key, entity.time, "event_at", "event_date", "source", "ids", "customer_id"}
+            if later := sorted(columns - began):
+                found[tag] = f"it reads '{later[0]}' of {name}, which may have been written later"
     return found
 
 

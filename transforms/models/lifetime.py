@@ -50,14 +50,17 @@ def expected_purchases(x: Numbers, t_x: Numbers, t: Numbers, ahead: float, param
     """Purchases to be expected in the next `ahead` (equation 10).
 
     The hypergeometric function is taken after Euler's transformation, whose terms do not overflow for customers who
-    buy hundreds of times.
+    buy hundreds of times; where they do, because hardly anybody ever leaves (a in the thousands), before it.
     """
     from scipy.special import hyp2f1
 
     r, alpha, a, b = (parameters[name] for name in ("r", "alpha", "a", "b"))
     a = a if abs(a - 1) > 1e-6 else 1 + 1e-6  # the formula has a gap at 1, over which its value is steady
     z = ahead / (alpha + t + ahead)
-    left = (1 - z) ** (a - 1) * hyp2f1(a + b - 1 - r, a - 1, a + b + x - 1, z)
+    with np.errstate(invalid="ignore"):
+        left = (1 - z) ** (a - 1) * hyp2f1(a + b - 1 - r, a - 1, a + b + x - 1, z)
+    if not np.isfinite(left).all():
+        left = np.where(np.isfinite(left), left, (1 - z) ** (r + x) * hyp2f1(r + x, b + x, a + b + x - 1, z))
     all_alive = (a + b + x - 1) / (a - 1) * (1 - left)
     return np.asarray(all_alive / (1 + _odds_of_having_left(x, t_x, t, parameters)))
 

@@ -27,6 +27,7 @@ INTERNAL = {
         "_age": "bigint", "_idle": "bigint", "_days": "bigint", "_total": "double", "_before": "double",
     },
     "next_category": {"_known": "array<string>"},
+    "lifecycle": {"_stage": "string", "_days_in_stage": "bigint", "_previous": "string"},
 }  # fmt: skip
 
 

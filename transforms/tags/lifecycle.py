@@ -57,12 +57,18 @@ def stages_of(tag: Tag, *, timezone: str, columns: Mapping[str, str]) -> tuple[C
     return stages
 
 
-def last_stages(profile: "DataFrame", tag: Tag) -> "DataFrame | None":
-    """What the night before knew: customer_id, _stage, _days, _previous; None where its profile has no stages."""
-    names = [output.name for output in tag.outputs]
-    if not {*names} <= {*profile.columns}:
-        return None
-    return profile.select("customer_id", *(profile[name].alias(own) for name, own in zip(names, _LAST, strict=True)))
+def last_stages(known: "DataFrame", tag: Tag) -> "DataFrame | None":
+    """What the night before computed: customer_id, _stage, _days, _previous; None where it knew no stages.
+
+    `known`: its tag/customer. What was set by hand ends with the override, so that it is no stage to go on from; an
+    older release has the outputs alone.
+    """
+    for columns in (tag.internal, tag.outputs):
+        names = [column.name for column in columns]
+        if {*names} <= {*known.columns}:
+            own = (known[name].alias(alias) for name, alias in zip(names, _LAST, strict=True))
+            return known.select("customer_id", *own)
+    return None
 
 
 def stages_before(last: "DataFrame") -> "DataFrame":
@@ -91,7 +97,7 @@ def with_lifecycle(
     stage counts whose `when` holds and whose `after` names the customer's stage (or names none, or it is that very
     stage and has no `until`); where there is none the customer stays. Who has no stage yet enters the first
     that is after nothing, or failing that the first that holds: their story before was not seen. A stage that the tag
-    no longer has is none.
+    no longer has is none. The outputs stand there twice, as `tag.internal` once more.
     """
     from pyspark.sql import functions as F
 
@@ -99,15 +105,13 @@ def with_lifecycle(
     known = F.when(F.col("_stage").isin(*(stage.value for stage in stages)), F.col("_stage"))
     stage = _next(stages, F.col("_known"), lambda sql: F.expr(at(sql, day=day, as_of=as_of)))
     stays = F.col("_next") == F.col("_known")
-    outputs = {
-        f"{tag.tag}_stage": F.col("_next"),
-        f"{tag.tag}_days_in_stage": F.when(stays, F.coalesce("_days", F.lit(0)) + elapsed).when(
-            F.col("_next").isNotNull(), 0
-        ),
-        f"{tag.tag}_previous": F.when(stays, F.col("_previous")).otherwise(F.col("_known")),
+    days = F.when(stays, F.coalesce("_days", F.lit(0)) + elapsed).when(F.col("_next").isNotNull(), 0)
+    values = (F.col("_next"), days, F.when(stays, F.col("_previous")).otherwise(F.col("_known")))
+    typed = {
+        column.name: value.cast(column.type)
+        for columns in (tag.outputs, tag.internal)
+        for column, value in zip(columns, values, strict=True)
     }
-    types_ = {output.name: output.type for output in tag.outputs}
-    typed = {name: value.cast(types_[name]) for name, value in outputs.items()}
     return (
         joined.withColumn("_known", known).withColumn("_next", stage).withColumns(typed).drop(*_LAST, "_known", "_next")
     )

@@ -79,7 +79,10 @@ class EntityPlan:
 
 @dataclass(frozen=True)
 class Result:
-    """A column of a tag table: `sql` where rows matched (the scan column `matched` counts them), else `default`."""
+    """A column of a tag table: `sql` where rows matched (the scan column `matched` counts them), else `default`.
+
+    `columns`: what it reads of the rows.
+    """
 
     name: str
     tag: str
@@ -87,6 +90,7 @@ class Result:
     matched: str
     default: str
     type: str
+    columns: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -177,7 +181,8 @@ class _Builder:
             assert isinstance(item, Ranking)  # noqa: S101  (there is no other kind of item)
             sql, kind = self._ranking(item), "array<string>"
         matched = self._column(("fixed",), f"count(if({_ROWS}, 1, null))", item.condition, "count(1)")
-        return Result(item.name, item.tag, ended(sql, kind, item.type, item.values), matched, item.default, item.type)
+        value = ended(sql, kind, item.type, item.values)
+        return Result(item.name, item.tag, value, matched, item.default, item.type, item.columns)
 
     def _statistic(self, item: Statistic) -> tuple[str, str]:
         sql = item.select.over([self._measure(measure, item.condition) for measure in item.select.measures])
@@ -296,12 +301,12 @@ def columns_in(plan: TagPlan, entity: str) -> list[Column]:
     For `across` those of sequences, queries and imports.
     """
     outputs = {output.name: output for tag in plan.tags for output in tag.outputs}
+    outputs |= {column.name: column for tag in plan.tags for column in tag.internal}
     over_rows = {result.name for entity_plan in plan.entities for result in entity_plan.results}
     across = {tag.tag for tag in plan.across.tags}
     if entity == CUSTOMER:
         return [column for name, column in outputs.items() if name not in over_rows | across]
     if entity == ACROSS_TABLE:
         return [outputs[tag.tag] for tag in plan.across.tags]
-    outputs |= {column.name: column for tag in plan.tags for column in tag.internal}
     chosen = next(entity_plan for entity_plan in plan.entities if entity_plan.entity == entity)
     return [outputs[result.name] for result in chosen.results]

@@ -361,7 +361,8 @@ class Tag(Definition):
 
     @property
     def internal(self) -> tuple[Column, ...]:
-        """Columns over the entity's rows that the tag's model scores with, and nobody else sees."""
+        """What the tag's model scores with and nobody else sees: columns over the entity's rows; of a life cycle the
+        stage as it was computed, whatever was set by hand."""
         return tuple(self._output(name, type_, "") for name, type_ in INTERNAL.get(self.kind, {}).items())
 
     def _output(self, name: str, ddl: str, told: str) -> Column:
