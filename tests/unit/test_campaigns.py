@@ -20,6 +20,7 @@ from transforms.profile import PROFILE
 from transforms.schemas import (
     CAMPAIGN,
     CAMPAIGN_EVENT,
+    CONTACT,
     GOLD_AUDIENCE_MEMBER,
     GOLD_CAMPAIGN_MEMBER,
     GOLD_CAMPAIGN_RESULT,
@@ -46,6 +47,7 @@ class House:
     merges: list[tuple[str, str]] = field(default_factory=list)
     events: list[tuple[str, str, date]] = field(default_factory=list)
     lines: list[tuple[str, date, int, str]] = field(default_factory=list)
+    registered: list[tuple[str, date]] = field(default_factory=list)
 
     @property
     def lakehouse(self) -> Lakehouse:
@@ -98,6 +100,10 @@ class House:
             CAMPAIGN.table: [{**of_campaign, "ends_on": ENDS}],
             CAMPAIGN_EVENT.table: happened,
             TRANSACTION.table: bought,
+            CONTACT.table: [
+                {**seen, "_node": f"n:{who}", "record_id": f"c:{who}", "registered_at": _noon(at)}
+                for who, at in self.registered
+            ],
             GOLD_AUDIENCE_MEMBER: [
                 {"date": day, "audience": "vip", "customer_id": one, "arm": arm} for one, arm in members.items()
             ],
@@ -170,6 +176,23 @@ def test_without_a_holdout_it_is_looked_back_on_and_no_cause_is_claimed(house: H
     assert {sent["method"], others["method"]} == {"observational"}
     assert "no cause can be claimed" in sent["claim"]  # nothing is known of the weeks before
     assert house.lakehouse.rows(GOLD_CAMPAIGN_MEMBER) == []
+
+
+def test_who_came_only_after_it_began_is_compared_with_nobody(house: House) -> None:
+    """Newcomers had spent nothing before and buy because they come: among the others they would hide any effect."""
+    newcomers = {*PEOPLE[:3], *PEOPLE[38:]}  # three who were not sent it, two who were
+    house.lines = [line for line in house.lines if line[0] not in newcomers or line[1] >= STARTS]
+    house.lines += [(one, ENDS, 500, "purchase") for one in PEOPLE[1:3]]
+    house.registered = [("p00", STARTS - timedelta(1)), ("p01", STARTS)]  # one of them was known, though never bought
+    rows = house.night(ENDS, members=drawn(PEOPLE), campaigns=["spring"])
+    sent, others = sorted(rows, key=lambda row: row["arm"], reverse=True)
+    assert (sent["customers"], others["customers"], others["revenue"]) == (30 - 2, 10 - 2, 0)
+
+
+def test_where_nobody_was_sent_it_all_who_were_known_are_others(house: House) -> None:
+    house.events = []
+    rows = house.night(ENDS, members=drawn(PEOPLE), campaigns=["spring"])
+    assert {row["arm"]: row["customers"] for row in rows} == {"sent": 0, "others": 40}
 
 
 def test_the_same_night_again_gives_the_same(house: House, tmp_path: Path) -> None:
