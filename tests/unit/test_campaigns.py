@@ -123,7 +123,8 @@ def house(tmp_path: Path) -> House:
     """Everybody spends 10 before; then each of the target 10 and every second one 20 more, of the holdout nobody."""
     made = House(tmp_path)
     made.events = [(one, "sent", STARTS) for one in PEOPLE if one not in HELD]
-    made.events += [("p20", "bounce", STARTS), ("p21", "click", STARTS), ("p21", "convert", STARTS)]
+    made.events += [("p20", "bounce", STARTS), ("p21", "convert", STARTS)]
+    made.events += [(one, "click", STARTS) for one in PEOPLE[21:27]]
     made.lines = [(one, STARTS - timedelta(30), 10, "purchase") for one in PEOPLE]
     made.lines += [(one, STARTS, 10, "purchase") for one in PEOPLE if one not in HELD]
     made.lines += [(one, ENDS, 20, "purchase") for one in PEOPLE[10::2]]
@@ -144,7 +145,7 @@ def test_arms_are_those_of_the_last_night_before_and_their_figures_are_as_summed
         rows = house.night(later, members=drawn(PEOPLE[5:15]), **named)
     target, holdout = sorted(rows, key=lambda row: row["arm"], reverse=True)
     assert (target["arm"], target["customers"], holdout["customers"]) == ("target", 30, 10)
-    assert (target["reach"], target["response"], target["conversion"], target["cost"]) == (29, 1, 30, 70)
+    assert (target["reach"], target["response"], target["conversion"], target["cost"]) == (29, 6, 30, 70)
     assert target["revenue"] == 30 * 10 + 15 * 20 - 10
     assert (holdout["reach"], holdout["conversion"], holdout["revenue"]) == (0, 0, 0)
     assert target["uplift_revenue"] == pytest.approx(590 / 30) and target["uplift_conversion"] == 1
@@ -158,6 +159,7 @@ def test_while_it_runs_the_days_so_far_count(house: House) -> None:
     rows = house.night(STARTS, members=drawn(PEOPLE), campaigns=["spring"])
     target = next(row for row in rows if row["arm"] == "target")
     assert (target["ends_on"], target["over"], target["revenue"]) == (STARTS, False, 300)
+    assert target["uplift_conversion"] == 1 and target["claim"].startswith("nothing is claimed while it runs")
 
 
 def test_who_was_merged_counts_once_and_in_no_arm_if_in_both(house: House) -> None:
