@@ -185,7 +185,7 @@ def _protected(groups: list[Told], smallest_group: int, *, by: bool) -> tuple[li
     cells = np.flatnonzero(hidden.any(axis=0))
     withheld = range(cells[0] + 1, cells[-1] + 1) if cells.size else range(0)
     kept = [group for group, few in zip(groups, small, strict=True) if not few]
-    return kept, [withheld if touched else range(0) for touched in hidden[: len(kept)].any(axis=1)]
+    return kept, [withheld if row.any() else range(0) for row in hidden[: len(kept)]]
 
 
 def _withheld(group: Told, hidden: range) -> Told:

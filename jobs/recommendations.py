@@ -14,7 +14,7 @@ from jobs.engines.released_models import RECOMMENDER, Model, Models
 from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
 from transforms.errors import ModelError
-from transforms.models.recommended import fit_recommender, judged_or_none, recommend
+from transforms.models.recommended import FEWEST_BUYERS, fit_recommender, judged_or_none, recommend
 from transforms.recommendations import Association, Recommendation, Recommendations
 from transforms.schemas import ENTITIES, GOLD_ASSOCIATION, GOLD_RECOMMENDATION, Table
 
@@ -78,7 +78,8 @@ def _fitted_anew(night: Night, wanted: Recommendations) -> tuple[dict[str, Any],
     if part and night.has(ENTITIES[part.from_].table):
         rows = bought(night, part, cut=cut)
         with one_thread():
-            parameters, told = _fitted(rows, cut, part)
+            fewest = max(FEWEST_BUYERS, night.conf.privacy.smallest_group)
+            parameters, told = _fitted(rows, cut, part, fewest)
         quality |= told
         _recommend(night, part, rows, parameters)
     return parameters, quality
@@ -95,10 +96,12 @@ def _associated(night: Night, part: Association, cut: date) -> dict[str, Any]:
     return {"rules": {"count": len(found), "recall_at_10": judged_or_none(judged)}}
 
 
-def _fitted(rows: pa.Table, cut: date, part: Recommendation) -> tuple[dict[str, Any], dict[str, Any]]:
+def _fitted(rows: pa.Table, cut: date, part: Recommendation, fewest: int) -> tuple[dict[str, Any], dict[str, Any]]:
     then = as_bought(rows, "weight_then", "last_then")
     after = as_bought(rows.filter(rows["after"]))
-    parameters, quality = fit_recommender(as_bought(rows), then, after, since=cut, leave_out=part.leave_out_bought)
+    parameters, quality = fit_recommender(
+        as_bought(rows), then, after, since=cut, leave_out=part.leave_out_bought, fewest=fewest
+    )
     named = names_of(rows)
     return {**parameters, "names": {item: named[item] for item in parameters["items"] if item in named}}, quality
 

@@ -32,7 +32,11 @@ def overlap(folder: Path, audiences: dict[str, range]) -> dict[tuple[str, str], 
         house, run_id="r", day=DAY, cause="night", versions={GOLD_AUDIENCE_MEMBER.name: version}, configuration="c"
     )
     screen = Shown()
-    conf: Any = SimpleNamespace(lakehouse=house.uri, privacy=SimpleNamespace(smallest_group=10))
+    conf: Any = SimpleNamespace(
+        lakehouse=house.uri,
+        pipeline=SimpleNamespace(timezone="UTC"),
+        privacy=SimpleNamespace(smallest_group=10),
+    )
     show_overlap(conf, screen, [])
     return {(row["audience"], row["other"]): (row["customers"], row["of"]) for row in screen.found["overlap"]}
 

@@ -96,8 +96,8 @@ def _compared(
     if names == LOT:
         shares, means = of_shares(one, other), of_means(one, other)
         placebo = of_means(first.whole_before, second.whole_before) if history else None
-        claimed = (difference(one, other, confidence=CLAIMED) for difference in (of_shares, of_means))
-        claim = drawn_claim(*claimed, placebo, over=plan.over)
+        surer = of_shares(one, other, confidence=CLAIMED), of_means(one, other, confidence=CLAIMED)
+        claim = drawn_claim(surer[0], surer[1], placebo, over=plan.over)
         return {**_told(Stratified(shares, means, 1.0), placebo), "claim": claim}
     found = stratified(first.during, second.during)
     if found is None:
