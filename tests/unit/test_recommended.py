@@ -175,7 +175,7 @@ def test_rules_foretell_what_else_is_in_a_basket() -> None:
     [
         ("recommendation: {from: transaction, of: prodct_id}",
          "conf/recommendations.yml: recommendation.of: no column 'prodct_id' in transaction; did you mean 'product"),
-        ("recommendation: {from: service_ticket, of: text}", "recommendation.of: 'text' is personal, and items are told"),
+        ("recommendation: {from: service_ticket, of: text}", "recommendation.of: 'text' is personal, and items"),
         ("recommendation: {from: contact, of: city}", "no entity 'contact' with a time"),
         ("recommendation: {from: transaction, of: brand, weight: brand}", "recommendation.weight: is text, not a"),
         ("association: {from: transaction, of: category}", "association.basket: this key is required"),
