@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import dataset as ds
 
 from jobs.audience_preview import AD_HOC, Wanted, check_columns, outcome_table
-from jobs.engines.insight import Compared, compare
+from jobs.engines.insight import Compared, apart, compare
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.reader import Reader
@@ -38,7 +38,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Insight:
-    """`left_out`: why -> tags; `by_rule`: the columns that the audience is cut by, which differ by themselves."""
+    """`left_out`: why -> tags; `by_rule`: the columns that the audience is cut by, which differ by themselves.
+
+    `shared`: customers of both audiences, who are on neither side.
+    """
 
     asked: Asked
     release: int
@@ -48,6 +51,7 @@ class Insight:
     left_out: dict[str, list[str]]
     by_rule: frozenset[str]
     smallest: int
+    shared: int = 0
 
     @property
     def name(self) -> str:
@@ -108,6 +112,9 @@ def insight(conf: Configuration, asked: Asked) -> Insight:
                 f"{one.name}: has {'no' if not members.num_rows else f'fewer than {smallest}'} members in release "
                 f"{reader.release.release}: nothing is told of so few (smallest_group in conf/privacy.yml)"
             )
+    shared = 0
+    if asked.other:
+        *groups, shared = apart(groups[0], groups[1], f"{asked.one.name} against {asked.other.name}", smallest=smallest)
     profile = reader.dataset(PROFILE)
     assert profile is not None  # noqa: S101  (its columns were checked)
     columns, left_out = _columns(conf, asked, profile.schema.names)
@@ -115,7 +122,8 @@ def insight(conf: Configuration, asked: Asked) -> Insight:
     owners = tag_of_column(conf.tags)
     titles = {column: _title(column, owners[column]) for column in columns}
     by_rule = frozenset[str]().union(*(_rule_columns(conf, one) for one in (asked.one, asked.other) if one))
-    return Insight(asked, reader.release.release, reader.release.date, found, titles, left_out, by_rule, smallest)
+    release = reader.release
+    return Insight(asked, release.release, release.date, found, titles, left_out, by_rule, smallest, shared)
 
 
 def _title(column: str, tag: Tag) -> str:
@@ -177,6 +185,8 @@ def _show(found: Insight, screen: Screen, rows: int) -> None:
         f"{found.name} ({found.found.size:,} customers) against {found.base} ({found.found.base_size:,}), "
         f"release {found.release} of {found.date}"
     )
+    if found.shared:
+        screen.say(f"{found.shared:,} customers are in both audiences and on neither side")
     screen.say()
     header = ["tag", "value", "share", "base share", "index", "95 % interval", "q"]
     for more, title in ((True, "More often than the base"), (False, "Less often")):
@@ -244,6 +254,6 @@ def told(found: Insight) -> Told:
     ]  # fmt: skip
     return {
         "audience": found.name, "against": found.base, "release": found.release, "date": found.date,
-        "customers": found.found.size, "base_customers": found.found.base_size, "smallest_group": found.smallest,
-        "left_out": found.left_out, "tags": tags,
+        "customers": found.found.size, "base_customers": found.found.base_size, "shared": found.shared,
+        "smallest_group": found.smallest, "left_out": found.left_out, "tags": tags,
     }  # fmt: skip

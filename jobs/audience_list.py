@@ -1,6 +1,5 @@
 """`portrait audience list`, `overlap` and `changes`: the audiences of released nights, read without Spark."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import duckdb
@@ -14,6 +13,7 @@ from jobs.runtime.reader import Reader
 from jobs.runtime.releases import Release, all_releases
 from transforms.definitions import nearest
 from transforms.errors import DefinitionError
+from transforms.insight.protection import suppressed
 from transforms.schemas import GOLD_AUDIENCE, GOLD_AUDIENCE_MEMBER
 
 Told = dict[str, Any]
@@ -116,20 +116,26 @@ def show_overlap(conf: Configuration, screen: Screen, names: list[str]) -> None:
 
     def cell(one: str, other: str) -> int | None:
         number = shared.get((one, other), 0)
-        return None if 0 < number < smallest else number
+        parts = [number, *(shared[name, name] - number for name in (one, other))]  # in both, and in each alone
+        return None if any(0 < part < smallest for part in parts) else number
 
-    rows = [[one, *(_cell(cell(one, other), shared[one, one], smallest) for other in chosen)] for one in chosen]
+    sizes = {name: cell(name, name) for name in chosen}
+    rows = [[one, *(_cell(cell(one, other), sizes[one]) for other in chosen)] for one in chosen]
     screen.table("Customers in both, and their share of the line's audience", ["", *chosen], rows)
+    if any("withheld" in row for row in rows):
+        screen.say(f"withheld: fewer than {smallest} are in both, or in one and not in the other")
     pairs = [
-        {"audience": one, "other": other, "customers": cell(one, other), "of": shared[one, one]}
+        {"audience": one, "other": other, "customers": cell(one, other), "of": sizes[one]}
         for one in chosen
         for other in chosen
     ]
     screen.result({"release": reader.release.release, "date": reader.release.date, "overlap": pairs})
 
 
-def _cell(number: int | None, of: int, smallest: int) -> str:
-    return f"< {smallest}" if number is None else f"{number:,} ({number / of:.0%})"
+def _cell(number: int | None, of: int | None) -> str:
+    if number is None:
+        return "withheld"
+    return f"{number:,} ({number / of:.0%})" if of else f"{number:,}"
 
 
 # -- who entered and left
@@ -145,18 +151,42 @@ def show_changes(conf: Configuration, name: str, screen: Screen, *, since: int |
         f"{found.now:,} after {reader.release.date} (release {reader.release.release})"
     )
     screen.say()
-    titles: Mapping[str, Mapping[str, int]] = {"entered": found.entered, "left": found.left, "changed arms": found.arms}
-    for title, counts in titles.items():
-        if counts:
-            rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-            screen.table(f"{title}: {sum(counts.values()):,}", ["why", "customers"], [list(row) for row in rows])
+    told = protected(found, smallest=conf.privacy.smallest_group)
+    for key, title in (("entered", "entered"), ("left", "left"), ("arms", "changed arms")):
+        if told[key]:
+            rows = sorted(told[key].items(), key=lambda item: (-(item[1] or 0), item[0]))
+            total = told["totals"][key]
+            screen.table(
+                f"{title}: {_number(total)}", ["why", "customers"], [[why, _number(number)] for why, number in rows]
+            )
         else:
             screen.say(f"{title}: nobody")
-    screen.result({"audience": name, **_between(earlier, reader.release), **_told(found)})
+    screen.result({"audience": name, **_between(earlier, reader.release), **told})
 
 
-def _told(found: Moves) -> Told:
-    return {key: getattr(found, key) for key in ("before", "now", "entered", "left", "arms")}
+def _number(number: int | None) -> str:
+    return "withheld" if number is None else f"{number:,}"
+
+
+def protected(found: Moves, *, smallest: int) -> Told:
+    """What `changes` tells: None in place of what is about 1 to `smallest` - 1 customers, and of what would tell it.
+
+    Sizes are known, so of those who entered and those who left one tells the other: both totals are told, or neither.
+    """
+    moved = {"entered": found.entered, "left": found.left, "arms": found.arms}
+    totals: dict[str, int | None] = {key: sum(counts.values()) for key, counts in moved.items()}
+    few = {key for key, total in totals.items() if total and total < smallest}
+    few |= {"entered", "left"} if few & {"entered", "left"} else set()
+    told: Told = {"before": found.before, "now": found.now, "totals": totals | dict.fromkeys(few)}
+    for key, counts in moved.items():
+        whys = sorted(counts, key=lambda why: (counts[why], why))
+        hidden = suppressed([[counts[why] for why in whys]], smallest=smallest)[0] if whys else []
+        given_away = key in few and not any(hidden)  # the reasons' numbers would sum up to the total
+        told[key] = {
+            why: None if off or (given_away and place == 0) else counts[why]
+            for place, (why, off) in enumerate(zip(whys, hidden, strict=True))
+        }
+    return told
 
 
 def _between(earlier: Release, later: Release) -> Told:

@@ -16,8 +16,9 @@ from transforms.schemas import GOLD_CAMPAIGN_RESULT
 Row = dict[str, Any]
 _CAN = {
     "holdout": (
-        "The lot decided who was kept aside, so nothing but the campaign makes the two arms differ, beyond chance: a "
-        "difference whose interval does not hold 0 was caused by it, wrong in one of twenty. Arms are as they were "
+        "The lot decided who was kept aside, so nothing but the campaign makes the two arms differ, beyond chance. "
+        "What it caused is said when it is over, by intervals of 97.5 %, so that one claim in twenty is wrong where "
+        "there is no effect; while it runs, an interval that does not hold 0 proves nothing. Arms are as they were "
         "drawn: who was not reached counts with those who were to be."
     ),
     "observational": (
@@ -36,7 +37,7 @@ def show_results(conf: Configuration, name: str, screen: Screen) -> None:
     rows = reader.where(GOLD_CAMPAIGN_RESULT, ds.field("audience") == name)
     if not rows:
         raise DefinitionError(_nothing(reader, conf, name))
-    rows.sort(key=lambda row: (row["starts_on"], row["campaign_id"], row["uplift_revenue"] is None, row["arm"]))
+    rows.sort(key=lambda row: (row["starts_on"], row["campaign_id"], row["claim"] is None))
     for _, arms in groupby(rows, key=lambda row: row["campaign_id"]):
         _show(list(arms), screen)
     for method in sorted({row["method"] for row in rows}):

@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+import numpy as np
 
 from jobs.gold import OpenRelease
 from jobs.runtime.console import Screen
 from transforms.definitions import nearest, seconds
 from transforms.errors import DefinitionError
 from transforms.funnel import counts_sql, names, reached_sql, touches_sql
+from transforms.insight.protection import suppressed
 from transforms.profile import NOT_TAGS, PROFILE
 from transforms.schemas import GOLD_AUDIENCE_MEMBER, GOLD_JOURNEY
+from transforms.tags.segmentations import HIDDEN
 
 MOST_VALUES = 50
 MOST_STEPS = 10
@@ -31,9 +34,9 @@ class Funnel:
 
 
 def show_funnel(gold: OpenRelease, funnel: Funnel, screen: Screen, *, smallest_group: int) -> None:
-    """Print the funnel. Counts of fewer customers than the smallest group are withheld.
+    """Print the funnel. Counts of fewer customers than the smallest group are withheld, and what would give them away.
 
-    Raises DefinitionError for a step, a tag, an audience or a time that there is not.
+    Raises DefinitionError for a step, a tag, an audience or a time that there is not, and a personal or sensitive tag.
     """
     found = conversion(gold, funnel, smallest_group=smallest_group)
     screen.say(f"within {funnel.within} of the first step, in release {gold.release} of {gold.date}")
@@ -47,7 +50,10 @@ def show_funnel(gold: OpenRelease, funnel: Funnel, screen: Screen, *, smallest_g
         ]
         screen.table(title, header, rows)
     if found["withheld"]:
-        screen.say(f"{found['withheld']} values of {funnel.by} with fewer than {smallest_group} customers are withheld")
+        screen.say(
+            f"{found['withheld']} values of {funnel.by} with fewer than {smallest_group} customers, or that would give "
+            "such away, are withheld"
+        )
     if funnel.touch:
         touches = [[row["channel"] or "", row["step"], row["customers"]] for row in found["touches"]]
         screen.table(f"{funnel.touch} touch before {funnel.steps[-1]}", ["channel", "step", "customers"], touches)
@@ -73,10 +79,11 @@ def conversion(gold: OpenRelease, funnel: Funnel, *, smallest_group: int) -> Tol
             last = funnel.touch == "last"
             touches = duck.execute(touches_sql(len(funnel.steps), last=last, seconds=time)).fetchall()
     groups = _groups(counts, funnel.steps)
-    kept = [group for group in groups if funnel.by is None or group["steps"][0]["customers"] >= smallest_group]
+    kept, hidden = _protected(groups, smallest_group, by=funnel.by is not None)
     return {
         "steps": list(funnel.steps), "within": funnel.within, "by": funnel.by, "audience": funnel.audience,
-        "groups": [_withheld(group, smallest_group) for group in kept], "withheld": len(groups) - len(kept),
+        "groups": [_withheld(group, places) for group, places in zip(kept, hidden, strict=True)],
+        "withheld": len(groups) - len(kept),
         "touches": [
             {"channel": channel, "step": step, "customers": count}
             for channel, step, count in touches if count >= smallest_group
@@ -127,6 +134,10 @@ def _tell_by(gold: OpenRelease, tag: str, duck: duckdb.DuckDBPyConnection) -> No
     tags = [name for name in gold.dataset(PROFILE).schema.names if name not in NOT_TAGS]
     if tag not in tags:
         raise DefinitionError(f"--by {tag}: no such column in {PROFILE}{nearest(tag, tags)}")
+    told = (gold.dataset(PROFILE).schema.field(tag).metadata or {}).get(b"comment", b"").decode()
+    for kind in HIDDEN:
+        if told.endswith(f"sensitivity: {kind}"):
+            raise DefinitionError(f"--by {tag}: is {kind}; no funnel is told by it")
     duck.execute(
         f"create temp table told as select customer_id, coalesce(\"{tag}\"::varchar, 'unknown') as value "
         "from gold.customer_profile"
@@ -155,11 +166,33 @@ def _groups(counts: Sequence[tuple[Any, ...]], steps: Sequence[str]) -> list[Tol
     return sorted(groups, key=lambda group: (-group["steps"][0]["customers"], str(group["value"])))
 
 
-def _withheld(group: Told, smallest_group: int) -> Told:
+def _protected(groups: list[Told], smallest_group: int, *, by: bool) -> tuple[list[Told], list[range]]:
+    """The groups that are told, and of each the places of the steps that are not.
+
+    Whoever drops out between two steps is told by their difference, and a withheld group by the funnel of all less the
+    groups that are shown: so what is protected is the table of groups (those withheld being one) by where they dropped
+    out. Its sums are the funnel of all. Steps are withheld from the first hidden cell to the last, alike in all groups.
+    """
+    if not groups:
+        return [], []
+    reached = np.array([[row["customers"] for row in group["steps"]] for group in groups])
+    small = suppressed(reached[:, :1], smallest=smallest_group)[:, 0]
+    if small.all() and not by:  # the funnel as a whole stays, without a number
+        return groups, [range(reached.shape[1])]
+    dropped = reached - np.column_stack([reached[:, 1:], np.zeros(len(groups), dtype=reached.dtype)])
+    rest = dropped[small].sum(axis=0, keepdims=True)
+    hidden = suppressed(np.vstack([dropped[~small], *([rest] if small.any() else [])]), smallest=smallest_group)
+    cells = np.flatnonzero(hidden.any(axis=0))
+    withheld = range(cells[0] + 1, cells[-1] + 1) if cells.size else range(0)
+    kept = [group for group, few in zip(groups, small, strict=True) if not few]
+    return kept, [withheld if row.any() else range(0) for row in hidden[: len(kept)]]
+
+
+def _withheld(group: Told, hidden: range) -> Told:
     """The group with its shares in percent, and None in place of what tells of few customers."""
     steps: list[Told] = []
-    for row in group["steps"]:
-        few = 0 < row["customers"] < smallest_group
+    for place, row in enumerate(group["steps"]):
+        few = place in hidden
         customers = None if few else row["customers"]
         before = [steps[0]["customers"], steps[-1]["customers"]] if steps else [customers, customers]
         of_first, of_previous = (

@@ -15,7 +15,7 @@ from jobs.engines.released_models import RECOMMENDER, Model, Models
 from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
 from transforms.errors import ModelError
-from transforms.models.recommended import fit_recommender, judged_or_none, recommend
+from transforms.models.recommended import FEWEST_BUYERS, fit_recommender, judged_or_none, recommend
 from transforms.recommendations import Association, Recommendation, Recommendations
 from transforms.schemas import ENTITIES, GOLD_ASSOCIATION, GOLD_RECOMMENDATION, Table
 
@@ -34,6 +34,7 @@ def run(night: Night) -> None:
             night.forget(table)
     if wanted.association is None and wanted.recommendation is None:
         return
+    _ = night.spark  # a run that goes on here has no session yet, and columns cannot be named without one
     models = Models.of(night)
     known = models.released.get(RECOMMENDER)
     if known and models.holds(known, wanted.definition_hash, wanted.refit):
@@ -107,13 +108,15 @@ def _fitted_anew(
         return None, {}, {}
     rows = bought(night, part, cut=cut)
     with one_thread():
-        return rows, *_fitted(rows, cut, part)
+        return rows, *_fitted(rows, cut, part, max(FEWEST_BUYERS, night.conf.privacy.smallest_group))
 
 
-def _fitted(rows: pa.Table, cut: date, part: Recommendation) -> tuple[dict[str, Any], dict[str, Any]]:
+def _fitted(rows: pa.Table, cut: date, part: Recommendation, fewest: int) -> tuple[dict[str, Any], dict[str, Any]]:
     then = as_bought(rows, "weight_then", "last_then")
     after = as_bought(rows.filter(rows["after"]))
-    parameters, quality = fit_recommender(as_bought(rows), then, after, since=cut, leave_out=part.leave_out_bought)
+    parameters, quality = fit_recommender(
+        as_bought(rows), then, after, since=cut, leave_out=part.leave_out_bought, fewest=fewest
+    )
     named = names_of(rows)
     return {**parameters, "names": {item: named[item] for item in parameters["items"] if item in named}}, quality
 

@@ -24,7 +24,7 @@ from transforms.schemas import (
     GOLD_TAG_CHANGE,
     IDENTITY_RECORD,
 )
-from transforms.tags.segmentations import Segmentation, segmentations
+from transforms.tags.segmentations import HIDDEN, Segmentation, segmentations
 
 Row = dict[str, Any]
 # Segments are judged again after so many days, where nothing was fitted or defined anew in between.
@@ -34,7 +34,6 @@ JUDGED_FOR = 30
 PERIOD, SHORTEST_PERIOD = 28, 7
 # What may change a segment though nobody heard anything new of the customer.
 _WITHOUT_FACTS = ("time", "refit", "definition", "stale")
-_HIDDEN = ("personal", "sensitive")
 
 
 def run(night: Night) -> None:
@@ -68,7 +67,9 @@ def _migrate(night: Night, found: Sequence[Segmentation], profile: ds.Dataset) -
     last = last_before(night.lakehouse, night.base, night.day)
     before = night.lakehouse.dataset(PROFILE, last.versions[PROFILE]) if last and PROFILE in last.versions else None
     rows = figures.moves(profile, before, [one.column for one in found]) if before else []
-    columns = [[night.day] * len(rows), *(zip(*rows, strict=True) if rows else [[], [], [], []])]
+    least = night.conf.privacy.smallest_group
+    told = [(*move, customers if customers >= least else None) for *move, customers in rows]
+    columns = [[night.day] * len(told), *(zip(*told, strict=True) if told else [[], [], [], []])]
     schema = arrow_schema(GOLD_SEGMENT_MIGRATION)
     arrays = [pa.array(list(values), field.type) for values, field in zip(columns, schema, strict=True)]
     night.save(pa.Table.from_arrays(arrays, schema=schema), GOLD_SEGMENT_MIGRATION, mode="append")
@@ -119,7 +120,7 @@ def _earlier(night: Night) -> Release | None:
 
 
 def _judge(night: Night, found: Sequence[Segmentation], profile: ds.Dataset, moved: Mapping[str, float]) -> None:
-    shown = [column for column in profile_table(night.conf.tags).columns if column.sensitivity not in _HIDDEN]
+    shown = [column for column in profile_table(night.conf.tags).columns if column.sensitivity not in HIDDEN]
     names = [column.name for column in shown if column.name in profile.schema.names and column.name != "customer_id"]
     own = [name for one in found for name in (one.column, *one.numbers)]
     table = figures.sampled(profile, list(dict.fromkeys([*own, *names])))
@@ -212,7 +213,7 @@ def _described(
     tags: list[Compared] = [
         compared(name, found, codes, len(segments), smallest_group=least)
         for name, found in groups.items()
-        if found is not None and owners[name].tag != one.tag.tag
+        if found is not None and owners[name].tag != one.tag.tag and {*owners[name].purposes} & {*one.tag.purposes}
     ]
     titles = {name: _titles(name, owners[name].tag, owners[name].title) for name in groups if groups[name] is not None}
     rows = portraits(

@@ -138,17 +138,18 @@ def _sizes(whole: Sequence[Row]) -> str:
 def _migration(moves: Sequence[Row]) -> Iterator[str]:
     """Who changed segment since the night before, the most first."""
     moved = [row for row in moves if row["from_value"] != row["to_value"]]
-    moved.sort(key=lambda row: (-row["customers"], str(row["from_value"]), str(row["to_value"])))
+    moved.sort(key=lambda row: (-(row["customers"] or 0), str(row["from_value"]), str(row["to_value"])))
     if moved:
-        none = "–"
+        none, few = "–", _both("few", "少数")
         rows = "".join(
             f"<tr><td>{escape(row['from_value'] or none)}</td><td>{escape(row['to_value'] or none)}</td>"
-            f"<td class=n>{row['customers']:,}</td></tr>"
+            f"<td class=n>{few if row['customers'] is None else format(row['customers'], ',')}</td></tr>"
             for row in moved[:12]
         )
         head = f"<th>{_both('from', '从')}<th>{_both('to', '到')}<th class=n>{_both('customers', '客户')}"
-        customers = sum(row["customers"] for row in moved)
-        summary = _both(f"{customers:,} moved last night", f"昨夜有 {customers:,} 位客户移动")
+        told = [row["customers"] for row in moved if row["customers"] is not None]
+        english, chinese = (" and few more", "余") if len(told) < len(moved) else ("", "")
+        summary = _both(f"{sum(told):,}{english} moved last night", f"昨夜有 {sum(told):,} {chinese}位客户移动")
         table = f"<div class=wide><table><tr>{head}</tr>{rows}</table></div>"
         yield f"<details><summary>{summary}</summary>{table}</details>"
 

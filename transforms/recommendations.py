@@ -91,7 +91,8 @@ def compiled(part: Association | Recommendation, *, place: str = PLACE, timezone
     Raises DefinitionError, a line for each mistake.
     """
     kind = "association" if isinstance(part, Association) else "recommendation"
-    columns = {name: column.type for name, column in columns_of(part.from_).items()}
+    known = columns_of(part.from_)
+    columns = {name: column.type for name, column in known.items()}
     problems: list[str] = []
     found: dict[str, Expression] = {}
     for key in ("where", "of", "basket", "name", "weight"):
@@ -100,6 +101,11 @@ def compiled(part: Association | Recommendation, *, place: str = PLACE, timezone
             continue
         try:
             found[key] = _checked(key, text, f"{place}: {kind}.{key}", columns, timezone, part.from_)
+            problems.extend(
+                f"{place}: {kind}.{key}: '{name}' is {known[name].sensitivity}, and items are told"
+                for name in sorted(found[key].columns)
+                if key in ("of", "name") and known[name].sensitivity in ("personal", "sensitive")
+            )
         except DefinitionError as error:
             problems.extend(error.lines)
     if problems:

@@ -27,6 +27,7 @@ from transforms.profile import PROFILE
 from transforms.schemas import (
     CAMPAIGN,
     CAMPAIGN_EVENT,
+    CONTACT,
     GOLD_AUDIENCE_MEMBER,
     GOLD_CAMPAIGN_MEMBER,
     GOLD_CAMPAIGN_RESULT,
@@ -40,6 +41,7 @@ from transforms.schemas import (
 MOST_LINES = 50_000_000
 _EVENTS = ["campaign_id", "event", "event_date", "_node"]
 _LINES = ["_node", "event_date", "amount", "status"]
+_CONTACTS = ["_node", "registered_at"]
 _NAMED = pa.schema({"plan": pa.int64(), "campaign_id": pa.string(), "audience": pa.string()})
 Key = tuple[str, str]  # campaign, audience
 
@@ -171,7 +173,7 @@ def _results(night: Night, plans: list[Plan], drawn: pa.Table) -> list[dict[str,
         return []
     with duckdb.connect() as duck:
         _register(duck, night, plans, drawn)
-        for step in (sql.SPEND, sql.UNITS, sql.FIGURES):
+        for step in (sql.SPEND, sql.HEARD, sql.UNITS, sql.FIGURES):
             duck.execute(step)
         first = duck.execute(sql.FIRST_DAY).fetchone()
         during = _sums(duck, sql.sums_sql("during", "bought", "before"))
@@ -199,7 +201,12 @@ def _sums(duck: duckdb.DuckDBPyConnection, query: str) -> dict[int, dict[str, di
 
 def _register(duck: duckdb.DuckDBPyConnection, night: Night, plans: list[Plan], drawn: pa.Table) -> None:
     seen = visible(night.day, night.as_of)
-    for name, table, columns in (("_line", TRANSACTION.table, _LINES), ("_event", CAMPAIGN_EVENT.table, _EVENTS)):
+    duck.execute("set timezone = ?", [night.conf.pipeline.timezone])
+    for name, table, columns in (
+        ("_line", TRANSACTION.table, _LINES),
+        ("_event", CAMPAIGN_EVENT.table, _EVENTS),
+        ("_contact", CONTACT.table, _CONTACTS),
+    ):
         found = _dataset(night, table)
         duck.register(
             name,
@@ -213,7 +220,12 @@ def _register(duck: duckdb.DuckDBPyConnection, night: Night, plans: list[Plan], 
         "from _line join owner on _node = record_id"
     )
     duck.execute(
-        "create temp table event as select customer_id, campaign_id, event from _event join owner on _node = record_id"
+        "create temp table event as select customer_id, event_date as day, campaign_id, event "
+        "from _event join owner on _node = record_id"
+    )
+    duck.execute(
+        "create temp table registered as select customer_id, registered_at::date as day "
+        "from _contact join owner on _node = record_id"
     )
     told = [{"plan": number, **asdict(plan)} for number, plan in enumerate(plans)]
     duck.register("plan", pa.Table.from_pylist(told))

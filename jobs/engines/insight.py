@@ -6,8 +6,10 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import dataset as ds
 
+from transforms.errors import DefinitionError
 from transforms.insight import count_sql as sql
 from transforms.insight.tags import MISSING, Sides, TagInsight, corrected, of_numbers, of_values
 
@@ -27,7 +29,8 @@ class Compared:
 def compare(
     profile: ds.Dataset, columns: Sequence[str], group: pa.Table, other: pa.Table | None, *, smallest: int
 ) -> Compared:
-    """`group`, and `other` where it is not against everyone: tables of customer_id, each known and there once."""
+    """`group`, and `other` where it is not against everyone (see `apart`): tables of customer_id, each known and there
+    once."""
     with duckdb.connect() as duck:
         duck.execute("set timezone = 'UTC'")
         duck.register("profile", profile)
@@ -43,6 +46,26 @@ def compare(
     places = {name: number for number, name in enumerate(columns)}
     found.sort(key=lambda tag: places[tag.column])
     return Compared(sides.size, sides.base_size, corrected(found))
+
+
+def apart(one: pa.Table, other: pa.Table, named: str, *, smallest: int) -> tuple[pa.Table, pa.Table, int]:
+    """Those of one audience alone, those of the other alone, and how many are in both and so tell nothing.
+
+    Where so few are in both that the audiences' own counts would tell of them, they stay on both sides (and 0 are said
+    to be in both). Raises DefinitionError where fewer than `smallest` are in one alone.
+    """
+    in_other, in_one = (
+        pc.is_in(group["customer_id"], value_set=rest["customer_id"].combine_chunks())
+        for group, rest in ((one, other), (other, one))
+    )
+    alone = one.filter(pc.invert(in_other)), other.filter(pc.invert(in_one))
+    if any(group.num_rows < smallest for group in alone):
+        raise DefinitionError(
+            f"{named}: fewer than {smallest} customers are in one of them and not in the other: nothing is told of so "
+            "few (smallest_group in conf/privacy.yml)"
+        )
+    shared = one.num_rows - alone[0].num_rows
+    return (*alone, shared) if shared >= smallest else (one, other, 0)
 
 
 def _sides(duck: duckdb.DuckDBPyConnection, *, within: bool) -> Sides:

@@ -212,7 +212,8 @@ def test_views_and_rights_outlive_deliveries_and_another_hand_is_mended(house: H
 
 def test_what_a_database_refuses_is_one_line_and_the_other_exports_go_on(house: House, postgres: Postgres):
     postgres.psql(
-        "create table crm.theirs (customer_id text); insert into crm.theirs values ('x'); create table crm.my_staging ()"
+        "create table crm.theirs (customer_id text); insert into crm.theirs values ('x'); "
+        "create table crm.my_staging ()"
     )
     house.secrets["WRONG"] = "not the password"
     refused = {

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import random
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from deltalake import DeltaTable
 from typer.testing import CliRunner
 
 from jobs.cli import app
-from jobs.funnel import Funnel, conversion
+from jobs.funnel import Funnel, _protected, conversion
 from jobs.gold import open_release
 from jobs.runtime import releases
 from jobs.runtime.tables import Lakehouse, arrow_schema
@@ -197,6 +198,50 @@ def test_a_funnel_by_a_tag_withholds_small_groups(project: Path):
     assert [row["customers"] for row in kept["groups"][1]["steps"]] == [3, None]
     none = conversion(gold, Funnel(["web_event:view", "web_event:cart"], "24h", by="band"), smallest_group=4)
     assert none["groups"] == [] and none["withheld"] == 2
+
+
+def test_what_a_funnel_withholds_cannot_be_worked_out_from_the_funnel_of_all(project: Path):
+    gold, steps = open_release(str(project / "lakehouse")), ["web_event:view", "web_event:cart"]
+    by_band, whole = (conversion(gold, Funnel(steps, "24h", by=by), smallest_group=2) for by in ("band", None))
+    assert [row["customers"] for row in whole["groups"][0]["steps"]] == [6, 3]
+    # 2 of high and 1 of low put something into the cart: the 2 would tell the 1
+    told = {group["value"]: [row["customers"] for row in group["steps"]] for group in by_band["groups"]}
+    assert told == {"high": [3, None], "low": [3, None]}
+    # of three who put something into the cart one drops out: that two buy would tell it
+    three = conversion(gold, Funnel([*steps, "transaction:purchase"], "24h"), smallest_group=2)
+    assert [row["customers"] for row in three["groups"][0]["steps"]] == [6, 3, None]
+
+
+def test_what_a_funnel_tells_leaves_every_withheld_part_at_least_as_large_as_the_smallest_group():
+    """Of any counts: the parts that can be worked out are sums of step counts that are shown."""
+    chance = random.Random(5)
+    for _ in range(200):
+        counts = [sorted((chance.choice([0, 1, 2, 5, 12, 30]) for _ in range(3)), reverse=True) for _ in range(4)]
+        groups = [{"value": str(n), "steps": [{"customers": c} for c in row]} for n, row in enumerate(counts)]
+        kept, hidden = _protected(groups, 5, by=True)
+        shown = {
+            (int(group["value"]), place): group["steps"][place]["customers"]
+            for group, places in zip(kept, hidden, strict=True) for place in range(3) if place not in places
+        }  # fmt: skip
+        for place in range(3):  # the funnel of all less what is shown at this step
+            rest = sum(row[place] for row in counts) - sum(c for (_, at), c in shown.items() if at == place)
+            assert rest == 0 or rest >= 5 or all((n, place) not in shown for n in range(4)), (counts, shown)
+        for (number, place), count in shown.items():  # and who dropped out between two steps that are shown
+            after = next((shown[number, at] for at in range(place + 1, 3) if (number, at) in shown), 0)
+            assert count == after or count - after >= 5, (counts, shown)
+
+
+def test_a_funnel_is_not_told_by_a_sensitive_tag(tmp_path: Path):
+    house = Lakehouse(str(tmp_path / "lakehouse"))
+    table = Table(PROFILE, (Column("customer_id", "string", ""), Column("income", "string", "band", "sensitive")))
+    steps = [{"customer_id": "a", "at": START, "step": step} for step in ("web_event:view", "web_event:cart")]
+    profile = [{"customer_id": "a", "income": "low"}]
+    released(house, {GOLD_JOURNEY.name: write(house, GOLD_JOURNEY, steps), PROFILE: write(house, table, profile)})
+    with pytest.raises(PortraitError, match="--by income: is sensitive; no funnel is told by it"):
+        conversion(
+            open_release(str(tmp_path / "lakehouse")), Funnel(["web_event:view", "web_event:cart"], "1d", by="income"),
+            smallest_group=1,
+        )  # fmt: skip
 
 
 def test_first_and_last_touch_are_what_came_before_the_last_step(project: Path):

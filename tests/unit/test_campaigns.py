@@ -22,6 +22,7 @@ from transforms.profile import PROFILE
 from transforms.schemas import (
     CAMPAIGN,
     CAMPAIGN_EVENT,
+    CONTACT,
     GOLD_AUDIENCE_MEMBER,
     GOLD_CAMPAIGN_MEMBER,
     GOLD_CAMPAIGN_RESULT,
@@ -49,6 +50,7 @@ class House:
     merges: list[tuple[str, str]] = field(default_factory=list)
     events: list[tuple[str, str, date]] = field(default_factory=list)
     lines: list[tuple[str, date, int, str]] = field(default_factory=list)
+    registered: list[tuple[str, date]] = field(default_factory=list)
 
     @property
     def lakehouse(self) -> Lakehouse:
@@ -102,6 +104,10 @@ class House:
             CAMPAIGN.table: [{**of_campaign, "ends_on": ENDS}],
             CAMPAIGN_EVENT.table: happened,
             TRANSACTION.table: bought,
+            CONTACT.table: [
+                {**seen, "_node": f"n:{who}", "record_id": f"c:{who}", "registered_at": _noon(at)}
+                for who, at in self.registered
+            ],
             GOLD_AUDIENCE_MEMBER: [
                 {"date": day, "audience": "vip", "customer_id": one, "arm": arm} for one, arm in members.items()
             ],
@@ -121,7 +127,8 @@ def house(tmp_path: Path) -> House:
     """Everybody spends 10 before; then each of the target 10 and every second one 20 more, of the holdout nobody."""
     made = House(tmp_path)
     made.events = [(one, "sent", STARTS) for one in PEOPLE if one not in HELD]
-    made.events += [("p20", "bounce", STARTS), ("p21", "click", STARTS), ("p21", "convert", STARTS)]
+    made.events += [("p20", "bounce", STARTS), ("p21", "convert", STARTS)]
+    made.events += [(one, "click", STARTS) for one in PEOPLE[21:27]]
     made.lines = [(one, STARTS - timedelta(30), 10, "purchase") for one in PEOPLE]
     made.lines += [(one, STARTS, 10, "purchase") for one in PEOPLE if one not in HELD]
     made.lines += [(one, ENDS, 20, "purchase") for one in PEOPLE[10::2]]
@@ -142,7 +149,7 @@ def test_arms_are_those_of_the_last_night_before_and_their_figures_are_as_summed
         rows = house.night(later, members=drawn(PEOPLE[5:15]), **named)
     target, holdout = sorted(rows, key=lambda row: row["arm"], reverse=True)
     assert (target["arm"], target["customers"], holdout["customers"]) == ("target", 30, 10)
-    assert (target["reach"], target["response"], target["conversion"], target["cost"]) == (29, 1, 30, 70)
+    assert (target["reach"], target["response"], target["conversion"], target["cost"]) == (29, 6, 30, 70)
     assert target["revenue"] == 30 * 10 + 15 * 20 - 10
     assert (holdout["reach"], holdout["conversion"], holdout["revenue"]) == (0, 0, 0)
     assert target["uplift_revenue"] == pytest.approx(590 / 30) and target["uplift_conversion"] == 1
@@ -156,6 +163,7 @@ def test_while_it_runs_the_days_so_far_count(house: House) -> None:
     rows = house.night(STARTS, members=drawn(PEOPLE), campaigns=["spring"])
     target = next(row for row in rows if row["arm"] == "target")
     assert (target["ends_on"], target["over"], target["revenue"]) == (STARTS, False, 300)
+    assert target["uplift_conversion"] == 1 and target["claim"].startswith("nothing is claimed while it runs")
 
 
 def test_who_was_merged_counts_once_and_in_no_arm_if_in_both(house: House) -> None:
@@ -182,6 +190,23 @@ def test_without_a_holdout_it_is_looked_back_on_and_no_cause_is_claimed(house: H
     assert {sent["method"], others["method"]} == {"observational"}
     assert "no cause can be claimed" in sent["claim"]  # nothing is known of the weeks before
     assert house.lakehouse.rows(GOLD_CAMPAIGN_MEMBER) == []
+
+
+def test_who_came_only_after_it_began_is_compared_with_nobody(house: House) -> None:
+    """Newcomers had spent nothing before and buy because they come: among the others they would hide any effect."""
+    newcomers = {*PEOPLE[:3], *PEOPLE[38:]}  # three who were not sent it, two who were
+    house.lines = [line for line in house.lines if line[0] not in newcomers or line[1] >= STARTS]
+    house.lines += [(one, ENDS, 500, "purchase") for one in PEOPLE[1:3]]
+    house.registered = [("p00", STARTS - timedelta(1)), ("p01", STARTS)]  # one of them was known, though never bought
+    rows = house.night(ENDS, members=drawn(PEOPLE), campaigns=["spring"])
+    sent, others = sorted(rows, key=lambda row: row["arm"], reverse=True)
+    assert (sent["customers"], others["customers"], others["revenue"]) == (30 - 2, 10 - 2, 0)
+
+
+def test_where_nobody_was_sent_it_all_who_were_known_are_others(house: House) -> None:
+    house.events = []
+    rows = house.night(ENDS, members=drawn(PEOPLE), campaigns=["spring"])
+    assert {row["arm"]: row["customers"] for row in rows} == {"sent": 0, "others": 40}
 
 
 def test_the_same_night_again_gives_the_same(house: House, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 from pyarrow import dataset as ds
 from scipy import stats
 
-from jobs.engines.insight import Compared, compare
+from jobs.engines.insight import Compared, apart, compare
+from transforms.errors import DefinitionError
 from transforms.insight import count_sql
 from transforms.insight.shares import compare_shares
 from transforms.insight.tags import MISSING, Cell, TagInsight
@@ -142,6 +143,31 @@ def test_one_audience_against_another(people: pd.DataFrame) -> None:
     same = insight(people.assign(other=people["group"]), "other")
     indices = [cell.index for one in same.tags for cell in one.cells if cell.count]
     assert indices == pytest.approx([100] * len(indices))
+
+
+def members(first: int, end: int) -> pa.Table:
+    return pa.table({"customer_id": [f"c{number:04d}" for number in range(first, end)]})
+
+
+def test_who_is_in_both_audiences_is_on_neither_side(people: pd.DataFrame) -> None:
+    one, other, shared = apart(members(0, 700), members(300, 1200), "a against b", smallest=10)
+    assert (one["customer_id"].to_pylist(), shared) == (members(0, 300)["customer_id"].to_pylist(), 400)
+    profile = ds.dataset(pa.Table.from_pandas(people[["customer_id", "city"]], preserve_index=False))
+    ulm = cells(tag(compare(profile, ["city"], one, other, smallest=10), "city"))["Ulm"]
+    alone = [(people.loc[part, "city"] == "Ulm").sum() for part in (slice(0, 299), slice(700, 1199))]
+    assert [ulm.count, ulm.base_count] == alone
+    table = [[alone[0], 300 - alone[0]], [alone[1], 500 - alone[1]]]  # two samples that share nobody
+    judge = stats.chi2_contingency(table, correction=False).statistic * 799 / 800
+    assert ulm.p == pytest.approx(stats.chi2.sf(judge, 1))
+
+
+def test_two_audiences_that_differ_by_few_are_not_compared() -> None:
+    for other in (members(0, 103), members(0, 100), members(3, 200)):  # three more; the same; three less
+        with pytest.raises(DefinitionError, match="a against b: fewer than 10 customers are in one of them"):
+            apart(members(0, 100), other, "a against b", smallest=10)
+    # those few in both stay on both sides: set against everyone, the audience would tell what is missing here
+    one, other, shared = apart(members(0, 100), members(95, 200), "a against b", smallest=10)
+    assert (one.num_rows, other.num_rows, shared) == (100, 105, 0)
 
 
 def test_small_groups_are_not_told_nor_what_gives_them_away(people: pd.DataFrame) -> None:

@@ -92,6 +92,14 @@ def test_too_little_is_said_and_nothing_fails() -> None:
         fit_recommender(few, few, few, since=DAY, leave_out=None)
 
 
+def test_what_fewer_than_the_smallest_group_bought_is_in_no_model() -> None:
+    rows = bought(
+        [(f"c{n:02}", item, 1.0, 3) for item, often in (("a", 12), ("b", 11), ("c", 9)) for n in range(often)]
+    )
+    parameters, _ = fit_recommender(rows, rows, rows, since=DAY, leave_out=None, fewest=10)
+    assert (parameters["items"], parameters["buyers"]) == (["a", "b"], [12, 11])
+
+
 def test_factors_beat_popularity_on_the_held_out_weeks_of_complete_journey() -> None:
     recall = recalls_at(LAST_CUT)
     assert recall["als"] > 1.3 * recall["popularity"] > 0.04
@@ -167,6 +175,7 @@ def test_rules_foretell_what_else_is_in_a_basket() -> None:
     [
         ("recommendation: {from: transaction, of: prodct_id}",
          "conf/recommendations.yml: recommendation.of: no column 'prodct_id' in transaction; did you mean 'product"),
+        ("recommendation: {from: service_ticket, of: text}", "recommendation.of: 'text' is personal, and items"),
         ("recommendation: {from: contact, of: city}", "no entity 'contact' with a time"),
         ("recommendation: {from: transaction, of: brand, weight: brand}", "recommendation.weight: is text, not a"),
         ("association: {from: transaction, of: category}", "association.basket: this key is required"),

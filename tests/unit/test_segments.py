@@ -199,6 +199,7 @@ def test_the_page_loads_nothing_and_escapes() -> None:
         "high": 250.0, "false_discovery": 0.0, "sentence_en": "t is v", "sentence_zh": "乙",
     }  # fmt: skip
     moves = [{"segment": "s", "from_value": None, "to_value": "<b>", "customers": 2}]
+    moves += [{"segment": "s", "from_value": "<b>", "to_value": None, "customers": None}]
     found = page([judged], [whole, trait], moves, {}, "2017-12-30")
     assert "http" not in found and "src=" not in found and "@import" not in found
     assert "&lt;b&gt;" in found and "<b>" not in found and "v&lt;" in found and "&lt;few&gt;" in found

@@ -56,7 +56,7 @@ class House:
         )  # fmt: skip
         orders = [10 if place < big else 1 for place in range(len(CUSTOMERS))]
         rows = [
-            {"customer_id": c, "orders": n, "size": "big" if n > 5 else "small"}
+            {"customer_id": c, "orders": n, "size": "big" if n > 5 else "small", "visits": n}
             for c, n in zip(CUSTOMERS, orders, strict=True)
         ]
         self._save(night, profile_table(tags), rows)
@@ -107,6 +107,26 @@ def test_segments_are_judged_once_and_again_when_due(house: House) -> None:
     # of that night's 20 big ones all spend 30, as do 20 of the 80 others
     assert 0.1 < fourth["explained"] < 0.5
     assert house.warned == ["size: actionable: fewer than 30 customers in big"] * 2
+
+
+def test_moves_of_few_are_not_told(house: House) -> None:
+    house.night(0, 40)
+    moves = house.night(1, 37).rows(GOLD_SEGMENT_MIGRATION)
+    told = {(row["from_value"], row["to_value"]): row["customers"] for row in moves}
+    assert told == {("big", "big"): 37, ("big", "small"): None, ("small", "small"): 60}
+
+
+def test_nothing_is_published_of_a_sensitive_segmentation_or_for_another_purpose(house: House) -> None:
+    compared = {row["tag"] for row in house.night(0, 40).rows(GOLD_SEGMENT_PROFILE)}
+    assert compared == {None, "orders"}
+    house.bodies["size"] += "purposes: [service]\n"  # of a marketing tag, which may only be compared for marketing
+    house.bodies["orders"] = house.bodies["orders"].replace("[marketing]", "[marketing, service]")
+    house.bodies["visits"] = "purposes: [marketing]\nfrom: transaction\nselect: count(*)\n"
+    assert {row["tag"] for row in house.night(1, 40, refit=True).rows(GOLD_SEGMENT_PROFILE)} == {None, "orders"}
+    house.bodies["size"] += "sensitivity: sensitive\n"
+    night = house.night(2, 10)
+    assert not night.has(GOLD_SEGMENTATION) and not night.has(GOLD_SEGMENT_PROFILE)
+    assert not [row for row in night.rows(GOLD_SEGMENT_MIGRATION) if row["date"] == night.day]
 
 
 def test_another_definition_or_a_refit_is_judged_at_once(house: House) -> None:

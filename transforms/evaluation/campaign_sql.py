@@ -1,8 +1,9 @@
 """The figures of campaigns as SQL, for DuckDB: sums that are exact, so that no order of rows shows in them.
 
-It reads the views `line` (customer_id, day, amount, status) of transactions, `event` (campaign_id, customer_id, event),
-`known` (customer_id), `plan` (plan, campaign_id, starts_on, ends_on) and `arm` (plan, customer_id, arm), whose arms are
-those drawn by lot. A plan without any is looked back on: `sent` against `others`.
+It reads the views `line` (customer_id, day, amount, status) of transactions, `event` (campaign_id, customer_id, day,
+event), `registered` (customer_id, day), `known` (customer_id), `plan` (plan, campaign_id, starts_on, ends_on) and `arm`
+(plan, customer_id, arm), whose arms are those drawn by lot. A plan without any is looked back on: `sent` against
+`others`, of those heard of before it began (whoever came later had spent nothing before, and bought because they came).
 """
 
 PRE_DAYS = 56  # eight whole weeks, so that every weekday counts as often
@@ -31,11 +32,19 @@ create temp table spend as
 select customer_id, day, sum(coalesce(amount, 0)) as amount, bool_or(status = 'purchase') as bought from line
 where status in ('purchase', 'refund') group by all
 """
+HEARD = """
+create temp table heard as
+select customer_id, min(day) as heard_on from known join (
+    select customer_id, day from spend union all select customer_id, day from event union all
+    select customer_id, day from registered
+) using (customer_id) group by all
+"""
 UNITS = f"""
 create temp table unit as
 select plan, customer_id, arm from arm join known using (customer_id)
 union all
-select plan, customer_id, if(s.customer_id is null, '{LOOKED_BACK[1]}', '{LOOKED_BACK[0]}') from plan cross join known
+select plan, customer_id, if(s.customer_id is null, '{LOOKED_BACK[1]}', '{LOOKED_BACK[0]}')
+from plan join heard on heard_on < starts_on
 left join (select distinct campaign_id, customer_id from event where event = 'sent') s using (campaign_id, customer_id)
 where plan not in (select plan from arm)
 """
@@ -65,7 +74,7 @@ FIRST_DAY = "select min(day) from spend"
 
 
 def sums_sql(value: str, bought: str, stratum: str | None) -> str:
-    """plan, arm, stratum, customers, bought, spent, squares; without a `stratum` all are in one.
+    """plan, arm, stratum, customers, bought, spent, squares; without a `stratum`, or anybody sent it, all are in one.
 
     `stratum`: the figure by whose deciles, among those who were sent the campaign, customers are parted. A value that
     many share, such as 0, is in one stratum.
@@ -77,9 +86,9 @@ def sums_sql(value: str, bought: str, stratum: str | None) -> str:
         if stratum
         else "select distinct plan, [] as cuts from figure"
     )
-    place = f"len(list_filter(cuts, lambda cut: {stratum} > cut))" if stratum else "0"
+    place = f"len(list_filter(coalesce(cuts, []), lambda cut: {stratum} > cut))" if stratum else "0"
     money = f"cast({value} as decimal(18,4))"
     return (
         f"with cut as ({cuts}) select plan, arm, {place} as stratum, count(*), count(*) filter ({bought}), "
-        f"sum({money}), sum({money} * {money}) from figure join cut using (plan) group by all"
+        f"sum({money}), sum({money} * {money}) from figure left join cut using (plan) group by all"
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from math import sqrt
+from statistics import NormalDist
 
 from transforms.insight.shares import Z95, wilson
 
@@ -45,7 +46,7 @@ class Sums:
 
 @dataclass(frozen=True)
 class Difference:
-    """The first group less the second, with its 95 % interval."""
+    """The first group less the second, with its interval (of 95 %, unless asked for otherwise)."""
 
     value: float
     low: float
@@ -57,10 +58,10 @@ class Difference:
         return self.low > 0 or self.high < 0
 
 
-def of_shares(one: Sums, other: Sums) -> Difference:
+def of_shares(one: Sums, other: Sums, *, confidence: float = CONFIDENCE) -> Difference:
     """Shares who bought: Newcombe's hybrid score interval (Statistics in Medicine 17, 1998, method 10)."""
-    value = one.share - other.share
-    (low1, high1), (low2, high2) = (map(float, wilson(group.bought, group.customers)) for group in (one, other))
+    value, z = one.share - other.share, NormalDist().inv_cdf(0.5 + confidence / 2)
+    (low1, high1), (low2, high2) = (map(float, wilson(group.bought, group.customers, z=z)) for group in (one, other))
     return Difference(
         value,
         value - sqrt((one.share - low1) ** 2 + (high2 - other.share) ** 2),
@@ -68,7 +69,7 @@ def of_shares(one: Sums, other: Sums) -> Difference:
     )
 
 
-def of_means(one: Sums, other: Sums) -> Difference:
+def of_means(one: Sums, other: Sums, *, confidence: float = CONFIDENCE) -> Difference:
     """What a customer spent on average: Welch's interval (Biometrika 34, 1947). Each group needs two customers."""
     from scipy.stats import t
 
@@ -79,7 +80,7 @@ def of_means(one: Sums, other: Sums) -> Difference:
     freedom = variance**2 / sum(
         part**2 / (group.customers - 1) for part, group in zip(parts, (one, other), strict=True)
     )
-    margin = float(t.ppf(0.5 + CONFIDENCE / 2, freedom)) * sqrt(variance)
+    margin = float(t.ppf(0.5 + confidence / 2, freedom)) * sqrt(variance)
     return Difference(value, value - margin, value + margin)
 
 

@@ -12,6 +12,7 @@ from transforms.evaluation.campaign_sql import LOOKED_BACK, LOT
 from transforms.evaluation.differences import Difference, Stratified, Sums, of_means, of_shares, stratified
 
 LENGTH_DAYS = 30  # of a campaign whose source names no end
+CLAIMED = 0.975  # of each of two intervals that a claim rests on, so that one in twenty claims of no effect is wrong
 By = Mapping[int, Sums]  # stratum -> its customers
 
 
@@ -60,18 +61,23 @@ def rows_of(plan: Plan, arms: Mapping[str, Arm], *, smallest_group: int, history
     """The rows of gold/campaign_result of one campaign. Grain: arm.
 
     `arms`: target and holdout, or sent and others. `history`: do the transactions reach back far enough for the
-    placebo? Of an arm with fewer customers than the smallest group only its size is told.
+    placebo? Of an arm with fewer customers than the smallest group only its size is told, and of others no number that
+    is about fewer; where so few bought, neither arm's purchases nor what the arms differ by, from which they follow.
     """
     names = LOT if LOT[0] in arms else LOOKED_BACK
     nobody = Arm({}, {})
     first, second = (arms.get(name, nobody) for name in names)
+    few = any(0 < arm.whole.bought < smallest_group for arm in (first, second))
     rows = []
     for name, arm in zip(names, (first, second), strict=True):
         whole = arm.whole
-        told = {"reach": arm.reach, "response": arm.response, "conversion": whole.bought, "revenue": whole.spent}
-        shown = told if whole.customers >= smallest_group else {}
+        told = {"reach": arm.reach, "response": arm.response}
+        shown: dict[str, Any] = {key: count for key, count in told.items() if not 0 < count < smallest_group}
+        shown |= {} if few else {"conversion": whole.bought, "revenue": whole.spent}
+        shown = shown if whole.customers >= smallest_group else {}
         rows.append({**_about(plan, names), "arm": name, "customers": whole.customers, **shown})
-    rows[0] |= {"cost": plan.cost, **_compared(first, second, names, smallest_group, history)}
+    found = _compared(plan, first, second, names, smallest_group, history)
+    rows[0] |= {"cost": plan.cost, **(found if not few else {"claim": found["claim"]})}
     return rows
 
 
@@ -80,7 +86,9 @@ def _about(plan: Plan, names: Sequence[str]) -> dict[str, Any]:
     return {**about, "method": "holdout" if names == LOT else "observational"}
 
 
-def _compared(first: Arm, second: Arm, names: Sequence[str], smallest_group: int, history: bool) -> dict[str, Any]:
+def _compared(
+    plan: Plan, first: Arm, second: Arm, names: Sequence[str], smallest_group: int, history: bool
+) -> dict[str, Any]:
     one, other = first.whole, second.whole
     if min(one.customers, other.customers) < max(smallest_group, 2):
         few = names[0] if one.customers < max(smallest_group, 2) else names[1]
@@ -88,7 +96,9 @@ def _compared(first: Arm, second: Arm, names: Sequence[str], smallest_group: int
     if names == LOT:
         shares, means = of_shares(one, other), of_means(one, other)
         placebo = of_means(first.whole_before, second.whole_before) if history else None
-        return {**_told(Stratified(shares, means, 1.0), placebo), "claim": drawn_claim(shares, means)}
+        surer = of_shares(one, other, confidence=CLAIMED), of_means(one, other, confidence=CLAIMED)
+        claim = drawn_claim(surer[0], surer[1], placebo, over=plan.over)
+        return {**_told(Stratified(shares, means, 1.0), placebo), "claim": claim}
     found = stratified(first.during, second.during)
     if found is None:
         return {"claim": "nothing can be said: nobody who was not sent it had spent alike beforehand"}
@@ -106,8 +116,15 @@ def _told(found: Stratified, placebo: Difference | None) -> dict[str, Any]:
     return told
 
 
-def drawn_claim(shares: Difference, means: Difference) -> str:
-    """What a comparison with a holdout drawn by lot allows to be said."""
+def drawn_claim(shares: Difference, means: Difference, placebo: Difference | None, *, over: bool) -> str:
+    """What a comparison with a holdout drawn by lot allows to be said, once, when the campaign is over.
+
+    `shares`, `means`: with intervals of CLAIMED. Without a `placebo` the lot alone vouches that the arms were alike.
+    """
+    if not over:
+        return "nothing is claimed while it runs: who looks each night sees an effect by chance sooner or later"
+    if placebo is not None and placebo.shown:
+        return "no cause can be claimed: the arms differed already before it began (the placebo is not 0)"
     told = [
         f"{'more' if part.value > 0 else 'less'} {what}"
         for what, part in (("conversion", shares), ("revenue", means))

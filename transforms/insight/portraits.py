@@ -25,6 +25,7 @@ class Compared:
     shares: Shares
     p: NDArray[np.float64]
     hidden: NDArray[np.bool_]
+    few: NDArray[np.bool_]  # the segments of which so few are known that their number is not told
 
 
 def compared(tag: str, found: Grouped, segment: Codes, segments: int, *, smallest_group: int) -> Compared:
@@ -36,7 +37,7 @@ def compared(tag: str, found: Grouped, segment: Codes, segments: int, *, smalles
     hidden = suppressed(_with_the_rest(found, counts, known, base, base_known), smallest=smallest_group)
     return Compared(
         tag, found, counts, known, compare_shares(*arguments), share_test(*arguments),
-        hidden[: len(found.labels), :segments],
+        hidden[: len(found.labels), :segments], (known > 0) & (known < smallest_group),
     )  # fmt: skip
 
 
@@ -97,7 +98,7 @@ def _row(
     figures = [told(part) for part in (found.share, found.base_share, found.index, found.low, found.high, rates)]
     trait = Trait(one.tag, *titles, one.grouped.labels[best], *figures)
     row = {
-        "tag": one.tag, "value": trait.value, "known": int(one.known[place]),
+        "tag": one.tag, "value": trait.value, "known": None if one.few[place] else int(one.known[place]),
         "count": None if hidden else int(one.counts[best, place]), "share": trait.share,
         "base_share": trait.base_share, "index": trait.index, "low": trait.low, "high": trait.high,
         "false_discovery": trait.false_discovery,

@@ -52,29 +52,34 @@ class Bought:
         return found
 
 
-def most_bought(bought: Bought) -> tuple[list[str], list[int]]:
+def most_bought(bought: Bought, fewest: int = FEWEST_BUYERS) -> tuple[list[str], list[int]]:
     """The items that are recommended, those of most customers first (equal ones by name), and how many bought each."""
     often = Counter(bought.item.tolist())
-    order = sorted(
-        (item for item, count in often.items() if count >= FEWEST_BUYERS), key=lambda item: (-often[item], item)
-    )
+    order = sorted((item for item, count in often.items() if count >= fewest), key=lambda item: (-often[item], item))
     return order[:ITEMS], [often[item] for item in order[:ITEMS]]
 
 
 def fit_recommender(
-    everything: Bought, before: Bought, after: Bought, *, since: date, leave_out: int | None
+    everything: Bought,
+    before: Bought,
+    after: Bought,
+    *,
+    since: date,
+    leave_out: int | None,
+    fewest: int = FEWEST_BUYERS,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What recommends best, both JSON-able: (parameters for `recommend`, quality).
 
     `everything`: what the last fit is made from; `before` and `after`: the same parted at the end of the day `since`,
     so that a fit on one is judged by its recall on the other, against recommending what most customers buy. Where
-    factors do not win, popularity recommends. `leave_out`: days for which what was bought is not recommended.
+    factors do not win, popularity recommends. `leave_out`: days for which what was bought is not recommended. `fewest`:
+    customers that must have bought an item.
     Raises ModelError where there is too little to fit.
     """
-    judged = recalls(before, after, since=since, leave_out=leave_out)
-    items, buyers = most_bought(everything)
+    judged = recalls(before, after, since=since, leave_out=leave_out, fewest=fewest)
+    items, buyers = most_bought(everything, fewest)
     if len(items) < 2:
-        raise ModelError(f"recommendation: {len(items)} items that at least {FEWEST_BUYERS} customers bought")
+        raise ModelError(f"recommendation: {len(items)} items that at least {fewest} customers bought")
     customers = everything.customers()[:CUSTOMERS]
     wins = judged["als"] > judged["popularity"]
     parameters: dict[str, Any] = {"items": items, "buyers": buyers, "method": "als" if wins else "popularity"}
@@ -91,9 +96,11 @@ def judged_or_none(recalled: Mapping[str, float]) -> dict[str, float | None]:
     return {name: None if np.isnan(value) else round(value, 4) for name, value in recalled.items()}
 
 
-def recalls(before: Bought, after: Bought, *, since: date, leave_out: int | None) -> dict[str, float]:
+def recalls(
+    before: Bought, after: Bought, *, since: date, leave_out: int | None, fewest: int = FEWEST_BUYERS
+) -> dict[str, float]:
     """Recall at 10 of factors and of popularity over what customers went on to buy; NaN where nothing can be told."""
-    items, buyers = most_bought(before)
+    items, buyers = most_bought(before, fewest)
     customers = before.customers()[:CUSTOMERS]
     if len(items) < 2 or not len(after.customer):
         return {"als": float("nan"), "popularity": float("nan")}

@@ -8,6 +8,7 @@ from transforms.tags.plan import meaning
 from transforms.tags.tag import Tag
 
 BY_THEMSELVES = ("rfm", "kmeans", "lifecycle")
+HIDDEN = ("personal", "sensitive")  # of such a tag nothing is published
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Segmentation:
 
 
 def segmentations(tags: Mapping[str, Tag], *, smallest_group: int) -> list[Segmentation]:
-    """The segmentations among the tags that are online, by the name of their column."""
+    """The segmentations among the tags that are online and may be told of, by the name of their column."""
     found = [
         Segmentation(
             tag,
@@ -32,7 +33,9 @@ def segmentations(tags: Mapping[str, Tag], *, smallest_group: int) -> list[Segme
             _numbers(tag, tags),
         )
         for tag in online(tags)
-        if (tag.segmentation or tag.kind in BY_THEMSELVES) and tag.outputs[0].type == "string"
+        if (tag.segmentation or tag.kind in BY_THEMSELVES)
+        and tag.outputs[0].type == "string"
+        and tag.sensitivity not in HIDDEN
     ]
     return sorted(found, key=lambda one: one.column)
 
