@@ -53,12 +53,12 @@ BEYOND = {"r": 0.5, "alpha": float("nan"), "a": 2.0, "b": 20.0, "log_likelihood"
 
 def test_where_euler_overflows_the_formula_still_holds() -> None:
     truth = {"r": 0.5, "alpha": 50.0, "a": 2000.0, "b": 20000.0}
-    x, t_x, t = np.array([1.0, 5.0, 40.0]), np.array([30.0, 80.0, 99.0]), np.full(3, 100.0)
+    x, t_x, t = np.array([1.0, 5.0, 40.0]), np.array([20.0, 25.0, 29.0]), np.full(3, 30.0)
     expected = expected_purchases(x, t_x, t, HORIZON, truth)
     # Monte Carlo over the customer's own rate and chance of leaving, given what is known of them
     chance = np.random.default_rng(5)
     for place, bought in enumerate(x):
-        rate = chance.gamma(truth["r"] + bought, 1 / (truth["alpha"] + 100), 200_000)
+        rate = chance.gamma(truth["r"] + bought, 1 / (truth["alpha"] + 30), 200_000)
         leaves = chance.beta(truth["a"], truth["b"] + bought, 200_000)
         alive = p_alive(x, t_x, t, truth)[place]
         simulated = alive * ((1 - np.exp(-rate * leaves * HORIZON)) / leaves).mean()
