@@ -65,7 +65,9 @@ def test_what_may_have_been_written_after_the_cut_off_is_left_out() -> None:
         rating="from: service_ticket\nselect: avg(satisfaction)",
         not_closed="from: service_ticket\nwhere: closed_at is null\nselect: count(*)\ndefault: 0",
         rated_well="select: rating > 4",
-        asked="type: number\nsql: select customer_id, count(status) as value from {service_ticket} group by 1",
+        asked=(
+            "type: number\nsql: select customer_id, count(status) as value from {service_ticket} group by customer_id"
+        ),
         orders="from: transaction\nwhere: status = 'purchase'\nselect: count(*)\ndefault: 0",
     )
     later = "of service_ticket, which may have been written later"
