@@ -45,6 +45,7 @@ class Shop:
             conf=conf, lakehouse=self.lakehouse, day=self.day, run_id=str(self.day), base=self.base,
             started_at=datetime(2026, 5, 1, tzinfo=UTC), on_warning=self.warned.append,
         )  # fmt: skip
+        night.spark = None  # type: ignore[assignment,misc]  # nothing is read with it here
         if self.base is None:
             silver = ENTITIES["transaction"].table
             night.save(arrow_schema(silver).empty_table(), silver)
