@@ -186,7 +186,7 @@ def shown_errors(night: Night) -> Iterator[None]:
 
 def _go(night: Night, start: Begin, stages: Sequence[str], screen: Screen, holds: Callable[[], None]) -> None:
     """The chosen stages that are not done. `holds` raises where the run has lost its lease."""
-    finished = _still_valid(start.finished)
+    finished = {row["stage"]: row for row in start.finished}
     if start.release is None and "bronze" in finished and "bronze" in stages:
         finished = {} if bronze.has_new_files(night, finished["bronze"]["figures"]) else finished
     released = STAGES[: STAGES.index("release")] if start.release else ()
@@ -216,15 +216,6 @@ def _ledger(row: Mapping[str, Any]) -> Ledger:
     figures = dict(row["figures"])
     warnings = figures.pop("warnings", [])
     return Ledger(row["inputs"], row["outputs"], row["rows"], figures, warnings)
-
-
-def _still_valid(finished: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Stage -> its row. What a stage gave no longer counts once one before it has run again."""
-    valid: dict[str, Mapping[str, Any]] = {}
-    for row in finished:
-        earlier = STAGES[: STAGES.index(row["stage"])]
-        valid = {name: told for name, told in valid.items() if name in earlier} | {row["stage"]: row}
-    return valid
 
 
 def _check_order(done: Sequence[str], stages: Sequence[str]) -> None:

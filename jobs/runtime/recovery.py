@@ -134,12 +134,14 @@ def _after_release(lakehouse: Lakehouse, last: Release, runs: Mapping[str, Mappi
 
 
 def finished(lakehouse: Lakehouse, run_id: str) -> list[dict[str, Any]]:
-    """The stages that a run is through with, in order."""
-    return [
-        {**row, "figures": json.loads(row["figures"] or "{}")}
-        for row in sorted(lakehouse.rows(OPS_STAGE), key=lambda row: row["at"])
-        if row["run_id"] == run_id and row["status"] == "done"
-    ]
+    """The stages that a run is through with, in order. What one gave counts until it, or one before it, ran again."""
+    found: list[dict[str, Any]] = []
+    for row in sorted(lakehouse.rows(OPS_STAGE), key=lambda row: row["at"]):
+        if row["run_id"] == run_id and row["status"] == "done":
+            names = [other["stage"] for other in found]
+            del found[names.index(row["stage"]) if row["stage"] in names else len(names) :]
+            found.append({**row, "figures": json.loads(row["figures"] or "{}")})
+    return found
 
 
 def _new_id(day: date) -> str:

@@ -32,18 +32,21 @@ CLIP = 3.0
 
 
 def score_kmeans(
-    features: DataFrame, *, parameters: Mapping[str, Any], beside: Sequence[str] = ("customer_id",)
-) -> DataFrame:
+    features: DataFrame, *, parameters: Mapping[str, Any], beside: Sequence[str] = ("customer_id",),
+    names: tuple[str, str] = ("segment", "distance"),
+) -> DataFrame:  # fmt: skip
     """The segment of each customer: the nearest centre, of two equally near the one with the lower label.
 
-    Grain: customer, as `features` (customer_id and the features). Columns: those named in `beside`, segment (its name),
-    distance (Euclidean, from the centre, in robust standard deviations). A missing feature counts as its median.
+    Grain: customer, as `features` (customer_id and the features). Columns: those named in `beside`, and by `names` the
+    segment (its name) and the distance (Euclidean, from the centre, in robust standard deviations). A missing feature
+    counts as its median.
     """
     known = parameters["features"]
     values = [_value(feature) for feature in known]
     missing = [_missing(feature).cast("double") for feature in known if feature["indicator"]]
     axes = [f"_{axis}" for axis in range(len(values) + len(missing))]
-    names = [parameters["names"][str(label)] for label in parameters["labels"]]
+    segments = [parameters["names"][str(label)] for label in parameters["labels"]]
+    kept = [F.col(f"`{name}`") for name in beside]
     nearest = F.array_min(
         F.array(
             *(
@@ -53,12 +56,12 @@ def score_kmeans(
         )
     )
     return (
-        features.select(*beside, *(c.alias(axis) for axis, c in zip(axes, values + missing, strict=True)))
-        .select(*beside, nearest.alias("nearest"))
+        features.select(*kept, *(c.alias(axis) for axis, c in zip(axes, values + missing, strict=True)))
+        .select(*kept, nearest.alias("_nearest"))
         .select(
-            *beside,
-            F.element_at(F.array(*map(F.lit, names)), F.col("nearest.place") + 1).alias("segment"),
-            F.sqrt("nearest.squared").alias("distance"),
+            *kept,
+            F.element_at(F.array(*map(F.lit, segments)), F.col("_nearest.place") + 1).alias(names[0]),
+            F.sqrt("_nearest.squared").alias(names[1]),
         )
     )
 

@@ -52,11 +52,10 @@ def with_kmeans(frame: DataFrame, tag: Tag, *, parameters: Mapping[str, Any] | N
     names = {"segment": "string", "distance": "double"}
     if parameters is None or not {feature["name"] for feature in parameters["features"]} <= set(frame.columns):
         return frame.withColumns({f"{tag.tag}_{name}": F.lit(None).cast(ddl) for name, ddl in names.items()})
-    features = [feature["name"] for feature in parameters["features"]]
-    # the tags go along as one column: to join them again would compute all of them twice
-    given = frame.select(F.struct("*").alias("_tags"), *features)
-    scored = score_kmeans(given, parameters=parameters, beside=["_tags"])
-    return scored.select("_tags.*", *(F.col(name).alias(f"{tag.tag}_{name}") for name in names))
+    # the tags go along, column by column: to join them again would compute all of them twice, and within a struct each
+    # would be planned once for every other
+    segment, distance = (f"{tag.tag}_{name}" for name in names)
+    return score_kmeans(frame, parameters=parameters, beside=frame.columns, names=(segment, distance))
 
 
 def segment_names(tag: Tag, parameters: Mapping[str, Any] | None) -> list[str]:
