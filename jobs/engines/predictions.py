@@ -23,7 +23,8 @@ _FITS: dict[str, _Fit] = {
 
 def predicted(night: Night, frame: DataFrame, tag: Tag, models: Models) -> DataFrame:
     """`frame` (the tags so far, one row a customer) with the outputs of a model that foretells."""
-    parameters = models.parameters(tag, partial(_FITS[tag.kind], night, tag))
+    with night.as_usual():  # the customers are few, and what they are learned from is all their rows
+        parameters = models.parameters(tag, partial(_FITS[tag.kind], night, tag))
     if tag.kind == "lifetime_value":
         return with_lifetime(frame, tag, parameters=parameters)
     if tag.kind == "next_category":

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 LEAST_FREE_BYTES = 200_000_000
 FEW_ROWS = 100_000
 LITTLE_BYTES = 200_000_000
+_INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class Night:
         self._on_session = on_session
         self._local = local
         self._lock = threading.Lock()
+        self._usual: dict[str, str] = {}
 
     @cached_property
     def spark(self) -> "SparkSession":
@@ -177,8 +179,17 @@ class Night:
     @contextmanager
     def for_rows(self, rows: int) -> Iterator[None]:
         """Expressions over few rows are interpreted: to compile them would cost more than to run them."""
-        interpreted = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
-        with self._set_to(interpreted if rows <= FEW_ROWS else {}):
+        with self._set_to(_INTERPRETED if rows <= FEW_ROWS else {}) as usual:
+            self._usual, outer = self._usual or usual, self._usual
+            try:
+                yield
+            finally:
+                self._usual = outer
+
+    @contextmanager
+    def as_usual(self) -> Iterator[None]:
+        """Within a block of `for_rows`: this part of it is over many rows, and is compiled as the session compiles."""
+        with self._set_to(self._usual):
             yield
 
     @contextmanager
@@ -188,12 +199,13 @@ class Night:
             yield
 
     @contextmanager
-    def _set_to(self, settings: Mapping[str, str]) -> Iterator[None]:
+    def _set_to(self, settings: Mapping[str, str]) -> Iterator[dict[str, str]]:
+        """Gives what was set before."""
         before = {name: str(self.spark.conf.get(name)) for name in settings}
         try:
             for name, value in settings.items():
                 self.spark.conf.set(name, value)
-            yield
+            yield before
         finally:
             for name, value in before.items():
                 self.spark.conf.set(name, value)
