@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import yaml
 from deltalake import DeltaTable
@@ -16,6 +14,7 @@ from pyspark.sql import SparkSession
 from jobs import bronze, silver
 from jobs.runtime.night import Ledger, Night
 from jobs.runtime.tables import Lakehouse
+from tests.bare import bare_configuration
 from tests.fuzz.originals import COLUMNS, MARKER, WRITERS, Case, Expect, key_of, lines
 from transforms.errors import PortraitError
 from transforms.sources.definition import parse_source
@@ -72,12 +71,7 @@ def run(spark: SparkSession, folder: Path, cases: dict[str, Case], before: Calla
             (place / file).write_bytes(data)
     before()
     sources = [parse_source(definition(name, case), place=f"conf/sources/{name}.yml") for name, case in cases.items()]
-    conf: Any = SimpleNamespace(
-        sources={source.source: source for source in sources}, rates=(), divisions=None,
-        of_entity=lambda entity: [s for s in sources if s.entity == entity],
-        pipeline=SimpleNamespace(timezone="UTC", base_currency="EUR", spark={}, currency_rates=None, mlflow=None),
-        resolve=lambda path: str(folder / path),
-    )  # fmt: skip
+    conf = bare_configuration(folder, sources)
     told, warned = Told(), list[str]()
     night = Night(
         conf=conf, lakehouse=Lakehouse(str(folder / "lakehouse")), day=DAY, run_id="fuzz",
