@@ -24,7 +24,7 @@ from transforms.tags.tag import ACROSS
 
 CUSTOMERS = 3
 # what DuckDB is not asked for
-BY_MODELS = ("kmeans", *PREDICTIONS)
+BY_MODELS = ("kmeans", "lifecycle", *PREDICTIONS)
 
 
 def test_each_earlier_profile_is_rebuilt(nights: Nights) -> None:
