@@ -16,7 +16,7 @@ from jobs.rehearsal import Rehearsal
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.reader import Reader
-from transforms.audience_members import counted, summaries, told_of
+from transforms.audience_members import summaries, told_of
 from transforms.audience_sql import EXCEPT, MEMBER, NO_CONSENT, outcomes_sql
 from transforms.audiences import Audience, check_audiences, compile_rule, parse_audience, reached
 from transforms.definitions import nearest
@@ -163,7 +163,7 @@ def _counts(reader: Reader, conf: Configuration, one: Wanted, *, local: bool) ->
 
 def _counts_by_spark(reader: Reader, conf: Configuration, one: Wanted, *, local: bool) -> dict[str, int]:
     with _rehearsal(reader, conf, one.audiences, local=local) as night:
-        row = counted(stage.found_in(night))
+        row = stage.counts_of(stage.found_in(night), night.conf.audiences)
     return {
         "customers": row["customers"],
         MEMBER: row[f"{one.name}.target"] + row[f"{one.name}.holdout"],

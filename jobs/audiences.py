@@ -1,5 +1,6 @@
 """Stage `audiences`: who is in each audience tonight, from one scan of the profile; what came of their campaigns."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
@@ -9,7 +10,7 @@ from pyspark.sql import DataFrame
 from jobs.engines import campaigns
 from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
-from transforms.audience_members import counted, members, outcomes, summaries, told_of
+from transforms.audience_members import by_outcome, counted, members, outcomes, summaries, told_of
 from transforms.audiences import compile_rule
 from transforms.profile import PROFILE, profile_table
 from transforms.schemas import GOLD_AUDIENCE, GOLD_AUDIENCE_MEMBER, GOLD_CUSTOMER
@@ -29,7 +30,7 @@ def build(night: Night) -> None:
     # read twice, for the sizes that decide what is withheld and for the members: kept, so that the profile is read once
     found = found_in(night).persist(StorageLevel.MEMORY_AND_DISK)
     try:
-        counts = counted(found) if audiences else {}
+        counts = counts_of(found, audiences) if audiences else {}
         rows = summaries(counts, audiences=audiences, day=night.day, smallest_group=night.conf.privacy.smallest_group)
         shown = [row["audience"] for row in rows if row["size"]]
         night.save(members(found, shown=shown, day=night.day), GOLD_AUDIENCE_MEMBER)
@@ -41,6 +42,11 @@ def build(night: Night) -> None:
         night.figure(row["audience"], {arm: row[arm] for arm in ("size", "target", "holdout")} | row["left_out"])
         if line := told_of(row, customers=counts["customers"]):
             night.warn(f"audience {row['audience']}: {line}")
+
+
+def counts_of(found: DataFrame, audiences: Iterable[str]) -> dict[str, int]:
+    """How many customers there are, and came to which outcome of these audiences; one Spark job. See `by_outcome`."""
+    return by_outcome(counted(found).collect(), audiences)
 
 
 def found_in(night: Night) -> DataFrame:

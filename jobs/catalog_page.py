@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from jobs.pages import both, write_whole
 from jobs.runtime.catalog import costs, released_catalog
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.reader import Reader
@@ -59,20 +60,15 @@ def write_catalog(conf: Configuration) -> str:
     if not rows:
         raise DefinitionError(f"release {reader.release.release} has no catalogue of tags yet; run a night first")
     seconds = costs(reader.lakehouse, reader.release)
-    folder = Path(reader.lakehouse.uri) / "ops" / "reports"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "catalog.html"
-    draft = path.with_suffix(".draft")
-    draft.write_text(page(rows, seconds, f"{reader.release.date}", reader.release.release), encoding="utf-8")
-    draft.replace(path)
-    return str(path)
+    path = Path(reader.lakehouse.uri) / "ops" / "reports" / "catalog.html"
+    return write_whole(path, page(rows, seconds, f"{reader.release.date}", reader.release.release))
 
 
 def page(rows: Mapping[str, Row], costs: Mapping[str, float], day: str, release: int) -> str:
     """The catalogue as HTML that loads nothing. `rows`: tag -> its row; `costs`: tag -> its seconds of the night."""
     ordered = sorted(rows.values(), key=lambda row: (row["category"], row["tag"]))
-    title = _both("Catalogue of tags", "标签目录")
-    told = _both(
+    title = both("Catalogue of tags", "标签目录")
+    told = both(
         f"{len(ordered)} tags, as of {day} (release {release})", f"{len(ordered)} 个标签，截至 {day}（发布 {release}）"
     )
     articles = "".join(_article(row, costs.get(row["tag"])) for row in ordered)
@@ -86,17 +82,13 @@ def page(rows: Mapping[str, Row], costs: Mapping[str, float], day: str, release:
     )
 
 
-def _both(english: str, chinese: str | None) -> str:
-    return f"<span class=en>{escape(english)}</span><span class=zh>{escape(chinese or english)}</span>"
-
-
 def _contents(rows: Sequence[Row]) -> Iterator[str]:
     category = None
     for row in rows:
         if row["category"] != category:
             category = row["category"]
             yield f"<h2>{escape(category or '')}</h2>"
-        yield f'<a href="#{row["tag"]}" data-words="{_words(row)}">{_both(row["title_en"], row["title_zh"])}</a>'
+        yield f'<a href="#{row["tag"]}" data-words="{_words(row)}">{both(row["title_en"], row["title_zh"])}</a>'
 
 
 def _words(row: Row) -> str:
@@ -114,9 +106,9 @@ def _article(row: Row, seconds: float | None) -> str:
     stale = f"<p class=warn>{escape(row['stale'])}</p>" if row["stale"] and row["status"] == "online" else ""
     facts = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in _facts(row, seconds) if value)
     return (
-        f'<article id="{row["tag"]}" data-words="{_words(row)}"><h3>{_both(row["title_en"], row["title_zh"])}'
+        f'<article id="{row["tag"]}" data-words="{_words(row)}"><h3>{both(row["title_en"], row["title_zh"])}'
         f"<code>{row['tag']}</code>{chips}</h3><div>{escape(row['description'])}</div>{stale}"
-        f"<div class=two><div><dl>{facts}</dl><details><summary>{_both('definition', '定义')}</summary>"
+        f"<div class=two><div><dl>{facts}</dl><details><summary>{both('definition', '定义')}</summary>"
         f"<pre>{escape(row['yaml'])}</pre></details></div><div>{''.join(_charts(row))}</div></div></article>"
     )
 
@@ -124,20 +116,20 @@ def _article(row: Row, seconds: float | None) -> str:
 def _facts(row: Row, seconds: float | None) -> Iterator[tuple[str, str]]:
     if row["customers"]:
         known = f"{row['coverage']:.1%} ({row['known']:,} / {row['customers']:,})"
-        yield _both("coverage", "覆盖率"), known
+        yield both("coverage", "覆盖率"), known
     if row["changed"] is not None:
-        yield _both("changed last night", "昨夜变动"), f"{row['changed']:,}"
-    yield _both("drift", "漂移 (PSI)"), "" if row["drift"] is None else f"{row['drift']:.3f}"
-    yield _both("fresh as of", "数据截至"), str(row["fresh_as_of"] or "")
-    yield _both("owner", "负责人"), escape(row["owner"])
-    yield _both("type", "类型"), escape(" ".join(filter(None, (row["type"], row["unit"]))))
-    yield _both("purposes", "用途"), escape(", ".join(row["purposes"] or []))
-    yield _both("sensitivity", "敏感级别"), escape(row["sensitivity"] or "")
-    yield _both("made from", "来源"), escape(", ".join(row["reads"] or []))
-    yield _both("built on", "依赖"), ", ".join(f'<a href="#{need}">{need}</a>' for need in row["depends_on"] or [])
-    yield _both("used by", "被使用"), ", ".join(map(_use, row["used_by"] or []))
-    yield _both("costs", "耗时"), "" if seconds is None else f"{seconds:.2f} s"
-    yield _both("file", "文件"), escape(row["place"])
+        yield both("changed last night", "昨夜变动"), f"{row['changed']:,}"
+    yield both("drift", "漂移 (PSI)"), "" if row["drift"] is None else f"{row['drift']:.3f}"
+    yield both("fresh as of", "数据截至"), str(row["fresh_as_of"] or "")
+    yield both("owner", "负责人"), escape(row["owner"])
+    yield both("type", "类型"), escape(" ".join(filter(None, (row["type"], row["unit"]))))
+    yield both("purposes", "用途"), escape(", ".join(row["purposes"] or []))
+    yield both("sensitivity", "敏感级别"), escape(row["sensitivity"] or "")
+    yield both("made from", "来源"), escape(", ".join(row["reads"] or []))
+    yield both("built on", "依赖"), ", ".join(f'<a href="#{need}">{need}</a>' for need in row["depends_on"] or [])
+    yield both("used by", "被使用"), ", ".join(map(_use, row["used_by"] or []))
+    yield both("costs", "耗时"), "" if seconds is None else f"{seconds:.2f} s"
+    yield both("file", "文件"), escape(row["place"])
 
 
 def _use(use: str) -> str:
@@ -149,11 +141,11 @@ def _charts(row: Row) -> Iterator[str]:
     for column, found in (json.loads(row["distribution"]) if row["distribution"] else {}).items():
         name = column if len(row["columns"]) > 1 else ""
         if found.get("values"):
-            told = _both(f"{found['distinct']:,} different", f"{found['distinct']:,} 个不同值")
+            told = both(f"{found['distinct']:,} different", f"{found['distinct']:,} 个不同值")
             yield _figure(_bars(_shown(found["values"], row), row["customers"]), name, told)
         elif found.get("bins"):
             median, mean = found["quantiles"]["0.5"], found["mean"]
-            middle = _both(f"median {median:,.4g} · mean {mean:,.4g}", f"中位数 {median:,.4g} · 平均 {mean:,.4g}")
+            middle = both(f"median {median:,.4g} · mean {mean:,.4g}", f"中位数 {median:,.4g} · 平均 {mean:,.4g}")
             yield _figure(_histogram(found), name, middle)
 
 

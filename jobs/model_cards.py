@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.engines.released_models import Model, Models
+from jobs.pages import grid
 from jobs.runtime.night import Night
 from jobs.runtime.tables import Lakehouse
 from transforms.models.spec import ALGORITHMS
@@ -122,5 +123,4 @@ def _limits(tag: Tag, model: Model) -> Iterator[str]:
 
 
 def _table(title: str, header: Sequence[str], rows: Any) -> Iterator[str]:
-    yield from ("", f"## {title}", "", f"| {' | '.join(header)} |", f"|{' --- |' * len(header)}")
-    yield from (f"| {' | '.join(str(value) for value in row)} |" for row in rows)
+    yield from ("", f"## {title}", "", grid(header, [[str(value) for value in row] for row in rows]))

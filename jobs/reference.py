@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from jobs.cli import app
+from jobs.pages import grid
 from jobs.runtime.configuration import Pipeline
 from transforms.audiences import Audience
 from transforms.exports import Export
@@ -75,7 +76,7 @@ def _table(table: Table) -> str:
 
 def _columns(columns: tuple[Column, ...]) -> str:
     rows = [[f"`{c.name}`", f"`{c.type}`", _cell(c.comment), c.sensitivity] for c in columns]
-    return _grid(["column", "type", "meaning", "sensitivity"], rows)
+    return grid(["column", "type", "meaning", "sensitivity"], rows)
 
 
 # -- configuration
@@ -102,7 +103,7 @@ def _models(model: type[BaseModel], told: set[type[BaseModel]], heading: str | N
         if name not in _OF_THE_LOADER:
             rows.append([f"`{field.alias or name}`", _type(field.annotation), _default(field)])
             within += [(field.alias or name, inner) for inner in _inner(field.annotation) if inner not in told]
-    yield _grid(["key", "type", "default"], rows)
+    yield grid(["key", "type", "default"], rows)
     for key, inner in within:
         if inner not in told:
             yield from _models(inner, told, heading=f"`{key}`")
@@ -174,15 +175,10 @@ def _parameters(command: Any) -> str:
         option = parameter.param_type_name == "option"
         name = ", ".join(parameter.opts) if option else parameter.metavar or parameter.name.upper()
         rows.append([f"`{name}`", _cell(getattr(parameter, "help", "") or "")])
-    return _grid(["", ""], rows) if rows else ""
+    return grid(["", ""], rows) if rows else ""
 
 
 # -- Markdown
-
-
-def _grid(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _cell(text: str) -> str:

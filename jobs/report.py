@@ -12,6 +12,7 @@ from jobs.engines import gate
 from jobs.figures import Figures, Shown, tables
 from jobs.model_cards import cards_of, models_section, write_cards
 from jobs.over_nights import Bar, causes, headline, moved, nights_told, over_nights, stages
+from jobs.pages import write_whole
 from jobs.quality import pages_of
 from jobs.runtime.night import Night
 from jobs.runtime.releases import all_releases, made_by
@@ -56,13 +57,8 @@ def write_report(lakehouse: Lakehouse, day: date) -> str:
 
 
 def _write(lakehouse: Lakehouse, day: date, run_id: str, figures: Figures, warnings: Sequence[str]) -> str:
-    folder = Path(lakehouse.uri) / "ops" / "reports"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{day}.html"
-    draft = path.with_suffix(".draft")
-    draft.write_text(_page(lakehouse, day, run_id, figures, warnings), encoding="utf-8")
-    draft.replace(path)
-    return str(path)
+    path = Path(lakehouse.uri) / "ops" / "reports" / f"{day}.html"
+    return write_whole(path, _page(lakehouse, day, run_id, figures, warnings))
 
 
 def _page(lakehouse: Lakehouse, day: date, run_id: str, figures: Figures, warnings: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pyarrow import dataset as ds
 
+from jobs.pages import both, write_whole
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.reader import Reader
 from transforms.errors import DefinitionError
@@ -67,11 +68,7 @@ def write_segments(conf: Configuration) -> str:
         )
     moves = reader.where(GOLD_SEGMENT_MIGRATION, ds.field("date") == ds.scalar(reader.release.date))
     text = page(judged.to_table().to_pylist(), described.to_table().to_pylist(), moves, conf.tags, reader.release.date)
-    folder = Path(reader.lakehouse.uri) / "ops" / "reports"
-    folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / "segments.draft"
-    draft.write_text(text, encoding="utf-8")
-    return str(draft.replace(folder / "segments.html"))
+    return write_whole(Path(reader.lakehouse.uri) / "ops" / "reports" / "segments.html", text)
 
 
 def page(
@@ -90,25 +87,21 @@ def page(
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f'<title>Segments · 分群</title><style>{_STYLE}</style><body class="en"><button>English / 中文</button>'
-        f"<h1>{_both('Segments', '客户分群')}</h1><p class=dim>{_both(f'as of {day}', f'截至 {day}')}</p>"
+        f"<h1>{both('Segments', '客户分群')}</h1><p class=dim>{both(f'as of {day}', f'截至 {day}')}</p>"
         f"<nav>{links}</nav>{''.join(parts)}<script>{_SCRIPT}</script></body></html>\n"
     )
 
 
-def _both(english: str, chinese: str) -> str:
-    return f"<span class=en>{escape(english)}</span><span class=zh>{escape(chinese)}</span>"
-
-
 def _title(row: Row, tags: Mapping[str, Tag]) -> str:
     title = tags[row["tag"]].title if row["tag"] in tags else {"en": row["tag"]}
-    return _both(title["en"], title.get("zh") or title["en"])
+    return both(title["en"], title.get("zh") or title["en"])
 
 
 def _section(row: Row, described: Sequence[Row], moves: Sequence[Row]) -> Iterator[str]:
-    told = _both(f"judged on {row['date']}", f"评估日期 {row['date']}")
+    told = both(f"judged on {row['date']}", f"评估日期 {row['date']}")
     yield f"<p class=dim><code>{escape(row['segmentation'])}</code> · {escape(row['kind'])} · {told}</p>"
     figures = "".join(
-        f"<tr><td>{_both(en, zh)}</td><td class=n>{'–' if row[key] is None else form.format(row[key])}</td></tr>"
+        f"<tr><td>{both(en, zh)}</td><td class=n>{'–' if row[key] is None else form.format(row[key])}</td></tr>"
         for en, zh, key, form in _PRINCIPLES
     )
     yield f"<div class=wide><table>{figures}</table></div>"
@@ -140,16 +133,16 @@ def _migration(moves: Sequence[Row]) -> Iterator[str]:
     moved = [row for row in moves if row["from_value"] != row["to_value"]]
     moved.sort(key=lambda row: (-(row["customers"] or 0), str(row["from_value"]), str(row["to_value"])))
     if moved:
-        none, few = "–", _both("few", "少数")
+        none, few = "–", both("few", "少数")
         rows = "".join(
             f"<tr><td>{escape(row['from_value'] or none)}</td><td>{escape(row['to_value'] or none)}</td>"
             f"<td class=n>{few if row['customers'] is None else format(row['customers'], ',')}</td></tr>"
             for row in moved[:12]
         )
-        head = f"<th>{_both('from', '从')}<th>{_both('to', '到')}<th class=n>{_both('customers', '客户')}"
+        head = f"<th>{both('from', '从')}<th>{both('to', '到')}<th class=n>{both('customers', '客户')}"
         told = [row["customers"] for row in moved if row["customers"] is not None]
         english, chinese = (" and few more", "余") if len(told) < len(moved) else ("", "")
-        summary = _both(f"{sum(told):,}{english} moved last night", f"昨夜有 {sum(told):,} {chinese}位客户移动")
+        summary = both(f"{sum(told):,}{english} moved last night", f"昨夜有 {sum(told):,} {chinese}位客户移动")
         table = f"<div class=wide><table><tr>{head}</tr>{rows}</table></div>"
         yield f"<details><summary>{summary}</summary>{table}</details>"
 
@@ -164,10 +157,10 @@ def _persona(whole: Row, tags: Sequence[Row]) -> str:
     }  # fmt: skip
     above, below = strongest(list(told), above=_ABOVE, below=_BELOW)
     chosen = [told[trait] for trait in (*above, *below)]
-    traits = "".join(f"<li>{_both(row['sentence_en'], row['sentence_zh'])}</li>" for row in chosen)
+    traits = "".join(f"<li>{both(row['sentence_en'], row['sentence_zh'])}</li>" for row in chosen)
     return (
         f"<article><h3>{escape(whole['segment'])}</h3>"
-        f"<p>{_both(whole['sentence_en'], whole['sentence_zh'])}</p>{_indices(chosen)}"
+        f"<p>{both(whole['sentence_en'], whole['sentence_zh'])}</p>{_indices(chosen)}"
         f"<ul>{traits}</ul></article>"
     )
 

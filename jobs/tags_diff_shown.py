@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from jobs.figures import Shown
+from jobs.pages import grid
 
 _WHAT = {
     "added": "new", "removed": "removed", "changed": "another meaning", "follows": "follows what it is built on",
@@ -119,8 +120,7 @@ def markdown(told: Told) -> str:
 
 
 def _grid(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(_cell(value) for value in line)} |" for line in lines)
+    return grid(header, [[_cell(value) for value in row] for row in rows])
 
 
 def _cell(value: Any) -> str:

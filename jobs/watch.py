@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
+from jobs.pages import write_whole
 from jobs.runtime.configuration import Configuration, Hook
 from jobs.runtime.releases import newest
 from jobs.runtime.tables import Lakehouse
@@ -80,7 +81,7 @@ def _tell(conf: Configuration, told: Row, warn: Callable[[str], None]) -> None:
     watch = conf.pipeline.watch
     if watch.metrics:
         try:
-            _replace(Path(conf.resolve(watch.metrics)), metrics(told, at=datetime.now(UTC)))
+            write_whole(Path(conf.resolve(watch.metrics)), metrics(told, at=datetime.now(UTC)))
         except OSError as error:
             warn(f"watch.metrics: {watch.metrics} cannot be written: {error.strerror}")
     events = {told["event"], *(["warnings"] if told["warnings"] else [])}
@@ -159,11 +160,3 @@ def _label(**labels: str) -> str:
 
 def _midnight(day: str | None) -> float | None:
     return datetime.combine(date.fromisoformat(day), time(), UTC).timestamp() if day else None
-
-
-def _replace(path: Path, text: str) -> None:
-    """Whole or not at all: a collector may read at any moment."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".draft")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)

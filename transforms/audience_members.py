@@ -1,13 +1,13 @@
 """Who is in each audience, and who is left out and why. All audiences come from one scan of the profile."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import reduce
 from operator import or_
 from typing import Any, Literal
 
 from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from transforms.audiences import Audience, levels
@@ -119,21 +119,25 @@ def held_out(customer_id: SparkColumn, audience: Audience) -> SparkColumn:
     return lot < round(audience.holdout * HOLDOUT_STEPS)
 
 
-def counted(found: DataFrame) -> dict[str, int]:
-    """How many customers there are (`customers`), and came to which outcome (`<audience>.<outcome>`). One Spark job."""
+def counted(found: DataFrame) -> DataFrame:
+    """How many customers came to which outcome of which audience, and how many there are. Grain: `_of`, `_outcome`."""
     names = [name for name in found.columns if name != "customer_id"]
     everyone = F.lit("customers").alias("_")
     each = found.select("customer_id", everyone, *names).unpivot("customer_id", ["_", *names], "_of", "_outcome")
-    rows = each.where(F.col("_outcome").isNotNull()).groupBy("_of", "_outcome").count().collect()
+    return each.where(F.col("_outcome").isNotNull()).groupBy("_of", "_outcome").count()
+
+
+def by_outcome(rows: Iterable[Row], audiences: Iterable[str]) -> dict[str, int]:
+    """The rows of `counted`: `customers`, and `<audience>.<outcome>`, 0 where there is none, -> customers."""
     numbers = {f"{row['_of']}.{row['_outcome']}": row["count"] for row in rows}
-    none = {f"{name}.{outcome}": 0 for name in names for outcome in OUTCOMES}
+    none = {f"{name}.{outcome}": 0 for name in audiences for outcome in OUTCOMES}
     return {**none, "customers": numbers.pop("_.customers", 0), **numbers}
 
 
 def summaries(
     counts: Mapping[str, int], *, audiences: Mapping[str, Audience], day: date, smallest_group: int
 ) -> list[dict[str, Any]]:
-    """The rows of gold/audience from what `counted` gave. Grain: audience. Sizes are customers.
+    """The rows of gold/audience from what `by_outcome` gave. Grain: audience. Sizes are customers.
 
     An audience with fewer customers than its `min_size`, or than the smallest group that may be shown, is
     withheld: its size is 0 and `left_out` holds them as too_small.

@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from transforms.audience_members import consents, counted, held_out, members, outcomes, summaries
+from transforms.audience_members import by_outcome, consents, counted, held_out, members, outcomes, summaries
 from transforms.audiences import Audience, check_audiences, compile_rule, levels, parse_audience
 from transforms.errors import DefinitionError
 from transforms.privacy import Keys, Privacy, Purpose
@@ -296,7 +296,12 @@ def test_small_audiences_are_withheld_and_everybody_left_out_is_counted(spark: S
         [(row[0], row[3]) for row in people], "customer_id string, consents map<string,boolean>"
     )
     kept = outcomes(profile, customers, **arguments(audiences)).cache()
-    rows = summaries(counted(kept), audiences=audiences, day=DAY, smallest_group=PRIVACY.smallest_group)
+    rows = summaries(
+        by_outcome(counted(kept).collect(), audiences),
+        audiences=audiences,
+        day=DAY,
+        smallest_group=PRIVACY.smallest_group,
+    )
     told = {row["audience"]: (row["size"], row["target"], row["holdout"], row["left_out"]) for row in rows}
     assert told == {
         "big": (2, 2, 0, {"no_consent": 1, "except": 1}),
