@@ -36,7 +36,7 @@ format: $(READY)  ## let ruff lay out the code
 	$(BIN)/ruff format .
 
 reference: $(READY)  ## docs/reference/, anew from the code
-	$(BIN)/python -m jobs.reference
+	$(BIN)/python -m jobs.project.reference
 
 bench: $(READY)  ## nights at scale 1 and 10 beside plain Spark and DuckDB (half an hour)
 	$(BIN)/python -m tests.bench.night

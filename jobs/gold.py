@@ -121,7 +121,7 @@ class OpenRelease:
         Grain: customer known then; the columns that it had, without as_of and run_id.
         Raises DefinitionError for a night that the history does not have.
         """
-        from jobs.history import earlier_profile
+        from jobs.lookups.history import earlier_profile
 
         return earlier_profile(self.lakehouse, self.named, night)
 

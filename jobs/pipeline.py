@@ -36,7 +36,7 @@ from jobs.runtime.lease import Lease
 from jobs.runtime.night import Ledger, Night
 from jobs.runtime.recovery import OVER, Begin, begin
 from jobs.runtime.tables import Lakehouse
-from jobs.watch import watched
+from jobs.runtime.watch import watched
 from transforms.errors import DefinitionError, LockedError, PortraitError
 from transforms.schemas import OPS_LINEAGE, OPS_RUN, OPS_STAGE
 from transforms.tags.life_cycle import check_life_cycle

@@ -9,15 +9,15 @@ from typing import Any
 from pyarrow import dataset as ds
 
 from jobs.engines import gate
-from jobs.figures import Figures, Shown, tables
-from jobs.model_cards import cards_of, models_section, write_cards
-from jobs.over_nights import Bar, causes, headline, moved, nights_told, over_nights, stages
-from jobs.pages import write_whole
-from jobs.quality import pages_of
+from jobs.engines.quality import pages_of
+from jobs.lookups.figures import Figures, Shown, tables
+from jobs.lookups.scorecard import cards, section
+from jobs.pages.model_cards import cards_of, models_section, write_cards
+from jobs.pages.over_nights import Bar, causes, headline, moved, nights_told, over_nights, stages
+from jobs.pages.writing import write_whole
 from jobs.runtime.night import Night
 from jobs.runtime.releases import all_releases, made_by
 from jobs.runtime.tables import Lakehouse
-from jobs.scorecard import cards, section
 from transforms.errors import DefinitionError
 from transforms.quality.scores import COUNTED
 from transforms.schemas import GOLD_TAG_CATALOG, OPS_QUALITY, OPS_STAGE

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
-from jobs import quality
+from jobs.engines import quality
 from jobs.engines.contested import contested
 from jobs.engines.erased_rows import take_out_of_bronze
 from jobs.engines.erasures import erased, late

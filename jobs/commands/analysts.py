@@ -27,7 +27,7 @@ def query(
 ) -> None:
     """Ask the newest release in SQL. Reads only, and starts no Spark."""
     from jobs.gold import open_release
-    from jobs.query import show_query
+    from jobs.lookups.query import show_query
 
     gold = open_release(release=release, restricted=restricted, conf=conf, env=env)
     show_query(gold, sql, Screen(as_json=as_json), as_csv=as_csv, most=rows)
@@ -49,8 +49,8 @@ def funnel(
     as_json: AsJson = False,
 ) -> None:
     """Show how many customers go from step to step of their path."""
-    from jobs.funnel import Funnel, show_funnel
     from jobs.gold import open_release
+    from jobs.lookups.funnel import Funnel, show_funnel
 
     screen = Screen(as_json=as_json)
     least = load(conf, env, screen, definitions=False).privacy.smallest_group

@@ -20,7 +20,7 @@ For = Annotated[
 @told
 def audience_list(conf: Conf = CONF, env: Env = None, as_json: AsJson = False) -> None:
     """List the newest release's audiences: size, arms, who is left out and why, change, exports."""
-    from jobs.audience_list import show_audiences
+    from jobs.lookups.audience_list import show_audiences
 
     screen = Screen(as_json=as_json)
     show_audiences(load(conf, env, screen), screen)
@@ -37,7 +37,7 @@ def audience_size(
     as_json: AsJson = False,
 ) -> None:
     """Preview how many customers an audience would have over the newest release. Writes nothing."""
-    from jobs.audience_preview import show_size, wanted
+    from jobs.lookups.audience_preview import show_size, wanted
 
     screen = Screen(as_json=as_json)
     loaded = load(conf, env, screen)
@@ -56,7 +56,7 @@ def audience_build(
     as_json: AsJson = False,
 ) -> None:
     """Make the members of one or all audiences, arms too, as the next night would. Releases nothing."""
-    from jobs.audience_preview import show_build, wanted
+    from jobs.lookups.audience_preview import show_build, wanted
 
     screen = Screen(as_json=as_json)
     loaded = load(conf, env, screen)
@@ -75,7 +75,7 @@ def audience_changes(
     as_json: AsJson = False,
 ) -> None:
     """Count who entered, left or changed arms between two releases, and why."""
-    from jobs.audience_list import show_changes
+    from jobs.lookups.audience_list import show_changes
 
     screen = Screen(as_json=as_json)
     show_changes(load(conf, env, screen), name, screen, since=since)
@@ -90,7 +90,7 @@ def audience_overlap(
     as_json: AsJson = False,
 ) -> None:
     """Show how many customers any two audiences share."""
-    from jobs.audience_list import show_overlap
+    from jobs.lookups.audience_list import show_overlap
 
     screen = Screen(as_json=as_json)
     show_overlap(load(conf, env, screen), screen, names or [])
@@ -115,8 +115,8 @@ def audience_insight(
     as_json: AsJson = False,
 ) -> None:
     """Show how an audience differs from everyone, or from another, over all tags."""
-    from jobs.audience_insight import Asked, show_insight
-    from jobs.audience_preview import wanted
+    from jobs.lookups.audience_insight import Asked, show_insight
+    from jobs.lookups.audience_preview import wanted
 
     screen = Screen(as_json=as_json)
     loaded = load(conf, env, screen)
@@ -135,7 +135,7 @@ def audience_evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Show what an audience's campaigns changed, and what the figures do not allow to be said."""
-    from jobs.audience_results import show_results
+    from jobs.lookups.audience_results import show_results
 
     screen = Screen(as_json=as_json)
     show_results(load(conf, env, screen), name, screen)

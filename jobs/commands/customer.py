@@ -19,7 +19,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one customer: golden record, identifiers, tags, latest steps."""
-    from jobs.customer import show_customer
+    from jobs.lookups.customer import show_customer
 
     screen = Screen(as_json=as_json)
     show_customer(load(conf, env, screen, definitions=False), identifier, screen)
@@ -37,7 +37,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Show where a customer's value came from, and recompute it."""
-    from jobs.explain import show_explanation
+    from jobs.lookups.explain import show_explanation
 
     screen = Screen(as_json=as_json)
     show_explanation(load(conf, env, screen), identifier, tag, screen, spark=spark, rows=rows, local=is_local())

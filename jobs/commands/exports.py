@@ -26,12 +26,12 @@ def export(
     """Deliver again, or prove a delivery."""
     screen = Screen(as_json=as_json)
     if verify is not None:
-        from jobs.verify import show_verification
+        from jobs.lookups.verify import show_verification
 
         if name or release:
             raise DefinitionError("--verify PATH: a delivery tells of itself; leave NAME and --release out")
         show_verification(verify, screen)
         return
-    from jobs.deliver import deliver_again
+    from jobs.changes.deliver import deliver_again
 
     deliver_again(load(conf, env, screen), name, release, screen=screen, local=is_local())

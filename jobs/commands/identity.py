@@ -30,13 +30,13 @@ def identity_audit(
     """Show the largest and most suspicious customers, hubs and cuts; of one customer how its records are tied."""
     screen = Screen(as_json=as_json)
     if identifier is None:
-        from jobs.audit import show_audit
+        from jobs.lookups.audit import show_audit
 
         if picture:
             raise DefinitionError("--picture: a picture is of one customer; say which, such as email:ann@x.org")
         show_audit(load(conf, env, screen), screen, rows=rows, clear=clear)
         return
-    from jobs.audit_customer import show_ties
+    from jobs.lookups.audit_customer import show_ties
 
     show_ties(load(conf, env, screen), identifier, screen, clear=clear, picture=picture)
 
@@ -57,7 +57,7 @@ def identity_evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Hold the newest release's identities against known truth: precision, recall, F1, and what is wrong."""
-    from jobs.evaluate import show_evaluation
+    from jobs.lookups.evaluate import show_evaluation
 
     screen = Screen(as_json=as_json)
     show_evaluation(load(conf, env, screen), truth, screen, pairs=pairs, values=show_values, rows=rows)

@@ -22,7 +22,7 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Show what a run would do: stages, what is new, definitions in order."""
-    from jobs.reading import show_plan
+    from jobs.lookups.reading import show_plan
 
     screen = Screen(as_json=as_json)
     show_plan(load(conf, env, screen), day_of(day) if day else None, screen)
@@ -44,8 +44,8 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run the night of a business date."""
+    from jobs.lookups.reading import show_night
     from jobs.pipeline import chosen, run_night
-    from jobs.reading import show_night
 
     screen = Screen(as_json=as_json)
     stages = chosen(first, until, only)
@@ -93,7 +93,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show how the last nights went."""
-    from jobs.reading import show_status
+    from jobs.lookups.reading import show_status
 
     screen = Screen(as_json=as_json)
     show_status(load(conf, env, screen), nights, screen)
@@ -121,11 +121,11 @@ def report(
 
         path = write_report(Lakehouse(loaded.lakehouse), day_of(day))
     elif segments:
-        from jobs.segments_page import write_segments
+        from jobs.pages.segments import write_segments
 
         path = write_segments(loaded)
     else:
-        from jobs.catalog_page import write_catalog
+        from jobs.pages.catalog import write_catalog
 
         path = write_catalog(loaded)
     screen.say(f"{'catalogue' if catalog else 'segments' if segments else 'report'}: {path}")

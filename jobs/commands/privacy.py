@@ -23,8 +23,8 @@ def forget(
     as_json: AsJson = False,
 ) -> None:
     """Erase a person from every layer, and keep them out."""
-    from jobs.forget import forget as forget_person
-    from jobs.forget import show_forgotten
+    from jobs.changes.forget import forget as forget_person
+    from jobs.changes.forget import show_forgotten
 
     screen = Screen(as_json=as_json)
     loaded = load(conf, env, screen)
@@ -41,7 +41,7 @@ def access(
     as_json: AsJson = False,
 ) -> None:
     """Give a person all that is held on them, with its sources and purposes."""
-    from jobs.access import show_access, write_access
+    from jobs.lookups.access import show_access, write_access
 
     screen = Screen(as_json=as_json)
     show_access(write_access(load(conf, env, screen), identifier, to), screen)
@@ -58,8 +58,8 @@ def maintain(
     as_json: AsJson = False,
 ) -> None:
     """Finish and prove erasures, expire what is past its retention, purge, and put small files together."""
-    from jobs.maintain import maintain as keep_in_order
-    from jobs.maintain_shown import show_maintained
+    from jobs.changes.maintain import maintain as keep_in_order
+    from jobs.changes.maintain_shown import show_maintained
 
     screen = Screen(as_json=as_json)
     show_maintained(keep_in_order(load(conf, env, screen), screen=screen, prove_now=prove, local=is_local()), screen)

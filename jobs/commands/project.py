@@ -20,7 +20,7 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Write a new project that runs as it is."""
-    from jobs.starter.project import write_project
+    from jobs.project.starter.project import write_project
 
     write_project(folder, Screen(as_json=as_json))
 
@@ -40,7 +40,7 @@ def validate(
     screen = Screen(as_json=as_json)
     loaded = load(conf, env, screen)
     if sample:
-        from jobs.sample import show_sample
+        from jobs.project.sample import show_sample
 
         show_sample(loaded, sample, day_of(day) if day else None, screen)
         return

@@ -26,7 +26,7 @@ def quarantine_list(
     as_json: AsJson = False,
 ) -> None:
     """Show what was refused, by night, source, reason and file."""
-    from jobs.quarantine import Choice, show_quarantine
+    from jobs.lookups.quarantine import Choice, show_quarantine
 
     screen = Screen(as_json=as_json)
     choice = Choice(source, reason, day_of(day) if day else None)
@@ -45,8 +45,8 @@ def quarantine_replay(
     as_json: AsJson = False,
 ) -> None:
     """Try what was refused again with today's YAML, and release what comes of it."""
-    from jobs.quarantine import Choice
-    from jobs.replay import replay, show_replay
+    from jobs.changes.replay import replay, show_replay
+    from jobs.lookups.quarantine import Choice
 
     screen = Screen(as_json=as_json)
     choice = Choice(source, reason, day_of(day) if day else None)

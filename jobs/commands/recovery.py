@@ -25,8 +25,8 @@ def backup(
     as_json: AsJson = False,
 ) -> None:
     """Back up what releases can be restored to, only what is new of it, or prove a backup."""
-    from jobs.backup import backup as back_up
-    from jobs.backup import show_backup, show_verified, verify_backup
+    from jobs.changes.backup import backup as back_up
+    from jobs.changes.backup import show_backup, show_verified, verify_backup
 
     screen = Screen(as_json=as_json)
     if to is not None and verify is None:
@@ -52,7 +52,7 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Make an earlier release the newest, or a lost lakehouse anew from its backup."""
-    from jobs.restore import restore_backup, restore_release, show_restored
+    from jobs.changes.restore import restore_backup, restore_release, show_restored
 
     screen = Screen(as_json=as_json)
     if (to is None) == (backed_up is None):

@@ -22,6 +22,6 @@ def sources_infer(
     as_json: AsJson = False,
 ) -> None:
     """Propose a source's YAML from a sample of its extract."""
-    from jobs.infer import infer_source
+    from jobs.project.infer import infer_source
 
     infer_source(path, conf, entity=entity, name=name, write=write, screen=Screen(as_json=as_json))

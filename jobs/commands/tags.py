@@ -22,7 +22,7 @@ def tags_list(
     as_json: AsJson = False,
 ) -> None:
     """List the newest release's catalogue: coverage, change, freshness, use."""
-    from jobs.tags_catalog import show_tags
+    from jobs.lookups.tags_catalog import show_tags
 
     screen = Screen(as_json=as_json)
     show_tags(load(conf, env, screen), screen, category=category, status=status)
@@ -38,7 +38,7 @@ def tags_show(
     as_json: AsJson = False,
 ) -> None:
     """Show one tag: definition, distribution, change since last night, dependencies, freshness, cost."""
-    from jobs.tags_catalog import preview_tag, show_tag
+    from jobs.lookups.tags_catalog import preview_tag, show_tag
 
     screen = Screen(as_json=as_json)
     loaded = load(conf, env, screen)
@@ -57,7 +57,7 @@ def tags_test(
     as_json: AsJson = False,
 ) -> None:
     """Run the examples that stand in the tags."""
-    from jobs.examples import run_examples
+    from jobs.lookups.examples import run_examples
 
     screen = Screen(as_json=as_json)
     run_examples(load(conf, env, screen), tags or [], screen, local=is_local())
@@ -72,7 +72,7 @@ def tags_diff(
     as_json: AsJson = False,
 ) -> None:
     """Show what the definitions here would change against the newest release. Writes nothing."""
-    from jobs.tags_diff import show_difference
+    from jobs.lookups.tags_diff import show_difference
 
     screen = Screen(as_json=as_json)
     show_difference(load(conf, env, screen), screen, as_markdown=as_markdown, local=is_local())
@@ -99,7 +99,7 @@ def tags_set(
     as_json: AsJson = False,
 ) -> None:
     """Set one customer's value by hand: released at once, kept by every night, tied to the identifier."""
-    from jobs.overrides import Wish, set_value
+    from jobs.changes.overrides import Wish, set_value
 
     screen = Screen(as_json=as_json)
     end = day_of(until, "--until") if until else None
@@ -118,7 +118,7 @@ def tags_unset(
     as_json: AsJson = False,
 ) -> None:
     """End what was set by hand: the value is computed again."""
-    from jobs.overrides import Wish, set_value
+    from jobs.changes.overrides import Wish, set_value
 
     screen = Screen(as_json=as_json)
     wish = Wish(identifier, field, None, "", author(by))

@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from jobs.customer import show_customer
 from jobs.demo.extracts import DEMO_NIGHTS, arrive, write_extracts
+from jobs.lookups.customer import show_customer
+from jobs.lookups.reading import night_figures, show_figures
 from jobs.pipeline import run_night
-from jobs.reading import night_figures, show_figures
 from jobs.runtime.configuration import Configuration, load_configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.night import Night

@@ -10,10 +10,10 @@ import pytest
 from pyspark.sql import SparkSession
 from typer.testing import CliRunner
 
-from jobs.audience_moves import moves
-from jobs.audience_preview import show_build, wanted
 from jobs.cli import app
 from jobs.gold import OpenRelease, open_release
+from jobs.lookups.audience_moves import moves
+from jobs.lookups.audience_preview import show_build, wanted
 from jobs.runtime.reader import Reader
 from jobs.runtime.releases import all_releases
 from tests.end_to_end.conftest import Nights

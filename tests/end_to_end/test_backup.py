@@ -5,9 +5,9 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from jobs.backup import backup, verify_backup
+from jobs.changes.backup import backup, verify_backup
+from jobs.changes.restore import restore_backup
 from jobs.demo.extracts import DEMO_NIGHTS
-from jobs.restore import restore_backup
 from tests.end_to_end.conftest import Nights
 from tests.end_to_end.project import assert_same
 

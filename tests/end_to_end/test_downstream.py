@@ -12,13 +12,13 @@ import yaml
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from jobs.audit_customer import show_ties
 from jobs.engines.tied import tied
-from jobs.evaluate import show_evaluation
+from jobs.lookups.audit_customer import show_ties
+from jobs.lookups.evaluate import show_evaluation
+from jobs.lookups.whose import whose
 from jobs.runtime.console import Screen
 from jobs.runtime.reader import Reader
 from jobs.runtime.tables import dataset_of
-from jobs.whose import whose
 from tests.end_to_end.conftest import Nights, three_nights
 from tests.end_to_end.project import new_project
 

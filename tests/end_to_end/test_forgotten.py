@@ -17,13 +17,13 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from jobs import forget as forgetting
-from jobs.access import held_on
+from jobs.changes import forget as forgetting
+from jobs.changes.forget import Forgotten, forget
+from jobs.changes.maintain import Maintained, maintain
+from jobs.changes.restore import restore_release
 from jobs.demo.extracts import DEMO_NIGHTS, arrive
-from jobs.forget import Forgotten, forget
 from jobs.gold import open_release
-from jobs.maintain import Maintained, maintain
-from jobs.restore import restore_release
+from jobs.lookups.access import held_on
 from jobs.runtime.console import Screen
 from jobs.runtime.night import Night
 from jobs.runtime.releases import Release

@@ -6,17 +6,17 @@ import pandas as pd
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
+from jobs.changes.overrides import Wish, set_value
 from jobs.demo.extracts import DEMO_NIGHTS
-from jobs.explain import explained
 from jobs.gold import open_release
-from jobs.overrides import Wish, set_value
+from jobs.lookups.explain import explained
+from jobs.lookups.set_by_hand import of_customer
 from jobs.runtime.catalog import released_catalog
 from jobs.runtime.console import Screen
 from jobs.runtime.night import Night
 from jobs.runtime.reader import Reader
 from jobs.runtime.releases import publish
 from jobs.runtime.tables import Lakehouse
-from jobs.set_by_hand import of_customer
 from tests.end_to_end.conftest import Nights
 from tests.end_to_end.project import Project
 from transforms.overrides import affected

@@ -16,9 +16,9 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.changes.restore import restore_release
 from jobs.demo.extracts import DEMO_NIGHTS, arrive
 from jobs.pipeline import jvm_pid
-from jobs.restore import restore_release
 from jobs.runtime.lease import Lease
 from jobs.runtime.night import Night
 from tests.end_to_end.conftest import Nights

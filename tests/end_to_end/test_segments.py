@@ -6,8 +6,8 @@ import duckdb
 import pandas as pd
 from deltalake import DeltaTable
 
+from jobs.pages.segments import write_segments
 from jobs.runtime.tables import dataset_of
-from jobs.segments_page import write_segments
 from tests.end_to_end.conftest import Nights
 
 

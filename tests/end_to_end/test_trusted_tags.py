@@ -8,14 +8,14 @@ import pandas as pd
 import yaml
 from pyspark.sql import SparkSession
 
-from jobs.catalog_page import write_catalog
 from jobs.demo.extracts import DEMO_NIGHTS
-from jobs.explain import explained, same
 from jobs.gold import open_release
+from jobs.lookups.explain import explained, same
+from jobs.lookups.tags_diff import difference
+from jobs.pages.catalog import write_catalog
+from jobs.pages.tags_diff import markdown
 from jobs.runtime.catalog import released_catalog
 from jobs.runtime.reader import Reader
-from jobs.tags_diff import difference
-from jobs.tags_diff_shown import markdown
 from tests.end_to_end.conftest import Nights
 from transforms.profile import NOT_TAGS
 from transforms.tags.definition import parse_tags

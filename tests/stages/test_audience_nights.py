@@ -11,8 +11,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import audiences as stage
-from jobs.audience_moves import moves
-from jobs.audience_preview import Wanted, outcome_table, show_size, wanted
+from jobs.lookups.audience_moves import moves
+from jobs.lookups.audience_preview import Wanted, outcome_table, show_size, wanted
 from jobs.runtime import releases
 from jobs.runtime.clock import end_of
 from jobs.runtime.night import Night

@@ -14,7 +14,7 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from jobs.deliver import deliver_again
+from jobs.changes.deliver import deliver_again
 from jobs.engines import delivery
 from jobs.engines.delivery import verify
 from jobs.engines.folders import open_folder

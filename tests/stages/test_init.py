@@ -10,10 +10,10 @@ from pyspark.sql import SparkSession
 
 from jobs.gold import open_release
 from jobs.pipeline import run_night
+from jobs.project.starter.extracts import DAY
+from jobs.project.starter.project import write_project
 from jobs.runtime.configuration import load_configuration
 from jobs.runtime.console import Screen
-from jobs.starter.extracts import DAY
-from jobs.starter.project import write_project
 from tests.unit.test_tag_definitions import check_examples
 from transforms.errors import DefinitionError
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.changes.restore import restore_release
 from jobs.pipeline import run_night
-from jobs.restore import restore_release
 from jobs.runtime.configuration import Configuration, load_configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.night import Night

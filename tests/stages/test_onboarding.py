@@ -7,7 +7,7 @@ import duckdb
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.infer import proposed_yaml
+from jobs.project.infer import proposed_yaml
 from tests.stages.extracts import Extracts, day
 from transforms.errors import DataError
 

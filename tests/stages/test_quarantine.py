@@ -19,9 +19,9 @@ from pyspark.sql import SparkSession
 from typer.testing import CliRunner
 
 from jobs import cli, pipeline
+from jobs.changes.replay import Look, replay
+from jobs.lookups.quarantine import Choice
 from jobs.pipeline import run_night
-from jobs.quarantine import Choice
-from jobs.replay import Look, replay
 from jobs.runtime.configuration import load_configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.night import Night

@@ -17,8 +17,8 @@ from deltalake import DeltaTable
 from typer.testing import CliRunner
 
 from jobs.cli import app
-from jobs.funnel import Funnel, _protected, conversion
 from jobs.gold import open_release
+from jobs.lookups.funnel import Funnel, _protected, conversion
 from jobs.runtime import releases
 from jobs.runtime.tables import Lakehouse, arrow_schema
 from transforms.errors import PortraitError

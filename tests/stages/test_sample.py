@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.project.sample import newest_files, sample_rows, tell
+from jobs.project.starter.project import write_project
 from jobs.runtime.configuration import Configuration, load_configuration
 from jobs.runtime.console import Screen
-from jobs.sample import newest_files, sample_rows, tell
-from jobs.starter.project import write_project
 from transforms.errors import DataError, DefinitionError
 
 NEW = date(2026, 2, 2)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from jobs.audience_list import protected, show_overlap
-from jobs.audience_moves import Moves
+from jobs.lookups.audience_list import protected, show_overlap
+from jobs.lookups.audience_moves import Moves
 from jobs.runtime import releases
 from jobs.runtime.tables import Lakehouse, arrow_schema
 from tests.unit.released import Shown

@@ -13,13 +13,13 @@ import pytest
 from deltalake import write_deltalake
 from typer.testing import CliRunner
 
-from jobs.backup import backup, verify_backup
+from jobs.changes.backup import backup, verify_backup
+from jobs.changes.restore import restore_backup
 from jobs.cli import app
 from jobs.engines import erasures
 from jobs.engines.backups import Place
 from jobs.engines.persons import Person
 from jobs.engines.purge import purge
-from jobs.restore import restore_backup
 from jobs.runtime import releases
 from jobs.runtime.configuration import Configuration, load_configuration
 from jobs.runtime.console import Screen

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 
 from jobs import pipeline
-from jobs.deliver import deliver_again
+from jobs.changes.deliver import deliver_again
+from jobs.changes.overrides import Wish, set_value
 from jobs.engines import erasures
 from jobs.engines.persons import Person
-from jobs.overrides import Wish, set_value
 from jobs.pipeline import run_night
 from jobs.runtime import releases
 from jobs.runtime.console import Screen

@@ -15,8 +15,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from deltalake import DeltaTable, write_deltalake
 from deltalake.transaction import AddAction
 
-from jobs import forget as forgetting
-from jobs.access import held_on
+from jobs.changes import forget as forgetting
 from jobs.engines import erasures
 from jobs.engines.erasing import remove
 from jobs.engines.folders import open_folder
@@ -25,6 +24,7 @@ from jobs.engines.purge import purge
 from jobs.engines.refused_rows import OfPerson
 from jobs.engines.search import Search
 from jobs.engines.state_rows import state_rows
+from jobs.lookups.access import held_on
 from jobs.runtime import releases
 from jobs.runtime.commits import Written, commit
 from jobs.runtime.rewriting import take_out

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 from released import Shown
 
-from jobs.figures import tables
-from jobs.reading import show_status
+from jobs.lookups.figures import tables
+from jobs.lookups.reading import show_status
 from jobs.runtime.tables import Lakehouse
 from transforms.schemas import OPS_RUN, OPS_STAGE
 

@@ -7,10 +7,10 @@ from xml.etree import ElementTree
 import pytest
 from released import DAY, FIRST, House, Shown
 
-from jobs.audit import show_audit
-from jobs.audit_customer import show_ties
+from jobs.lookups.audit import show_audit
+from jobs.lookups.audit_customer import show_ties
+from jobs.lookups.whose import whose
 from jobs.runtime.reader import Reader
-from jobs.whose import whose
 from transforms.errors import DefinitionError
 from transforms.identity.picture import IDENTIFIER, PERSON, Box, Line, draw
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from released import House, Shown
 from sklearn.metrics import pair_confusion_matrix
 
-from jobs.evaluate import show_evaluation
-from jobs.truth import read_truth
+from jobs.lookups.evaluate import show_evaluation
+from jobs.lookups.truth import read_truth
 from transforms.errors import DefinitionError
 from transforms.identity.evaluate import bcubed, matched, pair_scores, pairwise, source_scores
 from transforms.identity.joining import NEVER, joined

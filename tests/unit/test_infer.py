@@ -22,7 +22,7 @@ from pyarrow import orc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.samples.reading import read_sample
+from jobs.project.samples.reading import read_sample
 from transforms.errors import DataError
 from transforms.sources import refine
 from transforms.sources.definition import CompiledSource, compile_source, parse_source

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from jobs.changes.maintain import Maintained, maintain
 from jobs.engines import erasures
 from jobs.engines.persons import Person
 from jobs.engines.purge import purge
 from jobs.engines.retention import too_old
-from jobs.maintain import Maintained, maintain
 from jobs.runtime import releases
 from jobs.runtime.console import Screen
 from jobs.runtime.releases import Release

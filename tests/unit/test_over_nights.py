@@ -4,7 +4,7 @@ import json
 from datetime import UTC, date, datetime
 from typing import Any
 
-from jobs.over_nights import Bar, headline, moved, nights_told, over_nights, stages
+from jobs.pages.over_nights import Bar, headline, moved, nights_told, over_nights, stages
 
 FIRST, SECOND = date(2026, 3, 1), date(2026, 3, 2)
 

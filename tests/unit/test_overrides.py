@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
+from jobs.changes.overrides import Wish, chosen
 from jobs.cli import app
 from jobs.engines.overrides import tell
 from jobs.gold import open_release
-from jobs.overrides import Wish, chosen
 from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
 from tests.unit.trusted import FIRST, Nights, yaml_of

@@ -1,6 +1,6 @@
 """The reference pages say what the code says."""
 
-from jobs.reference import FOLDER, pages
+from jobs.project.reference import FOLDER, pages
 from transforms.schemas import FIXED_TABLES
 
 

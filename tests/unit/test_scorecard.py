@@ -4,8 +4,8 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from jobs.lookups.scorecard import cards, section, shown
 from jobs.runtime.tables import Lakehouse
-from jobs.scorecard import cards, section, shown
 from transforms.schemas import OPS_QUALITY
 
 DAY = date(2026, 3, 2)

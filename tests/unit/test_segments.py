@@ -10,7 +10,7 @@ from pyarrow import dataset as ds
 from scipy import stats
 
 from jobs.engines import segment_figures as figures
-from jobs.segments_page import page
+from jobs.pages.segments import page
 from transforms.insight.counted import grouped
 from transforms.insight.portraits import compared, portraits
 from transforms.insight.principles import Judged, explained_variance

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.examples import check_examples
+from jobs.lookups.examples import check_examples
 from transforms.tags.definition import Tag, parse_tags
 from transforms.tags.foretold import PREDICTIONS
 from transforms.tags.tag import KEYS

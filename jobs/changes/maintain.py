@@ -1,0 +1,245 @@
+"""`portrait maintain`: erasures ended and proven, what is past its retention expired, the store tidied.
+
+In this order: erasures that died half-way; rows past their retention; tables of many small files; one release of that.
+Then releases expire, and with them whatever they alone named: data files, the log, statistics. Then the proof.
+"""
+
+import os
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from jobs.changes.forget import finish
+from jobs.engines import erasures
+from jobs.engines.blotting import blot
+from jobs.engines.erasing import count
+from jobs.engines.erasures import Erasure
+from jobs.engines.persons import Person
+from jobs.engines.purge import Purged, purge
+from jobs.engines.retention import too_old
+from jobs.engines.search import SHORTEST, Search
+from jobs.engines.state_rows import StateRows, state_rows
+from jobs.runtime import releases
+from jobs.runtime.configuration import Configuration
+from jobs.runtime.console import Screen
+from jobs.runtime.lease import Lease
+from jobs.runtime.reader import Reader
+from jobs.runtime.releases import Release, all_releases, named_tables, newest
+from jobs.runtime.rewriting import take_out
+from jobs.runtime.tables import Lakehouse
+from transforms.retention import RELEASES
+from transforms.schemas import OPS_EXPORT, OPS_LINEAGE, OPS_QUALITY, OPS_RUN, OPS_STAGE, Table
+
+# What is written in many small commits is put together past so many files of less than that on average.
+MANY_FILES, SMALL_FILE = 32, 8_000_000
+# Proofs are made so many days before they are due, as maintenance may run once a week only.
+IN_GOOD_TIME = 7
+_TOLD_OF_RUNS = (OPS_RUN, OPS_STAGE, OPS_QUALITY, OPS_LINEAGE, OPS_EXPORT)
+
+
+@dataclass
+class Maintained:
+    """What was done. `expired`: rows by table. `releases`: those that expired. `left`: erasure -> where something is
+    left; `blotted`: those of which texts of others were blotted out. `alike`: proven ones -> where a value stands that
+    is like one of the person's, and too short to be told from chance. `waiting`: erasures whose proof is not due yet,
+    with the day on which it is. `late`: unproven past their time.
+    """
+
+    ended: list[str] = field(default_factory=list)
+    expired: dict[str, int] = field(default_factory=dict)
+    compacted: list[str] = field(default_factory=list)
+    releases: list[int] = field(default_factory=list)
+    purged: Purged = field(default_factory=Purged)
+    proven: list[str] = field(default_factory=list)
+    left: dict[str, dict[str, int]] = field(default_factory=dict)
+    blotted: list[str] = field(default_factory=list)
+    alike: dict[str, dict[str, int]] = field(default_factory=dict)
+    waiting: dict[str, date] = field(default_factory=dict)
+    late: list[str] = field(default_factory=list)
+
+
+def maintain(
+    conf: Configuration, *, screen: Screen, prove_now: bool = False, now: datetime | None = None, local: bool = True,
+    session: Any = None,
+) -> Maintained:  # fmt: skip
+    """Keep the lakehouse in order. `prove_now`: expire every release that holds an erased person, due or not.
+
+    `now`: the clock that erasures' terms are measured by. `session`: a Spark session for erasures that died half-way.
+    Raises DefinitionError before the first release, LockedError where another run holds the lakehouse.
+    """
+    done, lakehouse, at = Maintained(), Lakehouse(conf.lakehouse), now or datetime.now(UTC)
+    with Lease(conf.lakehouse, f"maintain (process {os.getpid()})") as lease:
+        base = Reader(conf).release
+        lakehouse.roll_back(base.versions, keep=named_tables(lakehouse))
+        done.ended = finish(conf, screen=screen, lease=lease, local=local, session=session)
+        _tidy_state(conf, lakehouse, done)
+        _tidy_ops(conf, lakehouse, done)
+        every = erasures.erasures(lakehouse)
+        erasures.check_keys(every, conf.privacy.keys.erasure)
+        due = [one for one in every if one.proven is None and (prove_now or at >= _due(one, conf))]
+        done.releases = _expired(lakehouse, conf.privacy.retention.get(RELEASES), due)
+        releases.expire(lakehouse, done.releases)
+        done.purged = purge(lakehouse, [one for one in all_releases(lakehouse) if not one.expired])
+        _prove(conf, lakehouse, every, done)
+        done.late = [one.told for one in erasures.late(lakehouse, conf.privacy.erasure.proven_within, at)]
+        done.waiting = {
+            one.erasure: _due(one, conf).date() for one in every if one.erasure not in {*done.proven, *done.left}
+            and one.proven is None
+        }  # fmt: skip
+    return done
+
+
+def _due(erasure: Erasure, conf: Configuration) -> datetime:
+    return erasure.asked + timedelta(days=max(0, conf.privacy.erasure.proven_within - IN_GOOD_TIME))
+
+
+def _tidy_state(conf: Configuration, lakehouse: Lakehouse, done: Maintained) -> None:
+    """Rows past their retention and tables of many small files, in one release if there are any."""
+    base = newest(lakehouse)
+    assert base is not None  # noqa: S101  (asked before)
+    versions = dict(base.versions)
+    with state_rows(lakehouse, versions) as rows:
+        for table in sorted(versions):
+            if condition := too_old(conf.privacy.retention, table, base.date):
+                versions[table] = _expire_rows(rows, table, condition, done)
+    for table in sorted(versions):
+        versions[table] = _compacted(lakehouse, table, versions[table], done)
+    if versions != base.versions:
+        releases.publish(
+            lakehouse, run_id=f"{releases.MAINTAINED}{base.run_id}", day=base.date, cause="maintenance",
+            versions=versions, configuration=base.configuration,
+        )  # fmt: skip
+
+
+def _expire_rows(rows: StateRows, table: str, condition: str, done: Maintained) -> int:
+    places = rows.whole_files(table, condition)
+    if places:
+        done.expired[table] = rows.number(places)
+    return take_out(rows.lakehouse, table, rows.versions[table], places)
+
+
+def _tidy_ops(conf: Configuration, lakehouse: Lakehouse, done: Maintained) -> None:
+    """What is told of runs, past its retention; of exports the newest delivery stays, for what is owed builds on it."""
+    base = newest(lakehouse)
+    kept = conf.privacy.retention.get("ops")
+    if kept is not None and base is not None:
+        before = base.date - timedelta(days=kept)
+        for table in (table for table in _TOLD_OF_RUNS if "date" in table.names):
+            _expire_told(lakehouse, table, before, done)
+    for folder in sorted((Path(lakehouse.uri) / "ops").glob("*/_delta_log")):
+        name = f"ops/{folder.parent.name}"
+        if base is None or name not in base.versions:
+            _compacted(lakehouse, name, lakehouse.version(name) or 0, done)
+
+
+def _expire_told(lakehouse: Lakehouse, table: Table, before: date, done: Maintained) -> None:
+    rows = lakehouse.rows(table)
+    last = {row["export"]: row for row in sorted(rows, key=lambda row: row["date"]) if table is OPS_EXPORT}
+    kept = [row for row in rows if row["date"] >= before or row in last.values()]
+    if len(kept) < len(rows):
+        done.expired[table.name] = len(rows) - len(kept)
+        lakehouse.append(table, kept, anew=True)
+
+
+def _compacted(lakehouse: Lakehouse, table: str, version: int, done: Maintained) -> int:
+    """The version with its many small files put together; the same where it has none."""
+    opened = lakehouse.open(table, version)
+    sizes = pa.table(opened.get_add_actions())["size_bytes"].to_pylist() if opened else []
+    if opened is None or len(sizes) < MANY_FILES or sum(sizes) / len(sizes) > SMALL_FILE:
+        return version
+    if opened.optimize.compact()["numFilesRemoved"]:
+        done.compacted.append(table)
+    return opened.version()
+
+
+def _expired(lakehouse: Lakehouse, kept: int | None, due: Collection[Erasure]) -> list[int]:
+    """The releases that expire: past their retention, or from before an erasure that is to be proven."""
+    living = [release for release in all_releases(lakehouse) if not release.expired]
+    oldest = living[-1].date - timedelta(days=kept) if kept is not None else date.min
+    return [
+        release.release
+        for release in living[:-1]
+        if release.date < oldest or any(erasure.concerns(release.release) for erasure in due)
+    ]
+
+
+def _prove(conf: Configuration, lakehouse: Lakehouse, every: Iterable[Erasure], done: Maintained) -> None:
+    """Look for everybody whose erasure no release is older than; where nothing is found, that is the certificate."""
+    living = [release for release in all_releases(lakehouse) if not release.expired]
+    proven: dict[str, Mapping[str, Any]] = {}
+    for erasure in every:
+        if erasure.proven is None and not any(erasure.concerns(release.release) for release in living):
+            person = Person.of_secret(erasures.opened(erasure, conf.privacy.keys.erasure))
+            values = [*(value for _, value in person.own), *person.texts, *person.customers]
+            search = Search(value for value in values if len(value) >= SHORTEST)
+            found = _found(conf, lakehouse, living, person, search)
+            if found:
+                done.left[erasure.erasure] = {file.removeprefix(f"{conf.lakehouse}/"): n for file, n in found.items()}
+                if _blot(conf, lakehouse, erasure, search, found):
+                    done.blotted.append(erasure.erasure)
+            else:
+                # what is so short others' rows hold by chance: people are told of it, and nothing waits for it
+                alike = Search(value for value in values if len(value) < SHORTEST)
+                held = alike.of_files(places_searched(conf))
+                if held:
+                    done.alike[erasure.erasure] = {
+                        file.removeprefix(f"{conf.lakehouse}/"): n for file, n in held.items()
+                    }
+                proven[erasure.erasure] = _certificate(conf, person, search, alike, sum(held.values()))
+    if proven:
+        erasures.note_proven(lakehouse, proven)
+        purge(lakehouse, [release for release in all_releases(lakehouse) if not release.expired])  # what was sealed too
+        done.proven = sorted(proven)
+
+
+def _found(
+    conf: Configuration, lakehouse: Lakehouse, living: Iterable[Release], person: Person, search: Search
+) -> dict[str, int]:
+    """Where the person is found still: file or table -> how often."""
+    found = search.of_files(places_searched(conf))
+    for release in living:
+        with state_rows(lakehouse, release.versions) as rows:
+            found |= {f"{table} (release {release.release})": n for table, n in count(rows, person).items()}
+    return found
+
+
+def _blot(
+    conf: Configuration, lakehouse: Lakehouse, erasure: Erasure, search: Search, found: Mapping[str, int]
+) -> bool:
+    """What others wrote of the person is made unreadable, in a release of its own: the next search proves it.
+
+    Was there any such text?
+    """
+    base = newest(lakehouse)
+    assert base is not None  # noqa: S101  (asked before)
+    versions = blot(conf, lakehouse, base.versions, search, found)
+    if versions == base.versions:
+        return False
+    release = releases.publish(
+        lakehouse, run_id=f"{releases.ERASED}{base.run_id}", day=base.date, cause="erasure", versions=versions,
+        configuration=base.configuration,
+    )  # fmt: skip
+    erasures.note_gone(lakehouse, erasure, release.release, {"texts of others": sum(found.values())})
+    return True
+
+
+def _certificate(conf: Configuration, person: Person, search: Search, short: Search, alike: int) -> dict[str, Any]:
+    """What was looked through, and for how much: nothing of the person. `alike`: places that hold a short value."""
+    roots = places_searched(conf)
+    files = [file for root in roots for file in ([root] if root.is_file() else root.rglob("*")) if file.is_file()]
+    return {
+        "files": len(files), "bytes": sum(file.stat().st_size for file in files), "identifiers": len(person.own),
+        "searched_for": search.values, "left": 0, "short": short.values, "alike": alike,
+    }  # fmt: skip
+
+
+def places_searched(conf: Configuration) -> list[Path]:
+    """Where Portrait may have written something of a person: the lakehouse, its logs, and what experiments keep."""
+    own = [Path(conf.lakehouse), *(conf.root / name for name in ("logs", "mlartifacts", "mlruns"))]
+    if conf.pipeline.mlflow:  # of a server's store only its keeper can tell
+        own.append(conf.root / conf.pipeline.mlflow.removeprefix("sqlite:///"))
+    return [place for place in own if place.exists()]

@@ -1,0 +1,1 @@
+"""What commands read off released nights; no Spark but where a tag or an audience is worked out anew."""

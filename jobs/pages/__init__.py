@@ -1,0 +1,1 @@
+"""Pages and Markdown for people, from what stages and look-ups found."""

@@ -1,0 +1,1 @@
+"""A project before its first night: the starter, what a file looks like, the reference pages."""
