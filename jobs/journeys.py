@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 import sqlglot
 
+from jobs.engines.represented import represented
 from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
 from transforms.journeys import ENTITIES_READ, journey_sql, order_sql, reads_of, session_sql, view_of
@@ -36,6 +37,7 @@ def run(night: Night) -> None:
         _save(night, GOLD_ORDER, answer, order_sql() if "transaction" in entities else None)
         _save(night, GOLD_SESSION, answer, session_sql(least) if "web_event" in entities else None)
         _save(night, GOLD_JOURNEY, answer, journey_sql(entities, least))
+    night.figure("represented", represented(night))
 
 
 def _save(night: Night, table: Table, answer: Answer, sql: str | None) -> None:

@@ -13,14 +13,14 @@ from jobs.engines.quality import pages_of
 from jobs.lookups.figures import Figures, Shown, tables
 from jobs.lookups.scorecard import cards, section
 from jobs.pages.model_cards import cards_of, models_section, write_cards
-from jobs.pages.over_nights import Bar, causes, headline, moved, nights_told, over_nights, stages
+from jobs.pages.over_nights import Bar, causes, headline, migrated, moved, nights_told, over_nights, stages
 from jobs.pages.writing import write_whole
 from jobs.runtime.night import Night
 from jobs.runtime.releases import all_releases, made_by
 from jobs.runtime.tables import Lakehouse
 from transforms.errors import DefinitionError
 from transforms.quality.scores import COUNTED
-from transforms.schemas import GOLD_TAG_CATALOG, OPS_QUALITY, OPS_STAGE
+from transforms.schemas import GOLD_SEGMENT_MIGRATION, GOLD_TAG_CATALOG, OPS_QUALITY, OPS_STAGE, Table
 
 _STYLE = """
 :root{color-scheme:light dark;--line:color-mix(in srgb,currentColor 18%,transparent)}
@@ -67,7 +67,10 @@ def _page(lakehouse: Lakehouse, day: date, run_id: str, figures: Figures, warnin
     card = section(cards(lakehouse, silver.get("owners", {}), until=day), pages)
     told = list(lakehouse.rows(OPS_STAGE))
     shown = [
-        *tables(figures), causes(figures), moved(_catalog(lakehouse, run_id)), _checks(lakehouse, run_id),
+        *tables(figures), causes(figures),
+        moved(_released(lakehouse, run_id, GOLD_TAG_CATALOG, ds.field("run_id") == run_id)),
+        migrated(_released(lakehouse, run_id, GOLD_SEGMENT_MIGRATION, ds.field("date") == day)),
+        _checks(lakehouse, run_id),
         stages(row for row in told if row["run_id"] == run_id), over_nights(nights_told(told, until=day)),
     ]  # fmt: skip
     models = models_section(cards_of(lakehouse, day))
@@ -85,13 +88,12 @@ def _headline(figures: Figures) -> str:
     return f'<div class="head">{"".join(boxes)}</div>'
 
 
-def _catalog(lakehouse: Lakehouse, run_id: str) -> list[dict[str, Any]]:
-    """The rows of gold/tag_catalog that a run wrote; none where it released nothing."""
+def _released(lakehouse: Lakehouse, run_id: str, table: Table, which: ds.Expression) -> list[dict[str, Any]]:
+    """The rows of a gold table in the state that a run released; none where it released nothing."""
     released = [release for release in all_releases(lakehouse) if made_by(release.run_id) == run_id]
-    version = released[-1].versions.get(GOLD_TAG_CATALOG.name) if released else None
-    found = lakehouse.dataset(GOLD_TAG_CATALOG.name, version) if version is not None else None
-    columns = ["tag", "title_en", "changed", "customers", "drift"]
-    return found.to_table(filter=ds.field("run_id") == run_id, columns=columns).to_pylist() if found else []
+    version = released[-1].versions.get(table.name) if released else None
+    found = lakehouse.dataset(table.name, version) if version is not None else None
+    return found.to_table(filter=which).to_pylist() if found else []
 
 
 def _checks(lakehouse: Lakehouse, run_id: str) -> Shown:

@@ -20,8 +20,8 @@ class Shown:
 def tables(figures: Figures) -> list[Shown]:
     """Every table that has something to show, in the night's order."""
     all_tables = [
-        _sources(figures), _reasons(figures), _identity(figures), _disagreements(figures), *_segments(figures),
-        _reached(figures),
+        _sources(figures), _reasons(figures), _identity(figures), _represented(figures), _disagreements(figures),
+        *_segments(figures), _reached(figures),
     ]  # fmt: skip
     return [table for table in all_tables if table.rows]
 
@@ -52,6 +52,16 @@ def _identity(figures: Figures) -> Shown:
         if isinstance(value, int | float) and not name.startswith("id_churn")
     ]
     return Shown("Who is who", ["figure", "count"], [*counts, *shares])
+
+
+def _represented(figures: Figures) -> Shown:
+    """How far what is told of known customers is told of the business."""
+    identity, told = figures.get("identity", {}), figures.get("journeys", {}).get("represented", [])
+    shares = [(f"{row['what']} of {row['source']}", row["total"], row["known"]) for row in told]
+    if identity.get("customers"):
+        shares.insert(0, ("customers", identity["customers"], identity["known"]))
+    rows = [[name, total, known, f"{known / total:.1%}"] for name, total, known in shares]
+    return Shown("How representative the known customers are", ["of", "all", "known customers'", "share"], rows)
 
 
 def churn_of(identity: Mapping[str, Any]) -> str:

@@ -102,6 +102,18 @@ def moved(catalog: Iterable[Row], *, most: int = 15) -> Shown:
     return Shown("Tags that moved most", ["tag", "title", "customers", "share", "drift (PSI)"], rows)
 
 
+def migrated(rows: Iterable[Row], *, most: int = 15) -> Shown:
+    """The largest moves between segments since the night before. `rows`: the night's of gold/segment_migration.
+
+    A move of too few customers to be told of is left out.
+    """
+    told = [row for row in rows if row["customers"] and row["from_value"] != row["to_value"]]
+    told.sort(key=lambda row: (-row["customers"], *(str(row[name]) for name in ("segment", "from_value", "to_value"))))
+    shown = [[row["segment"], *(row[name] or "none" for name in ("from_value", "to_value")), row["customers"]]
+             for row in told[:most]]  # fmt: skip
+    return Shown("Who moved between segments", ["segmentation", "from", "to", "customers"], shown)
+
+
 def causes(figures: Figures) -> Shown:
     """Why values of the profile changed."""
     told = sorted(figures.get("catalog", {}).get("changes", {}).items(), key=lambda item: (-item[1], item[0]))

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from jobs import journeys
 from jobs.runtime.night import Night
 from jobs.runtime.tables import Lakehouse, arrow_schema
-from transforms.schemas import ENTITIES, GOLD_JOURNEY, GOLD_ORDER, GOLD_SESSION, IDENTITY_RECORD, Table
+from transforms.schemas import ENTITIES, GOLD_CUSTOMER, GOLD_JOURNEY, GOLD_ORDER, GOLD_SESSION, IDENTITY_RECORD, Table
 
 DAY = date(2026, 3, 20)
 Rows = list[dict[str, Any]]
@@ -86,6 +86,7 @@ class House:
         self.versions: dict[str, int] = {}
         owners = [{"record_id": node, "customer_id": node.upper()} for node in ("a", "b")]
         self.write(IDENTITY_RECORD, owners)
+        self.write(GOLD_CUSTOMER, [{"customer_id": "A"}])  # B is known to nobody
 
     def write(self, table: Table, rows: Rows) -> None:
         full = [{name: row.get(name) for name in table.names} for row in rows]
@@ -98,15 +99,19 @@ class House:
             self.write(ENTITIES[entity].table, rows)
         return self
 
-    def made(self) -> dict[str, Rows]:
-        """What a night makes of it: by its short name, each table's rows in their order."""
+    def night(self) -> Night:
+        """A night whose stage has run over it."""
         pipeline = SimpleNamespace(timezone="UTC", spark={}, mlflow=None)
         conf: Any = SimpleNamespace(pipeline=pipeline, privacy=SimpleNamespace(smallest_group=2))
         night = Night(conf=conf, lakehouse=self.lakehouse, day=DAY, run_id="r", started_at=datetime.now(UTC), base=None)
         night.__dict__["spark"] = self.spark
         night.versions |= self.versions
         journeys.run(night)
-        found = {}
+        return night
+
+    def made(self) -> dict[str, Rows]:
+        """What a night makes of it: by its short name, each table's rows in their order."""
+        night, found = self.night(), {}
         for table in (GOLD_ORDER, GOLD_SESSION, GOLD_JOURNEY):
             rows = self.lakehouse.rows(table, night.versions[table.name])
             found[table.name.removeprefix("gold/")] = sorted(rows, key=str)
@@ -173,6 +178,14 @@ def test_a_path_has_steps_of_every_channel_and_no_text_that_few_share(house: Hou
         (moment(9), "store", "transaction:purchase"),
     ]
     assert (moment(1, "11:00:09"), "web", "web_event:other") in short(steps, "at", "channel", "step")
+
+
+def test_how_much_of_it_is_of_known_customers(house: House):
+    told = house.night().stage.figures["represented"]
+    # purchases of A: 15, 0 and one without an amount; of B, who is not known: 4 and 8; of nobody: 3
+    assert [(row["what"], row["total"], row["known"]) for row in told] == [
+        ("orders", 6, 3), ("spend", 30, 15), ("average order", 6, 7.5), ("visits", 3, 2),
+    ]  # fmt: skip
 
 
 def test_spark_makes_the_same_tables_and_so_does_any_order_of_the_rows(house: House, monkeypatch: pytest.MonkeyPatch):

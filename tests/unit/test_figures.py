@@ -29,6 +29,18 @@ def test_identity_tells_counts_churn_with_its_limit_and_where_sources_differ():
     assert shown["Where sources differ about a customer"] == [["email", 5, 4, "80.0%"], ["city", 8, 2, "25.0%"]]
 
 
+def test_how_much_of_the_business_the_known_customers_are():
+    told = [
+        {"what": "spend", "source": "pos", "total": 200.0, "known": 150.0},
+        {"what": "average order", "source": "pos", "total": 10.0, "known": 12.0},
+    ]
+    shown = {table.title: table.rows for table in tables({"identity": IDENTITY, "journeys": {"represented": told}})}
+    assert shown["How representative the known customers are"] == [
+        ["customers", 12, 7, "58.3%"], ["spend of pos", 200.0, 150.0, "75.0%"],
+        ["average order of pos", 10.0, 12.0, "120.0%"],
+    ]  # fmt: skip
+
+
 def test_status_tells_the_churn_of_a_night(tmp_path: Path):
     at = datetime(2026, 3, 3, tzinfo=UTC)
     same = {"run_id": "tonight", "date": date(2026, 3, 2), "status": "done", "at": at, "seconds": 1.0}

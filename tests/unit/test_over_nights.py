@@ -4,7 +4,7 @@ import json
 from datetime import UTC, date, datetime
 from typing import Any
 
-from jobs.pages.over_nights import Bar, headline, moved, nights_told, over_nights, stages
+from jobs.pages.over_nights import Bar, headline, migrated, moved, nights_told, over_nights, stages
 
 FIRST, SECOND = date(2026, 3, 1), date(2026, 3, 2)
 
@@ -57,3 +57,14 @@ def test_tags_that_moved_stand_in_order() -> None:
 
     told = moved([row("still", 0, 0.0), row("new", None, None), row("list", 10, None), row("far", 2, 0.5)])
     assert told.rows == [["far", "FAR", 2, "5.0%", "0.500"], ["list", "LIST", 10, "25.0%", ""]]
+
+
+def test_moves_between_segments_stand_largest_first_and_none_that_is_of_few() -> None:
+    names = ("segment", "from_value", "to_value", "customers")
+    moves = [
+        ("rfm", "lost", "new", 6), ("rfm", "lost", "lost", 90), ("rfm", "new", "lost", None), ("rfm", None, "new", 8),
+        ("clusters", "a", None, 6),
+    ]  # fmt: skip
+    rows = [dict(zip(names, move, strict=True)) for move in moves]
+    assert migrated(rows).rows == [["rfm", "none", "new", 8], ["clusters", "a", "none", 6], ["rfm", "lost", "new", 6]]
+    assert migrated(rows, most=1).rows == [["rfm", "none", "new", 8]]
