@@ -1,5 +1,6 @@
 """What customers bought, for recommendations: from silver in one Spark job each, and what goes together in baskets."""
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from transforms.errors import ModelError
 from transforms.models.basket_rules import LONGEST, basket_recalls
 from transforms.models.recommended import Bought
 from transforms.recommendations import Association, Recommendation, compiled
-from transforms.schemas import GOLD_CUSTOMER
+from transforms.schemas import GOLD_CUSTOMER, IDENTITY_RECORD
 
 # The most rows (customer and item) that come to the driver: about 2 GB.
 MOST_PAIRS = 20_000_000
@@ -76,14 +77,18 @@ def names_of(table: pa.Table) -> dict[str, str]:
 
 
 def rules(night: Night, part: Association, *, cut: date, least: int) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """The rows of gold/association, each of at least `least` baskets, and how well such rules foretell.
+    """The rows of gold/association, each of at least `least` people's baskets, and how well such rules foretell.
 
     By FP-growth (Han, Pei & Yin 2000) in Spark. The recalls at 10 of rules and of popularity are those of rules over
     the baskets up to the end of the day `cut`, on some of the baskets after it.
     Raises ModelError where there are fewer than `least` baskets.
     """
     rows = _rows(night, part).where("_basket is not null")
-    columns = F.array_sort(F.collect_set("_of")).alias("items"), F.max("event_date").alias("day")
+    columns = (
+        F.array_sort(F.collect_set("_of")).alias("items"),
+        F.max("event_date").alias("day"),
+        F.min("_node").alias("_node"),
+    )
     baskets = rows.groupBy("_basket").agg(*columns).persist()
     try:
         total = baskets.count()
@@ -96,10 +101,36 @@ def rules(night: Night, part: Association, *, cut: date, least: int) -> tuple[li
         support = max(part.min_support, (least - 0.5) / total)
         known = _grown(then, part, support) if first else []
         judged = basket_recalls(known, first, [row["items"] for row in later.collect()], top=10)
-        found = _grown(baskets, part, support)
+        found = _shared(_buyers(night, baskets), _grown(baskets, part, support), least)
     finally:
         baskets.unpersist()
     return [{**row, "baskets": round(row["support"] * total)} for row in found], judged
+
+
+def _buyers(night: Night, baskets: DataFrame) -> DataFrame:
+    """Whose each basket is (`buyer`): the customer's, or else the record's; one that names nobody is somebody's own."""
+    owners = night.load(IDENTITY_RECORD).select(F.col("record_id").alias("_node"), "customer_id")
+    buyer = F.coalesce("customer_id", "_node", "_basket")
+    return baskets.join(owners, "_node", "left").select("items", buyer.alias("buyer"))
+
+
+def _shared(baskets: DataFrame, found: list[dict[str, Any]], least: int) -> list[dict[str, Any]]:
+    """The rules whose things at least `least` buyers had in one basket: many baskets may be one household's."""
+    together = {_things(rule) for rule in found}
+    if not together:
+        return []
+    # met by one of its things, so that a basket is held against few sets
+    sets = pa.table({"first": [things[0] for things in together], "things": [list(things) for things in together]})
+    one = baskets.select("buyer", "items", F.explode("items").alias("first"))
+    held = one.join(F.broadcast(baskets.sparkSession.createDataFrame(sets)), "first")
+    whole = held.where(F.size(F.array_intersect("items", "things")) == F.size("things"))
+    counted = whole.groupBy("things").agg(F.count_distinct("buyer").alias("buyers")).where(F.col("buyers") >= least)
+    enough = {tuple(row.things) for row in counted.collect()}
+    return [rule for rule in found if _things(rule) in enough]
+
+
+def _things(rule: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(sorted({*rule["antecedent"], rule["consequent"]}))
 
 
 def _grown(baskets: DataFrame, part: Association, support: float) -> list[dict[str, Any]]:

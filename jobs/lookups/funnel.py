@@ -84,11 +84,17 @@ def conversion(gold: OpenRelease, funnel: Funnel, *, smallest_group: int) -> Tol
         "steps": list(funnel.steps), "within": funnel.within, "by": funnel.by, "audience": funnel.audience,
         "groups": [_withheld(group, places) for group, places in zip(kept, hidden, strict=True)],
         "withheld": len(groups) - len(kept),
-        "touches": [
-            {"channel": channel, "step": step, "customers": count}
-            for channel, step, count in touches if count >= smallest_group
-        ],
+        "touches": _shown_touches(touches, smallest_group),
     }  # fmt: skip
+
+
+def _shown_touches(touches: Sequence[tuple[str | None, str, int]], smallest_group: int) -> list[Told]:
+    """The touches of enough customers. The funnel tells their sum, so one withheld alone takes the next with it."""
+    hidden = suppressed(np.array([[count for _, _, count in touches]]), smallest=smallest_group)[0] if touches else []
+    return [
+        {"channel": channel, "step": step, "customers": count}
+        for (channel, step, count), few in zip(touches, hidden, strict=True) if not few
+    ]  # fmt: skip
 
 
 def _prepare(gold: OpenRelease, funnel: Funnel, duck: duckdb.DuckDBPyConnection) -> None:

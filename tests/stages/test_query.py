@@ -256,6 +256,19 @@ def test_first_and_last_touch_are_what_came_before_the_last_step(project: Path):
     }  # fmt: skip
 
 
+def test_a_touch_of_few_takes_the_next_with_it_for_their_sum_is_told(project: Path):
+    few = {
+        touch: conversion(
+            open_release(str(project / "lakehouse")), Funnel(["web_event:view", "web_event:cart"], "1d", touch=touch),
+            smallest_group=2,
+        )["touches"]
+        for touch in ("first", "last")
+    }  # fmt: skip
+    # two looked first and one opened a message: of three in all, which the funnel tells
+    assert few["first"] == []
+    assert [(row["step"], row["customers"]) for row in few["last"]] == [("web_event:view", 3)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

@@ -111,10 +111,14 @@ BASKETS = [
 ]  # fmt: skip
 
 
+NODES = {"1": "a1", "2": None, "3": "a2", "4": "a2", "5": "b"}  # nobody is known of the second
+OWNERS = [("a1", "A"), ("a2", "A"), ("b", "B")]
+
+
 def little_night(spark: SparkSession) -> tuple[Any, Association]:
     """A night that sees these baskets, and what is looked for in them."""
     rows = [
-        ("n", DAY - timedelta(days=ago), basket, item)
+        (NODES[basket], DAY - timedelta(days=ago), basket, item)
         for ago, (basket, items) in enumerate(BASKETS)
         for item in [*items, items[0]]  # a line twice counts once
     ]
@@ -123,8 +127,10 @@ def little_night(spark: SparkSession) -> tuple[Any, Association]:
         "*", "'purchase' as status"
     )
     conf = SimpleNamespace(pipeline=SimpleNamespace(timezone="UTC"))
+    owners = spark.createDataFrame(OWNERS, "record_id string, customer_id string")
     night: Any = SimpleNamespace(
-        day=DAY, as_of=datetime(2017, 12, 30, 23, 59, tzinfo=UTC), conf=conf, view=lambda entity: view.repartition(3)
+        day=DAY, as_of=datetime(2017, 12, 30, 23, 59, tzinfo=UTC), conf=conf, view=lambda entity: view.repartition(3),
+        load=lambda _: owners,
     )  # fmt: skip
     part = parse_recommendations(
         "association: {from: transaction, basket: order_id, of: category, window: 30d, min_support: 0.4, "
@@ -147,6 +153,14 @@ def test_supports_of_baskets_by_hand(spark: SparkSession) -> None:
 
     # the two oldest baskets teach bread, milk and butter; of the seven things in the three others only jam is not found
     assert judged == {"rules": 6 / 7, "popularity": 6 / 7}
+
+
+def test_a_rule_of_one_household_is_none(spark: SparkSession) -> None:
+    night, part = little_night(spark)
+    rules, _ = baskets.rules(night, part, cut=DAY - timedelta(days=3), least=2)
+    # butter and milk are in two baskets, both of A; butter and bread in one of A's and one of nobody known
+    found = {(tuple(row["antecedent"]), row["consequent"]) for row in rules}
+    assert found == {(("bread",), "milk"), (("milk",), "bread"), (("butter",), "bread")}
 
 
 def test_too_few_baskets_are_said(spark: SparkSession) -> None:
