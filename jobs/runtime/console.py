@@ -1,6 +1,7 @@
 """What people see of a run: a live line on a terminal, plain lines elsewhere, one object with --json."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -14,12 +15,18 @@ _E_MAIL = re.compile(r"[^\s@'\"]+@[^\s@'\"]+\.[a-z]+", re.IGNORECASE)
 _LONG_NUMBER = re.compile(r"\+?\d[\d\s()/-]{6,}\d")
 
 
+# Columns of a table that goes to no terminal.
+_UNBOUNDED = 160
+
+
 class Screen:
     """Progress goes to standard error, results to standard output."""
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
         self.out = Console(highlight=False, soft_wrap=True)
+        if not self.out.is_terminal and "COLUMNS" not in os.environ:
+            self.out.width = _UNBOUNDED  # a file or the next command takes lines of any length
         self.err = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def say(self, text: str = "") -> None:
@@ -34,7 +41,8 @@ class Screen:
         table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
         for place, name in enumerate(header):
             right = all(isinstance(row[place], int | float) for row in rows)
-            table.add_column(name, justify="right" if right else "left", overflow="fold")
+            widest = max((len(_shown(row[place])) for row in rows), default=0) if right else None  # a number is not cut
+            table.add_column(name, justify="right" if right else "left", overflow="fold", min_width=widest)
         for row in rows:
             table.add_row(*(_shown(value) for value in row))
         self.out.print(table)
