@@ -1,6 +1,5 @@
 """How much of what happened is of known customers: whether what is told of them is told of the business."""
 
-from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -19,7 +18,8 @@ _MEASURED = """
         union all select 3, 'average order', source, avg(amount), avg(amount) filter (is_known)
             from purchase group by source
         union all select 4, 'visits', source, count(*), count_if(is_known) from visited group by source)
-    select what, source, total, coalesce(known, 0) from measured where total > 0 order by place, source"""
+    select what, source, total::double, coalesce(known, 0)::double
+    from measured where total > 0 order by place, source"""
 
 
 def represented(night: Night) -> list[dict[str, Any]]:
@@ -35,11 +35,11 @@ def represented(night: Night) -> list[dict[str, Any]]:
         duck.execute("create temp table known as select distinct customer_id from customer")
         rows = duck.sql(_MEASURED).fetchall()
     return [
-        {"what": what, "source": source, "total": _plain(total), "known": _plain(known)}
+        {"what": what, "source": source, "total": _plain(what, total), "known": _plain(what, known)}
         for what, source, total, known in rows
     ]
 
 
-def _plain(amount: int | float | Decimal) -> int | float:
-    """Counts as they are, money to the cent: figures go into JSON."""
-    return amount if isinstance(amount, int) else round(float(amount), 2)
+def _plain(what: str, amount: float) -> float:
+    """Counts whole, money to the cent: figures go into JSON."""
+    return int(amount) if what in ("orders", "visits") else round(amount, 2)

@@ -186,6 +186,7 @@ def test_how_much_of_it_is_of_known_customers(house: House):
     assert [(row["what"], row["total"], row["known"]) for row in told] == [
         ("orders", 6, 3), ("spend", 30, 15), ("average order", 6, 7.5), ("visits", 3, 2),
     ]  # fmt: skip
+    assert [type(row["total"]) for row in told] == [int, float, float, int]
 
 
 def test_spark_makes_the_same_tables_and_so_does_any_order_of_the_rows(house: House, monkeypatch: pytest.MonkeyPatch):
