@@ -1,6 +1,7 @@
 """Stage `exports`: what each export's receivers are owed since their last delivery, from the newest release."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pyspark.sql import DataFrame, Observation
@@ -18,7 +19,7 @@ from jobs.runtime.releases import Release, all_releases
 from transforms.destinations import JDBC
 from transforms.errors import PortraitError
 from transforms.export_rows import CHANGES, text_cells
-from transforms.exports import CHANGE, KEY, Export, columns_of
+from transforms.exports import CHANGE, KEY, MERGED_INTO, Export, columns_of, consent_asked
 from transforms.profile import profile_table
 from transforms.schemas import OPS_EXPORT
 
@@ -71,7 +72,8 @@ def deliver(
     Raises PortraitError naming the destination where it cannot be written.
     """
     columns = _columns(state.conf, export)
-    definition, path = export.definition_hash(columns), path_at(state.conf, export, release)
+    definition = export.definition_hash(columns, consent=consent_asked(export, state.conf.privacy))
+    path = path_at(state.conf, export, release)
     place = _place(state, export, path)
     held = place.held()
     there = held.manifest
@@ -88,6 +90,8 @@ def deliver(
         state, export, release, columns, last,
         definition=definition, path=path, releases=releases, nothing=nothing,
     )  # fmt: skip
+    if done and export.to.kept:  # who changed how by this release is told there already
+        owed = replace(owed, rows=owed.rows.drop(CHANGE, MERGED_INTO))
     told = Told(state.conf, export, release, state.run_id, path, definition, schema, version, owed, last)
     seen = Observation(f"export {export.export}")
     df = text_cells(owed.rows) if export.to.format == "csv" else owed.rows

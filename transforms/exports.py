@@ -96,21 +96,22 @@ class Export(Definition):
         """Do its rows say what changed? A table that is kept up to date holds what there is."""
         return self.mode == "changes" and not self.to.kept
 
-    def definition_hash(self, columns: list[str]) -> str:
+    def definition_hash(self, columns: list[str], *, consent: str | None = None) -> str:
         """Changes with whatever makes rows comparable with those delivered before; `columns` are the resolved ones.
 
+        `consent`: see `consent_asked`. Under another rule other customers are chosen, of the last release too.
         A new key makes new identifiers, so a keyed digest of nothing stands in for it; it tells nothing of the key.
         """
-        return self._hash(columns, self.signing_key)
+        return self._hash(columns, self.signing_key, consent)
 
-    def earlier_hashes(self, columns: list[str]) -> list[str]:
+    def earlier_hashes(self, columns: list[str], *, consent: str | None = None) -> list[str]:
         """`definition_hash` as it was under each key that was signed with before."""
-        return [self._hash(columns, key.get_secret_value()) for key in self.key[1:]]
+        return [self._hash(columns, key.get_secret_value(), consent) for key in self.key[1:]]
 
-    def _hash(self, columns: list[str], key: str | None) -> str:
+    def _hash(self, columns: list[str], key: str | None, consent: str | None) -> str:
         shape = self.model_dump(include={"export", "audience", "purpose", "identifiers", "to", "mode"})
         signed = hmac.digest(key.encode(), b"", "sha256").hex() if key else ""
-        return fingerprint([shape, columns, signed])
+        return fingerprint([shape, columns, signed, *([consent] if consent else [])])
 
 
 def parse_export(text: str, *, place: str) -> Export:
@@ -122,6 +123,14 @@ def purpose_of(export: Export, audiences: Mapping[str, Audience]) -> str | None:
     """What the export's data may be used for: its audience's purpose, or its own where it has no audience."""
     audience = audiences.get(export.audience or "")
     return audience.purpose if audience else export.purpose
+
+
+def consent_asked(export: Export, privacy: Privacy) -> str | None:
+    """The consent that its rows are chosen by; None where an audience has looked at it, or none is needed."""
+    if export.audience is not None or export.purpose is None:
+        return None
+    consent = privacy.purposes[export.purpose].consent
+    return None if consent == "none" else consent
 
 
 def denied(export: Export, privacy: Privacy) -> set[str]:

@@ -1,10 +1,12 @@
 """`portrait export`: deliver exports once more, from the newest release or from an earlier one."""
 
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from jobs.engines.erasures import erasures
+from jobs.engines.owed import refused_since
 from jobs.exports import deliver_all
 from jobs.pipeline import jvm_pid, log_file, shown_errors
 from jobs.runtime.configuration import Configuration
@@ -12,9 +14,11 @@ from jobs.runtime.console import Screen
 from jobs.runtime.lease import Lease
 from jobs.runtime.night import Night
 from jobs.runtime.releases import Release, all_releases, gone
+from jobs.runtime.releases import newest as newest_release
 from jobs.runtime.tables import Lakehouse
 from transforms.definitions import nearest
 from transforms.errors import DefinitionError
+from transforms.exports import Export
 
 
 def deliver_again(
@@ -42,6 +46,7 @@ def deliver_again(
         chosen = [conf.exports[name]] if name else list(conf.exports.values())
         try:
             with shown_errors(night):
+                _check_refused(night, release, chosen)
                 deliver_all(night, release, chosen, again=True)
         finally:
             _show(night, release, screen)
@@ -68,6 +73,19 @@ def _check_erased(lakehouse: Lakehouse, release: Release) -> None:
             held = f"release {release.release} of {release.date} holds a person who is forgotten"
             instead = f"deliver release {erasure.release} or a later one" if erasure.release else "portrait maintain"
             raise DefinitionError(f"{held} (erasure {erasure.erasure}); {instead}")
+
+
+def _check_refused(night: Night, release: Release, exports: Sequence[Export]) -> None:
+    """Raise DefinitionError where somebody whom an earlier release delivers may not be used for it any more."""
+    newest = newest_release(night.lakehouse)
+    if newest is None or newest.release == release.release:
+        return
+    for export in exports:
+        if refused := refused_since(night, export, release, newest):
+            raise DefinitionError(
+                f"export {export.export}: release {release.release} of {release.date} holds {refused} customers who "
+                f"may not be used for it any more (consent); deliver release {newest.release}"
+            )
 
 
 def _show(night: Night, release: Release, screen: Screen) -> None:

@@ -20,8 +20,6 @@ from transforms.errors import DefinitionError, PortraitError
 
 _LAID_OUT = "_restoring"  # where a restored lakehouse is made ready, below its folder
 _FOLDERS = (*LAYERS, "ops")  # the last makes it one that holds releases
-# The lost lakehouse went on after its backup: receivers may hold what it delivered, and a number means one release.
-_LOST = 1000
 
 
 def restore_release(
@@ -67,7 +65,9 @@ def restore_backup(
         check_keys(erasures(lakehouse), conf.privacy.keys.erasure)
         newest = releases.newest(lakehouse)
         assert newest is not None  # noqa: S101  (a backup holds one)
-        released = _newest_again(inner, newest, lease, screen=screen, local=local, session=session, skipped=_LOST)
+        released = _newest_again(
+            inner, newest, lease, screen=screen, local=local, session=session, skipped=releases.SKIPPED
+        )
         for name in _FOLDERS:
             if (ready / name).is_dir():
                 (ready / name).rename(folder / name)

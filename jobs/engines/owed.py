@@ -8,14 +8,16 @@ import pyarrow as pa
 from pyarrow import dataset as ds
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from jobs.runtime.configuration import Configuration
-from jobs.runtime.releases import REPLAY, Release
+from jobs.runtime.releases import REPLAY, Release, skipped_between
 from jobs.runtime.snapshot import read_version
 from jobs.runtime.tables import Lakehouse
+from transforms.audience_members import consents
 from transforms.errors import PortraitError
 from transforms.export_rows import all_added, asks_customers, changes, comparable, pads_of, rows, shown_as, survivors
-from transforms.exports import KEY, MERGED_INTO, Export, purpose_of
+from transforms.exports import KEY, MERGED_INTO, Export, consent_asked, purpose_of
 from transforms.profile import PROFILE
 from transforms.schemas import GOLD_AUDIENCE_MEMBER, GOLD_CUSTOMER, IDENTITY_CHANGE
 
@@ -66,13 +68,16 @@ def owed_at(
 
     if last is None:
         return everything(nothing)
-    if last["definition"] in export.earlier_hashes(list(columns)):
+    if last["definition"] in export.earlier_hashes(list(columns), consent=consent_asked(export, state.conf.privacy)):
         return everything("its key was changed")
     if last["definition"] != definition:
         return everything("the export's definition changed")
     if last["path"] == path and not export.to.kept:
         # nobody can tell whether what lay here was taken in
         return everything(f"it takes the place of the delivery of release {last['release']} in this folder")
+    if skipped_between(releases, last["release"], release.release) and not export.to.kept:
+        # what the lost lakehouse delivered after its backup is with the receivers, and nobody knows of it
+        return everything("the lakehouse came back from a backup since")
     since = releases.get(last["release"])
     if since is not None and since.expired:
         return everything(f"release {last['release']} has expired")
@@ -85,6 +90,27 @@ def owed_at(
     if not comparable(old, new):
         return everything("columns or their types changed")
     return Owed(changes(old, new, _merged(state, export, since, release)), "changes", since=since)
+
+
+def refused_since(state: State, export: Export, release: Release, newest: Release) -> int:
+    """How many customers that an earlier release would deliver may not be used for its purpose any more.
+
+    Who was merged since is asked as the customer that they are a part of now.
+    """
+    name = purpose_of(export, state.conf.audiences)
+    purpose = state.conf.privacy.purposes[name] if name else None
+    if name is None or purpose is None or purpose.consent == "none":
+        return 0
+    if export.audience:
+        members = _at(state, release, GOLD_AUDIENCE_MEMBER.name)
+        then = members.where((F.col("audience") == export.audience) & (F.col("arm") == "target")).select(KEY)
+    else:
+        then = _at(state, release, GOLD_CUSTOMER.name).where(consents(purpose, name)).select(KEY)
+    if into := survivors(_merges(state.lakehouse, release, newest)):
+        pairs = state.spark.createDataFrame(pa.table({KEY: list(into), MERGED_INTO: list(into.values())}))
+        then = then.join(pairs, KEY, "left").select(F.coalesce(MERGED_INTO, KEY).alias(KEY))
+    refused = _at(state, newest, GOLD_CUSTOMER.name).where(~consents(purpose, name))
+    return then.join(refused, KEY, "left_semi").count()
 
 
 def _rows_at(state: State, export: Export, release: Release, columns: Sequence[str]) -> DataFrame:

@@ -40,6 +40,7 @@ class KeptTable:
     def __init__(self, uri: str, to: Destination, *, export: str) -> None:
         self._uri, self._to, self._export = uri, to, export
         self._table, self._changes = f"{uri}/export", f"{uri}/changes"
+        self._release = 0  # that the table holds
 
     def held(self) -> Held:
         """What the table holds, as the newest delivery's commit says. A manifest that is behind is written anew."""
@@ -50,6 +51,7 @@ class KeptTable:
         if noted is None or noted["manifest"]["export"] != self._export:
             raise DataError(f"{self._table}: it holds what no delivery of this export brought; name another folder")
         manifest: dict[str, Any] = noted["manifest"]
+        self._release = manifest["release"]
         rows = sum(pa.table(opened.get_add_actions()).column("num_records").to_pylist())
         if rows != manifest["rows"]:
             return Held(None, f"the table holds {rows} rows, {manifest['rows']} were delivered")
@@ -84,11 +86,15 @@ class KeptTable:
             kept.unpersist()
 
     def _tell(self, df: DataFrame, release: int) -> None:
-        """Who changed how: rows of one release, however often it is delivered."""
+        """Who changed how: rows of one release, however often it is delivered.
+
+        What is told of a release that never came into the table, because its delivery died, is told no more.
+        """
+        of = f"release > {self._release}" if release > self._release else f"release = {release}"
         (
             df.select(F.lit(release).cast("bigint").alias("release"), KEY, CHANGE, MERGED_INTO)
             .write.format("delta").mode("overwrite").partitionBy("release")
-            .option("replaceWhere", f"release = {release}").save(self._changes)
+            .option("replaceWhere", of).save(self._changes)
         )  # fmt: skip
 
     def _merge(self, df: DataFrame, names: Sequence[str], note: str) -> None:

@@ -1,8 +1,9 @@
 """Releases: which versions of all tables make one consistent night. Readers take the newest."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from typing import Literal
 
 from jobs.runtime.tables import Lakehouse
@@ -17,6 +18,9 @@ _SINCE = (RESTORE, ERASED, MAINTAINED)
 # Begins the id of a run that tried again what nights had refused. When it began follows, so that ids are in order.
 REPLAY = "replay-"
 OVERRIDE = "override-"  # the same of a run that set or unset a value by hand
+# A lost lakehouse went on after its backup: receivers may hold what it delivered, and a number means one release. So
+# many numbers are skipped by the one that comes from the backup.
+SKIPPED = 1000
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,12 @@ def of_run(lakehouse: Lakehouse, run_id: str) -> Release:
     if found[-1].expired:
         raise DefinitionError(f"--to {run_id}: {gone(found[-1], lakehouse)}")
     return found[-1]
+
+
+def skipped_between(releases: Iterable[int], since: int, until: int) -> bool:
+    """Were numbers skipped between two releases: did the lakehouse come back from a backup (`SKIPPED`)?"""
+    numbers = sorted({since, *(number for number in releases if since < number <= until)})
+    return any(later - earlier > SKIPPED for earlier, later in pairwise(numbers))
 
 
 def publish(

@@ -54,13 +54,14 @@ class House:
         self.lakehouse = Lakehouse(str(root / "lakehouse"))
         self.exports: dict[str, Export] = {}
         self.secrets: dict[str, str] = {}
+        self.consent: Any = "opt_in"  # that marketing asks for
 
     @property
     def conf(self) -> Configuration:
         return Configuration(
             root=self.root, pipeline=Pipeline(),
             privacy=Privacy(
-                purposes={"marketing": Purpose(consent="opt_in"), "service": Purpose(consent="none")},
+                purposes={"marketing": Purpose(consent=self.consent), "service": Purpose(consent="none")},
                 keys=Keys(customer=["k" * 32], erasure=["e" * 32]), roles={"all": Role()},
             ),
             sources={}, identity=None, tags=TAGS,
@@ -77,7 +78,7 @@ class House:
 
     def release(
         self, people: dict[str, Person], *, day: int = 0, merges: dict[str, list[str]] | None = None, holdout: str = "",
-        run_id: str = "",
+        run_id: str = "", skipped: int = 0,
     ) -> Release:  # fmt: skip
         """Publish a release of these people: customer -> profile columns, email."""
         date_ = FIRST_DAY + timedelta(days=day)
@@ -101,7 +102,7 @@ class House:
         }
         return releases.publish(
             self.lakehouse, run_id=run_id or f"r{day}", day=date_, cause="night", versions=versions,
-            configuration="conf",
+            configuration="conf", skipped=skipped,
         )  # fmt: skip
 
     def write(self, table: Table, rows: list[dict[str, Any]], mode: Any = "overwrite") -> int:
@@ -142,3 +143,9 @@ class House:
 
 def people(**spend: int) -> dict[str, Person]:
     return {one: {"spend": euros, "email": f"{one}@x.org"} for one, euros in spend.items()}
+
+
+def asked(**answers: bool | None) -> dict[str, Person]:
+    """People and what they said to marketing; None: nothing."""
+    told = {one: [("marketing", said)] if said is not None else [] for one, said in answers.items()}
+    return {one: {"spend": 1, "consents": consents} for one, consents in told.items()}

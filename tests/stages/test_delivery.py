@@ -18,8 +18,9 @@ from pyspark.sql import SparkSession
 from jobs.engines import delivery
 from jobs.engines.delivery import publish, read_manifest, verify
 from jobs.engines.folders import open_folder
+from jobs.runtime import releases
 from jobs.runtime.tables import dataset_of
-from tests.stages.delivering import House, Person, people
+from tests.stages.delivering import House, Person, asked, people
 from transforms.contracts import Contract
 from transforms.destinations import Destination
 from transforms.errors import PortraitError
@@ -394,6 +395,32 @@ def test_everything_is_delivered_where_changes_cannot_be_told(house: House):
     house.deliver()
     assert house.manifest(day=3)["reset"] == "release 4 can no longer be read"
     assert held_after(house, [2, 3]) == full(house, 3)
+
+
+def test_a_purpose_that_asks_for_more_takes_back_who_was_never_asked(house: House):
+    both_modes(house, columns=["spend"], purpose="marketing")
+    house.consent = "opt_out"
+    house.release(asked(a=True, b=None, c=False))
+    house.deliver()
+    assert set(held_after(house, [0])) == {"a", "b"}
+    house.consent = "opt_in"
+    house.release(asked(a=True, b=None, c=False), day=1)
+    house.deliver()
+    assert house.manifest(day=1)["reset"] == "the export's definition changed"
+    assert set(held_after(house, [0, 1])) == {"a"} == set(full(house, 1))
+
+
+def test_what_a_lost_lakehouse_delivered_after_its_backup_is_replaced(house: House):
+    both_modes(house, columns=["spend"])
+    house.release(people(a=1, b=2))
+    house.deliver()
+    # y, whom a lost night delivered, is in neither; the lakehouse came back, and its next release is 1002
+    house.release(people(a=1, b=3), day=1, skipped=releases.SKIPPED)
+    house.deliver()
+    assert house.manifest(day=1)["reset"] == "the lakehouse came back from a backup since"
+    house.release(people(a=1, b=4), day=2)
+    house.deliver()
+    assert (house.manifest(day=2)["mode"], house.manifest(day=2)["since"]["release"]) == ("changes", 1002)
 
 
 def test_no_manifest_or_message_holds_personal_data(house: House):

@@ -14,9 +14,11 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
+from jobs.changes.deliver import deliver_again
 from jobs.engines.database_delivery import DatabaseTable
 from jobs.engines.delivery import verify
 from jobs.engines.table_delivery import KeptTable
+from jobs.runtime.console import Screen
 from jobs.runtime.tables import dataset_of
 from tests.stages.delivering import House, Person, people
 from tests.stages.postgres import PASSWORD, USER, Postgres, running_postgres
@@ -190,6 +192,39 @@ def test_a_delivery_that_died_is_tried_again_without_doubling(
     assert verify(str(house.root / "out" / "kept")) == []
     for name in ("rows", "kept"):
         assert [(row["release"], row["rows"]) for row in house.noted(name)] == [(1, 2), (2, 3)]
+
+
+def test_who_changed_how_tells_what_happened_and_nothing_else(
+    house: House, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+):
+    class Killed(BaseException):
+        """As if the process had died."""
+
+    def dies(*_: Any) -> None:
+        raise Killed
+
+    house.wants("rows", columns=["spend"], to=into(postgres, "told"), mode="changes")
+    house.wants("kept", columns=["spend"], to={"format": "delta", "path": "out/kept/"}, mode="changes")
+    house.release(people(a=1, b=2))
+    house.deliver()
+    house.release(people(a=1), day=1)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(KeptTable, "_merge", dies)
+        house.deliver()
+    house.release(people(a=1, b=2, c=3), day=2)  # b is here again: the delivery without it never came
+    house.deliver()
+    kept = [(row["release"], row["customer_id"], row["change"]) for row in changes_in_delta(house)]
+    assert kept == [(1, "a", "added"), (1, "b", "added"), (3, "c", "added")]
+    in_database = told(postgres, "told_changes", "release, customer_id, change")
+    deliver_again(house.conf, None, None, screen=Screen(as_json=True), session=house.spark)
+    assert [(row["release"], row["customer_id"], row["change"]) for row in changes_in_delta(house)] == kept
+    assert told(postgres, "told_changes", "release, customer_id, change") == in_database
+    assert ["2", "b", "removed"] in in_database and ["3", "b", "added"] in in_database
+
+
+def changes_in_delta(house: House) -> list[dict[str, Any]]:
+    rows = DeltaTable(house.root / "out" / "kept" / "changes").to_pyarrow_table().to_pylist()
+    return sorted(rows, key=lambda row: (row["release"], row["customer_id"]))
 
 
 def test_views_and_rights_outlive_deliveries_and_another_hand_is_mended(house: House, postgres: Postgres):

@@ -20,7 +20,7 @@ from jobs.engines.delivery import verify
 from jobs.engines.folders import open_folder
 from jobs.runtime.configuration import load_configuration
 from jobs.runtime.console import Screen
-from tests.stages.delivering import House, people
+from tests.stages.delivering import House, asked, people
 from transforms.contracts import Contract
 from transforms.errors import DefinitionError, PortraitError
 from transforms.profile import PROFILE
@@ -66,6 +66,20 @@ def test_a_delivery_is_made_again_and_an_earlier_release_too(house: House, capsy
         Path(file).unlink()  # as VACUUM does
     with pytest.raises(PortraitError, match=r"^export x: .*gold/customer_profile: its version 0 can no longer be read"):
         again(house, "x", 1)
+
+
+def test_an_earlier_release_that_holds_who_refused_since_is_not_delivered(house: House):
+    house.wants("reach", audience="vip", columns=["spend"])
+    house.wants("all", columns=["spend"], purpose="service")
+    house.release(asked(a=True, b=True, c=True))
+    house.release(asked(a=True, c=True), day=1, merges={"a": ["b"]})
+    again(house, "reach", 1)  # b is a part of a, who consents
+    house.release(asked(a=False, c=True), day=2)
+    refused = r"^export reach: release 1 of 2026-03-01 holds 2 customers who may not be used .* deliver release 3$"
+    with pytest.raises(DefinitionError, match=refused):
+        again(house, "reach", 1)
+    again(house, "all", 1)
+    again(house, "reach")
 
 
 def test_a_broken_promise_is_refused_and_the_other_exports_go_on(house: House):
