@@ -1,5 +1,10 @@
 """Stage `report`: how the night went, as one HTML file that opens offline."""
 
+if __name__ == "__main__":  # before all that it imports: see there
+    from jobs.cli import stage_main
+
+    stage_main("report")
+
 from collections.abc import Mapping, Sequence
 from datetime import date
 from html import escape
