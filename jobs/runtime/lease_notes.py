@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from jobs.runtime.stores import endpoint, named, on_s3, plain_http
+from jobs.runtime.stores import named, on_s3, plain_http
 
 NAME = "_lease.json"
 # A store that is away for longer is away; what a living run could not renew now, it renews the next time.
@@ -88,14 +88,12 @@ class _Object:
     it where that is another by now."""
 
     def __init__(self, lakehouse: str) -> None:
-        from obstore.store import from_url
+        from obstore.store import S3Store
 
-        address = endpoint()
-        self._store: Any = from_url(
+        self._store: Any = S3Store.from_url(
             named(lakehouse).replace("s3a://", "s3://", 1),
             client_options={"allow_http": plain_http()},
             retry_config={"max_retries": 5, "retry_timeout": _PATIENCE},
-            **({"endpoint": address} if address else {}),
         )
         self._state: str | None = None  # None: there is no object
         self._lock = threading.Lock()
@@ -150,7 +148,7 @@ def _told(but: tuple[type[Exception], ...] = ()) -> Iterator[None]:
 
     try:
         yield
-    except (FileNotFoundError, *but):
-        raise
     except BaseError as error:
+        if isinstance(error, but):
+            raise
         raise OSError(str(error)) from None

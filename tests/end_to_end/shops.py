@@ -1,5 +1,6 @@
 """The starter's project and a second day of it: nights of little data, wherever its lakehouse lies."""
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import pandas as pd
 from jobs.project.starter.extracts import DAY, EXTRACTS
 from jobs.project.starter.project import write_project
 from jobs.runtime.console import Screen
-from jobs.runtime.releases import all_releases
+from jobs.runtime.releases import find
 from tests.end_to_end.project import ROOT, Project
 from tests.end_to_end.servers import QUICK
 
@@ -64,12 +65,15 @@ def new_shop(folder: Path, store: dict[str, str] | None = None) -> Shop:
         file = folder / "extracts" / source / f"{SECOND}" / f"{source}.csv"
         file.parent.mkdir()
         file.write_text("\n".join([header, *rows, ""]))
+    for file in (folder / "extracts").rglob("*.csv"):
+        os.utime(file, (0, 0))  # ops/file tells when each was written
     return Shop(folder, store or {})
 
 
-def assert_same_night(ours: Shop, theirs: Shop, number: int) -> None:
+def assert_same_night(ours: Shop, theirs: Shop, number: int, *, theirs_number: int | None = None) -> None:
     """The releases of that number hold the same rows in the same tables."""
-    our, their = (next(one for one in all_releases(shop.lakehouse) if one.release == number) for shop in (ours, theirs))
+    our, their = find(ours.lakehouse, number), find(theirs.lakehouse, theirs_number or number)
+    assert our is not None and their is not None
     assert sorted(our.versions) == sorted(their.versions) and "gold/customer_profile" in our.versions
     for name in our.versions:
         pd.testing.assert_frame_equal(ours.table(name, our), theirs.table(name, their), obj=name)
