@@ -48,7 +48,7 @@ class Lease:
         self._stop.set()
         if self._thread:
             self._thread.join()
-        with self.note.guarded():
+        with suppress(OSError), self.note.guarded():  # where the store is away by now, the lease expires by itself
             if self._is_ours(self.note.read()):
                 self.note.remove()
 

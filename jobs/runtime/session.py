@@ -104,7 +104,8 @@ def open_session(
     check_java()
     s3 = any(map(on_s3, reaches))
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    if local:
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     log = log or Path(os.devnull)
     if log != Path(os.devnull):
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -113,9 +114,11 @@ def open_session(
         **_ALWAYS,
         **(_LOCAL | {"spark.sql.shuffle.partitions": str(max(2, cores))} if local else {}),
         **(spark_settings() if s3 else {}),
-        **(_s3_jars() if s3 and local else {}),
         **(settings or {}),
     }
+    if s3 and local and not S3.absent(S3_FOLDER):  # spark-submit brings its own
+        own = chosen.get("spark.jars", "").split(",")
+        chosen["spark.jars"] = ",".join(jar for jar in (*own, *(str(S3_FOLDER / name) for name in S3.locked)) if jar)
     options = [
         "-XX:+UseParallelGC",
         f"-Dlog4j2.configurationFile={_LOG4J.as_uri()}",
@@ -139,11 +142,6 @@ def open_session(
     if s3:
         _check_s3(session)
     return session
-
-
-def _s3_jars() -> dict[str, str]:
-    """The JARs that set-up has fetched; spark-submit brings its own."""
-    return {"spark.jars": ",".join(str(S3_FOLDER / name) for name in S3.locked)} if not S3.absent(S3_FOLDER) else {}
 
 
 def _check_s3(session: Any) -> None:

@@ -1,6 +1,7 @@
 """A lakehouse on S3: the same nights as on a disk, one run at a time, killed and resumed, restored."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from jobs.runtime.console import Screen
 from jobs.runtime.lease import Lease
 from jobs.runtime.lease_notes import OvertakenError, note_of
 from jobs.runtime.releases import all_releases
-from jobs.runtime.stores import exists, files_below
+from jobs.runtime.stores import exists, files_below, put_file, store_of
 from jobs.runtime.tables import Lakehouse
 from tests.end_to_end.shops import FIRST, SECOND, Shop, assert_same_night, new_shop
 from transforms.errors import DefinitionError, LockedError, PortraitError
@@ -29,6 +30,7 @@ from transforms.schemas import OPS_RUN
 
 QUIET = Screen(as_json=True)
 PLACE = "s3a://portrait/lakes/shop"
+AWAY = "s3a://portrait/files"
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,13 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(s3: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Story:
-    """Two nights; while the first runs another is started; the second is killed as its tags begin, and run again."""
-    shop = new_shop(tmp_path_factory.mktemp("far") / "there", {**s3, "LAKEHOUSE": PLACE})
+    """Two nights, their extracts and deliveries on S3 too; while the first runs another is started; the second is
+    killed as its tags begin, and run again."""
+    places = {"LAKEHOUSE": PLACE, "EXTRACTS": f"{AWAY}/extracts", "EXPORTS": f"{AWAY}/exports"}
+    shop = new_shop(tmp_path_factory.mktemp("far") / "there", {**s3, **places})
+    for file in (shop.folder / "extracts").rglob("*.csv"):
+        put_file(f"{AWAY}/{file.relative_to(shop.folder)}", file.read_bytes())
+    shutil.rmtree(shop.folder / "extracts")
     with shop.portrait("run", "--date", f"{FIRST}") as first:
         wait_for_run(f"{FIRST:%Y%m%d}-")
         second = shop.told("run", "--date", f"{FIRST}", status=3)
@@ -67,6 +74,17 @@ def wait_for_run(beginning: str) -> None:
 def test_the_same_nights_as_on_a_disk(story: Story, shop: Shop) -> None:
     assert_same_night(story.shop, shop, 1)
     assert_same_night(story.shop, shop, 2)
+
+
+def test_what_is_delivered_to_s3_is_whole(story: Story, shop: Shop) -> None:
+    """The receivers get what they would get on a disk."""
+    [file] = (name for name in files_below(f"{AWAY}/exports/service_desk/{SECOND}") if name.endswith(".csv"))
+    store, within = store_of(f"{AWAY}/exports/service_desk/{SECOND}/{file}")
+    with store.open_input_stream(within) as stream:
+        lines = stream.read().decode().splitlines()
+    [here] = (shop.folder / "exports/service_desk" / f"{SECOND}").glob("*.csv")
+    assert sorted(lines) == sorted(here.read_text().splitlines()) and len(lines) > 1
+    assert "whole" in story.shop.told("export", "--verify", f"{AWAY}/exports/service_desk/{SECOND}")
 
 
 def test_of_two_runs_at_once_the_second_is_told_of_the_first(story: Story) -> None:

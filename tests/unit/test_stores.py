@@ -43,8 +43,8 @@ def test_a_store_of_ones_own_is_asked_by_path(monkeypatch: pytest.MonkeyPatch) -
     ("told", "why"),
     [
         ("Generic S3 error: …\n<Error><Code>AccessDenied</Code><Message>ann@x.org</Message></Error>", "AccessDenied"),
-        ("Kernel error\n  \x1b[31m↳\x1b[0m Error performing GET\n   \x1b[31m↳\x1b[0m Connection refused", "Connection refused"),
-        ("Generic S3 error: Error performing GET http://x in 1s - HTTP error: error sending request\n\nDebug source: {}",
+        ("Kernel error\n  \x1b[31m↳\x1b[0m GET\n   \x1b[31m↳\x1b[0m Connection refused", "Connection refused"),
+        ("Generic S3 error: GET http://x in 1s - HTTP error: error sending request\n\nDebug: {}",
          "HTTP error: error sending request"),
         ("", "OSError"),
     ],
