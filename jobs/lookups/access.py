@@ -17,7 +17,6 @@ from jobs.pages.access import page
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.reader import Reader
-from jobs.runtime.stores import check_local
 from transforms.errors import PortraitError
 from transforms.exports import purpose_of
 from transforms.profile import PROFILE
@@ -42,7 +41,6 @@ def held_on(conf: Configuration, identifier: str) -> dict[str, Any]:
     What landed is held a second time as it came, in bronze: the files are named, their rows are not read here.
     Raises DefinitionError where nobody has the identifier, several may, or the person was erased.
     """
-    check_local(conf.lakehouse, "access", "it reads files of a disk")
     reader = Reader(conf)
     owner = whose(reader, conf, identifier).customer_id
     with state_rows(reader.lakehouse, reader.release.versions) as rows:

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from jobs.runtime.stores import named
 from transforms.audiences import Audience, check_audiences, parse_audience
 from transforms.definitions import Definition, nearest, parse, parse_yaml
-from transforms.errors import DefinitionError
+from transforms.errors import DefinitionError, PortraitError
 from transforms.exports import Export, check_exports, parse_export
 from transforms.identity.definition import Identity, check_identity
 from transforms.identity.manual import Decision, Decisions, check_decisions, parse_decisions
@@ -234,7 +234,10 @@ class _Loader:
             return
         from jobs.runtime.catalog import newest_catalog
 
-        released = newest_catalog(located(self.root, pipeline.lakehouse))
+        try:
+            released = newest_catalog(located(self.root, pipeline.lakehouse))
+        except PortraitError:  # a store that is away is no reason to keep back what is wrong here
+            return
         folders = (Path(self._path(pipeline.definitions)), self.conf / "audiences", self.conf / "exports")
         files = [file for folder in folders for file in sorted(folder.rglob("*.yml"))]
         texts = {self._place(file): file.read_text(encoding="utf-8", errors="replace") for file in files}
