@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SCALE ?= 1
 
-.PHONY: help setup run test lint format reference bench clean
+.PHONY: help setup s3 run test lint format reference bench clean
 
 help:  ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 setup: $(READY)  ## the environment, Delta's JARs, the class archive (once)
 
@@ -19,6 +19,9 @@ $(READY): requirements.lock setup.cfg jobs/runtime/jars.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	$(BIN)/python -m jobs.runtime.setup
 	@touch $(READY)
+
+s3: $(READY)  ## the JARs of S3, for a lakehouse or extracts there (once)
+	$(BIN)/python -m jobs.runtime.setup s3
 
 run: $(READY)  ## write the demo's extracts, run three nights, show what came out (SCALE=1)
 	$(BIN)/portrait demo --scale $(SCALE)

@@ -1,5 +1,10 @@
 """Stage `audiences`: who is in each audience tonight, from one scan of the profile; what came of their campaigns."""
 
+if __name__ == "__main__":  # before all that it imports: see there
+    from jobs.cli import stage_main
+
+    stage_main("audiences")
+
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,5 +1,10 @@
 """Bronze: what landed, unchanged. Takes the files that were not taken yet; a source lands whole or not at all."""
 
+if __name__ == "__main__":  # before all that it imports: see there
+    from jobs.cli import stage_main
+
+    stage_main("bronze")
+
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -201,9 +206,3 @@ def _record(night: Night, item: Landed, file: ExtractFile) -> dict[str, object]:
     if item.source.read.format == JDBC:
         return told | (vars(item.mark) if item.mark else {})
     return {**told, "checksum": checksum(file)}
-
-
-if __name__ == "__main__":
-    from jobs.cli import stage_main
-
-    stage_main("bronze")

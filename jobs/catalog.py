@@ -1,5 +1,10 @@
 """Stage `catalog`: tonight's tags for people, and every value that is another than the night before, and why."""
 
+if __name__ == "__main__":  # before all that it imports: see there
+    from jobs.cli import stage_main
+
+    stage_main("catalog")
+
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -237,9 +242,3 @@ def judge_drift(night: Night, rows: Mapping[str, Row], before: Mapping[str, Row]
                 night.warn(line)
     if stopping:
         raise DataError("\n".join(stopping))
-
-
-if __name__ == "__main__":
-    from jobs.cli import stage_main
-
-    stage_main("catalog")

@@ -1,6 +1,7 @@
 """The `portrait` command. Each command reads its arguments, calls one function, and shows what came of it."""
 
 import sys
+from pathlib import Path
 
 import typer
 
@@ -40,7 +41,14 @@ for name, commands in {
 
 def stage_main(stage: str) -> None:
     """`spark-submit jobs/<stage>.py --date D …`: the same as `portrait run --only <stage>`."""
+    _leave_folder()
     app(["run", "--only", stage, *sys.argv[1:]], standalone_mode=True)
+
+
+def _leave_folder() -> None:
+    """Python looks into the folder of a file that it is given first: there, `profile` is not the module of its own."""
+    own = Path(__file__).resolve().parent
+    sys.path[:] = [path for path in sys.path if Path(path).resolve() != own]
 
 
 def main() -> None:
@@ -48,4 +56,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    _leave_folder()
     main()

@@ -1,5 +1,10 @@
 """Stage `exports`: what each export's receivers are owed since their last delivery, from the newest release."""
 
+if __name__ == "__main__":  # before all that it imports: see there
+    from jobs.cli import stage_main
+
+    stage_main("exports")
+
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any

@@ -132,7 +132,8 @@ class OpenRelease:
         name = self.known(table)
         version = self.named.versions.get(name)
         at = {} if version is None else {"versionAsOf": str(version)}
-        frame: DataFrame = open_session().read.format("delta").options(**at).load(self.lakehouse.path(name))
+        path = self.lakehouse.path(name)
+        frame: DataFrame = open_session(reaches=[path]).read.format("delta").options(**at).load(path)
         return frame
 
     def known(self, table: str) -> str:

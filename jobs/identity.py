@@ -5,6 +5,11 @@ release saw them. From there on the driver works in integers, on what the news r
 limits.driver_edges of conf/identity.yml Spark finds the components.
 """
 
+if __name__ == "__main__":  # before all that it imports: see there
+    from jobs.cli import stage_main
+
+    stage_main("identity")
+
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date

@@ -3,6 +3,11 @@
 DuckDB on the driver within a bound, Spark beyond it: the queries are the same. See docs/adr/0019.
 """
 
+if __name__ == "__main__":  # before all that it imports: see there
+    from jobs.cli import stage_main
+
+    stage_main("journeys")
+
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,9 +102,3 @@ def _spark(night: Night, entities: list[str]) -> Iterator[Answer]:
     finally:
         for name in views:
             night.spark.catalog.dropTempView(name)
-
-
-if __name__ == "__main__":
-    from jobs.cli import stage_main
-
-    stage_main("journeys")

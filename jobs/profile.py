@@ -1,5 +1,10 @@
 """Stage `profile`: the tag tables of tonight, joined to one wide row a known customer, and what is set by hand."""
 
+if __name__ == "__main__":  # before all that it imports: see there
+    from jobs.cli import stage_main
+
+    stage_main("profile")
+
 from jobs.engines.overrides import by_hand
 from jobs.runtime.night import FEW_ROWS, Night
 from transforms.overrides import beside, settled

@@ -1,5 +1,10 @@
 """Stage `recommendations`: what goes together in baskets, and what each customer may want next."""
 
+if __name__ == "__main__":  # before all that it imports: see there
+    from jobs.cli import stage_main
+
+    stage_main("recommendations")
+
 import time
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -147,9 +152,3 @@ def _recommend(night: Night, part: Recommendation, rows: pa.Table, parameters: M
 
 def _save(night: Night, rows: list[dict[str, Any]], table: Table) -> None:
     night.save(pa.Table.from_pylist(rows, arrow_schema(table)), table)
-
-
-if __name__ == "__main__":
-    from jobs.cli import stage_main
-
-    stage_main("recommendations")

@@ -1,9 +1,13 @@
 """Stage `report`: how the night went, as one HTML file that opens offline."""
 
+if __name__ == "__main__":  # before all that it imports: see there
+    from jobs.cli import stage_main
+
+    stage_main("report")
+
 from collections.abc import Mapping, Sequence
 from datetime import date
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from pyarrow import dataset as ds
@@ -12,11 +16,12 @@ from jobs.engines import gate
 from jobs.engines.quality import pages_of
 from jobs.lookups.figures import Figures, Shown, tables
 from jobs.lookups.scorecard import cards, section
-from jobs.pages.model_cards import cards_of, models_section, write_cards
+from jobs.pages.model_cards import models_section, write_cards
 from jobs.pages.over_nights import Bar, causes, headline, migrated, moved, nights_told, over_nights, stages
 from jobs.pages.writing import write_whole
 from jobs.runtime.night import Night
 from jobs.runtime.releases import all_releases, made_by
+from jobs.runtime.stores import exists
 from jobs.runtime.tables import Lakehouse
 from transforms.errors import DefinitionError
 from transforms.quality.scores import COUNTED
@@ -57,13 +62,12 @@ def write_report(lakehouse: Lakehouse, day: date) -> str:
 
 
 def _write(lakehouse: Lakehouse, day: date, run_id: str, figures: Figures, warnings: Sequence[str]) -> str:
-    path = Path(lakehouse.uri) / "ops" / "reports" / f"{day}.html"
-    return write_whole(path, _page(lakehouse, day, run_id, figures, warnings))
+    return write_whole(lakehouse.report(f"{day}.html"), _page(lakehouse, day, run_id, figures, warnings))
 
 
 def _page(lakehouse: Lakehouse, day: date, run_id: str, figures: Figures, warnings: Sequence[str]) -> str:
     silver = figures.get("silver", {})
-    pages = f"{pages_of(lakehouse, day).name}/index.html" if pages_of(lakehouse, day).is_dir() else None
+    pages = f"{pages_of(day)}/index.html" if exists(lakehouse.report(pages_of(day))) else None
     card = section(cards(lakehouse, silver.get("owners", {}), until=day), pages)
     told = list(lakehouse.rows(OPS_STAGE))
     shown = [
@@ -73,7 +77,7 @@ def _page(lakehouse: Lakehouse, day: date, run_id: str, figures: Figures, warnin
         _checks(lakehouse, run_id),
         stages(row for row in told if row["run_id"] == run_id), over_nights(nights_told(told, until=day)),
     ]  # fmt: skip
-    models = models_section(cards_of(lakehouse, day))
+    models = models_section(lakehouse, day)
     parts = [_warnings(warnings), card, *(_section(table) for table in shown if table.rows), models, _cost(silver)]
     title = f"Night of {day}"
     return (

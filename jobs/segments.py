@@ -1,5 +1,10 @@
 """Stage `segments`: who moved between segments; and where something was fitted or defined anew, how good they are."""
 
+if __name__ == "__main__":  # before all that it imports: see there
+    from jobs.cli import stage_main
+
+    stage_main("segments")
+
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -225,9 +230,3 @@ def _described(
 def _titles(column: str, tag: str, title: Mapping[Any, str]) -> tuple[str, str]:
     output = column.removeprefix(tag).replace("_", " ")
     return f"{title['en']}{output}", f"{title.get('zh') or title['en']}{output}"
-
-
-if __name__ == "__main__":
-    from jobs.cli import stage_main
-
-    stage_main("segments")

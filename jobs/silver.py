@@ -1,5 +1,10 @@
 """Silver: every version of every record, typed and checked. What is not right goes to quarantine with its reasons."""
 
+if __name__ == "__main__":  # before all that it imports: see there
+    from jobs.cli import stage_main
+
+    stage_main("silver")
+
 import functools
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -291,9 +296,3 @@ def _account(
     night.figure("fates", fates)
     night.figure("closed", {batch.entity.name: batch.closed for batch in batches if batch.closed})
     quality.account(night, day, landed=landed, fates=fates, reasons=reasons, broken=broken, only=only)
-
-
-if __name__ == "__main__":
-    from jobs.cli import stage_main
-
-    stage_main("silver")

@@ -1,5 +1,10 @@
 """Stage `tags`: every tag that is online, each entity's in a few scans, then what is built on those and on models."""
 
+if __name__ == "__main__":  # before all that it imports: see there
+    from jobs.cli import stage_main
+
+    stage_main("tags")
+
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -254,9 +259,3 @@ def report_checks(night: Night, failed: Sequence[Failed]) -> None:
     stopping = [str(check) for check in failed if check.on_fail == "stop"]
     if stopping:
         raise DataError("\n".join(stopping))
-
-
-if __name__ == "__main__":
-    from jobs.cli import stage_main
-
-    stage_main("tags")

@@ -22,6 +22,7 @@ from jobs.runtime.console import Screen
 from jobs.runtime.lease import Lease
 from jobs.runtime.reader import Reader
 from jobs.runtime.releases import Release, all_releases
+from jobs.runtime.stores import check_local
 from jobs.runtime.tables import Lakehouse
 from transforms.errors import DataError, DefinitionError, PortraitError
 from transforms.schemas import OPS_RELEASE
@@ -46,6 +47,7 @@ def backup(conf: Configuration, to: str) -> BackedUp:
     backup of this lakehouse runs, PortraitError where the place cannot be written or the lakehouse was tidied
     meanwhile. The backup that was there stays whole then.
     """
+    check_local(conf.lakehouse, "backup", "let the store keep versions of its objects, or copies elsewhere")
     lakehouse, place = Lakehouse(conf.lakehouse), Place(to)
     Reader(conf)  # there is something to back up
     _check_apart(lakehouse, place)

@@ -34,6 +34,7 @@ from jobs.runtime.night import Night
 from jobs.runtime.reader import Reader
 from jobs.runtime.recovery import Begin
 from jobs.runtime.releases import Release, named_tables
+from jobs.runtime.stores import check_local
 from jobs.runtime.tables import Lakehouse
 from transforms.erasure import CUSTOMER, Erased, entries_of
 
@@ -58,6 +59,7 @@ def forget(
     `session`: a Spark session to use instead of starting one. Raises DefinitionError where nobody has the identifier,
     it may be several people's, or the person is erased already; LockedError where another run holds the lakehouse.
     """
+    check_local(conf.lakehouse, "forget", "it writes files of a disk anew")
     began = time.monotonic()
     with Lease(conf.lakehouse, f"forget (process {os.getpid()})") as lease:
         owner = whose(Reader(conf), conf, identifier).customer_id

@@ -30,6 +30,7 @@ from jobs.runtime.lease import Lease
 from jobs.runtime.reader import Reader
 from jobs.runtime.releases import Release, all_releases, named_tables, newest
 from jobs.runtime.rewriting import take_out
+from jobs.runtime.stores import check_local
 from jobs.runtime.tables import Lakehouse
 from transforms.retention import RELEASES
 from transforms.schemas import OPS_EXPORT, OPS_LINEAGE, OPS_QUALITY, OPS_RUN, OPS_STAGE, Table
@@ -71,6 +72,7 @@ def maintain(
     `now`: the clock that erasures' terms are measured by. `session`: a Spark session for erasures that died half-way.
     Raises DefinitionError before the first release, LockedError where another run holds the lakehouse.
     """
+    check_local(conf.lakehouse, "maintain", "it looks through and removes files of a disk")
     done, lakehouse, at = Maintained(), Lakehouse(conf.lakehouse), now or datetime.now(UTC)
     with Lease(conf.lakehouse, f"maintain (process {os.getpid()})") as lease:
         base = Reader(conf).release

@@ -15,6 +15,7 @@ from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.lease import Lease
 from jobs.runtime.releases import Release
+from jobs.runtime.stores import check_local
 from jobs.runtime.tables import LAYERS, Lakehouse
 from transforms.errors import DefinitionError, PortraitError
 
@@ -51,6 +52,7 @@ def restore_backup(
     parts it from runs that had not ended when it was backed up; who was erased is erased again.
     Raises DefinitionError where a lakehouse is there, or no backup, DataError where the backup is damaged.
     """
+    check_local(conf.lakehouse, "restore --from", "restore into a folder of a disk")
     place, folder = Place(path), Path(conf.lakehouse)
     manifest = place.whole()
     with Lease(conf.lakehouse, f"restore from {place.path}") as lease:

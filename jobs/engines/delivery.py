@@ -19,6 +19,7 @@ from pyspark.sql import DataFrame
 from jobs.engines.delivered_files import facts, is_ours, problems_of
 from jobs.engines.folders import Folder, open_folder, put_file, told_by_name
 from jobs.engines.places import Complete, Held
+from jobs.runtime.stores import delta_options
 from transforms.contracts import CONTRACT, Schema
 from transforms.destinations import DELTA, Destination
 from transforms.errors import DataError, PortraitError
@@ -188,7 +189,8 @@ def _not_of_version(folder: Folder, manifest: dict[str, Any]) -> Iterator[str]:
         return
     table = f"{folder.uri}/export"
     try:
-        there = {f"export/{file.rsplit('/', 1)[-1]}" for file in DeltaTable(table, version=version).file_uris()}
+        opened = DeltaTable(table, version, delta_options(table))
+        there = {f"export/{file.rsplit('/', 1)[-1]}" for file in opened.file_uris()}
     except (DeltaError, OSError):
         yield f"{table}: version {version}, which the manifest names, cannot be read"
         return

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from pyarrow import fs
 
+from jobs.runtime.stores import store_of
 from transforms.errors import PortraitError
 
 
@@ -48,11 +49,7 @@ def open_folder(uri: str) -> Folder:
     """The folder at a path or URI. Raises PortraitError where no file system here knows such a URI."""
     uri = uri.rstrip("/") or "/"
     try:
-        if "://" in uri:
-            # Arrow knows S3 by its own name alone, Hadoop by the name of its connector
-            system, path = fs.FileSystem.from_uri(uri.replace("s3a://", "s3://", 1))
-        else:
-            system, path = fs.LocalFileSystem(), str(Path(uri).absolute())
+        system, path = store_of(uri if "://" in uri else str(Path(uri).absolute()))
     except (OSError, ValueError) as error:
         raise PortraitError(f"{uri}: no such place can be reached: {error}") from None
     return Folder(uri if "://" in uri else path, system, path.rstrip("/"))

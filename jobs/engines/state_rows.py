@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 from pyarrow import parquet as pq
 
+from jobs.runtime.stores import on_s3
 from jobs.runtime.tables import Lakehouse
 
 # Data file -> places of rows in it, from 0.
@@ -21,6 +22,7 @@ class StateRows:
         self.lakehouse = lakehouse
         self.versions = versions
         self.db = db
+        self._registered: dict[str, str | None] = {}
 
     def columns(self, table: str) -> list[str]:
         """The table's columns; none where the state has no such table."""
@@ -28,7 +30,10 @@ class StateRows:
         return [field.name for field in opened.schema().fields] if opened else []
 
     def scan(self, table: str) -> str | None:
-        """What stands behind FROM; None where the table has no files. `filename`, `file_row_number` tell the place."""
+        """What stands behind FROM; None where the table has no files. `filename`, `file_row_number` tell the place,
+        but for tables on S3: those are Arrow's to read, which tells of none."""
+        if on_s3(self.lakehouse.uri):
+            return self._by_arrow(table)
         opened = self.lakehouse.open(table, self.versions[table]) if table in self.versions else None
         files = sorted(opened.file_uris()) if opened else []
         if not files:
@@ -37,6 +42,14 @@ class StateRows:
         # the log's schema counts: a file may lack a column that came later, or hold one the table does not have
         options = "union_by_name=true, hive_partitioning=false, filename=true, file_row_number=true"
         return f"read_parquet([{listed}], {options})"
+
+    def _by_arrow(self, table: str) -> str | None:
+        if table not in self._registered:
+            found = self.lakehouse.dataset(table, self.versions[table]) if table in self.versions else None
+            self._registered[table] = f'"{table}"' if found is not None and found.count_rows() else None
+            if self._registered[table]:
+                self.db.register(table, found)
+        return self._registered[table]
 
     def values(self, name: str, **columns: Iterable[str]) -> None:
         """A table of texts to compare with."""

@@ -23,6 +23,7 @@ from jobs.engines.delivered_files import Facts, facts
 from jobs.engines.delivery import failed, read_manifest, seal, write
 from jobs.engines.folders import Folder, open_folder, told_by_name
 from jobs.engines.places import Complete, Held
+from jobs.runtime.stores import delta_options
 from transforms.contracts import Schema
 from transforms.destinations import Destination
 from transforms.errors import DataError
@@ -129,7 +130,7 @@ class KeptTable:
 
     def _opened(self) -> DeltaTable | None:
         try:
-            return DeltaTable(self._table)
+            return DeltaTable(self._table, storage_options=delta_options(self._table))
         except TableNotFoundError:
             return None
         except DeltaError:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from jobs.pages.writing import both, write_whole
@@ -60,7 +59,7 @@ def write_catalog(conf: Configuration) -> str:
     if not rows:
         raise DefinitionError(f"release {reader.release.release} has no catalogue of tags yet; run a night first")
     seconds = costs(reader.lakehouse, reader.release)
-    path = Path(reader.lakehouse.uri) / "ops" / "reports" / "catalog.html"
+    path = reader.lakehouse.report("catalog.html")
     return write_whole(path, page(rows, seconds, f"{reader.release.date}", reader.release.release))
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from jobs.engines.released_models import Model, Models
-from jobs.pages.writing import grid
+from jobs.pages.writing import grid, write_whole
 from jobs.runtime.night import Night
+from jobs.runtime.stores import files_below
 from jobs.runtime.tables import Lakehouse
 from transforms.models.spec import ALGORITHMS
 from transforms.tags.tag import Tag
@@ -21,28 +21,27 @@ _MEASURES = {
 _ALTERNATIVES = (*ALGORITHMS, "bg_nbd", "learned")
 
 
-def cards_of(lakehouse: Lakehouse, day: date) -> Path:
+def cards_of(day: date) -> str:
     """The folder of a night's cards, beside its report."""
-    return Path(lakehouse.uri) / "ops" / "reports" / f"{day}_models"
+    return f"{day}_models"
 
 
 def write_cards(night: Night) -> None:
     """Write a card for each model of a tag that this night's release scores with."""
-    folder = cards_of(night.lakehouse, night.day)
     drift = night.figures_of("catalog").get("model_drift", {})
     for name, model in sorted(Models.of(night).released.items()):
         tag = night.conf.tags.get(name)
         if tag is None:
             continue
-        folder.mkdir(parents=True, exist_ok=True)
         text = "\n".join(card(tag, model, drift.get(name, {})))
-        (folder / f"{name}.md").write_text(text + "\n", encoding="utf-8")
+        write_whole(night.lakehouse.report(f"{cards_of(night.day)}/{name}.md"), text + "\n")
 
 
-def models_section(folder: Path) -> str:
-    """Links to the cards in a folder, for the run report."""
-    files = sorted(folder.glob("*.md")) if folder.is_dir() else []
-    links = ", ".join(f'<a href="{escape(f"{folder.name}/{file.name}")}">{escape(file.stem)}</a>' for file in files)
+def models_section(lakehouse: Lakehouse, day: date) -> str:
+    """Links to a night's cards, for the run report."""
+    folder = cards_of(day)
+    names = sorted(file.removesuffix(".md") for file in files_below(lakehouse.report(folder)) if file.endswith(".md"))
+    links = ", ".join(f'<a href="{escape(f"{folder}/{name}.md")}">{escape(name)}</a>' for name in names)
     return f"<h2>Models</h2><p>Their cards: {links}</p>" if links else ""
 
 

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from pyarrow import dataset as ds
@@ -68,7 +67,7 @@ def write_segments(conf: Configuration) -> str:
         )
     moves = reader.where(GOLD_SEGMENT_MIGRATION, ds.field("date") == ds.scalar(reader.release.date))
     text = page(judged.to_table().to_pylist(), described.to_table().to_pylist(), moves, conf.tags, reader.release.date)
-    return write_whole(Path(reader.lakehouse.uri) / "ops" / "reports" / "segments.html", text)
+    return write_whole(reader.lakehouse.report("segments.html"), text)
 
 
 def page(

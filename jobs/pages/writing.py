@@ -4,16 +4,22 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from jobs.runtime.stores import on_s3, put_file
 
-def write_whole(path: Path, text: str) -> str:
+
+def write_whole(path: str, text: str) -> str:
     """Write a file that somebody may be reading at any moment, its folder too. Gives its path.
 
     Raises OSError where that cannot be.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.draft")
+    if on_s3(path):
+        put_file(path, text.encode())
+        return path
+    file = Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f"{file.name}.draft")
     draft.write_text(text, encoding="utf-8")
-    return str(draft.replace(path))
+    return str(draft.replace(file))
 
 
 def both(english: str, chinese: str | None) -> str:

@@ -53,7 +53,7 @@ def show_sample(conf: Configuration, name: str, day: date | None, screen: Screen
     source, files = newest_files(conf, name, day)
     screen.progress(f"reading {files[0].path}")
     with screen.working("starting Spark"):
-        spark = open_session({**conf.pipeline.spark, **_INTERPRETED}, light=True)
+        spark = open_session({**conf.pipeline.spark, **_INTERPRETED}, light=True, reaches=conf.places)
     try:
         with screen.working("reading ten rows"):
             rows = sample_rows(conf, source, files, spark)

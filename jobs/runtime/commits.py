@@ -21,7 +21,7 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 from pyarrow import fs
 from pyarrow import parquet as pq
 
-from jobs.runtime.stores import store_of
+from jobs.runtime.stores import delta_options, store_of
 from transforms.schemas import Table
 
 if TYPE_CHECKING:
@@ -106,17 +106,18 @@ def commit(uri: str, table: Table, written: Written, *, mode: Mode, removed: Col
     """
     schema = DeltaSchema.from_json(json.dumps(written.schema))
     try:
-        opened = DeltaTable(uri)
+        opened = DeltaTable(uri, storage_options=delta_options(uri))
     except TableNotFoundError:
         create_table_with_add_actions(
-            uri, schema, list(written.files), partition_by=list(table.partition), configuration=configuration(table)
-        )
+            uri, schema, list(written.files), partition_by=list(table.partition), configuration=configuration(table),
+            storage_options=delta_options(uri),
+        )  # fmt: skip
         return 0
     if mode == "append" and (added := _added(opened, schema)):
         opened.alter.add_columns(added)
     gone = [_removal(row) for row in _actions(opened) if _names(row["path"]) & set(removed)] if removed else []
     opened.create_write_transaction([*written.files, *gone], mode, schema, partition_by=list(table.partition))
-    return DeltaTable(uri).version()
+    return DeltaTable(uri, storage_options=delta_options(uri)).version()
 
 
 def configuration(table: Table) -> dict[str, str | None]:

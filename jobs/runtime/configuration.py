@@ -12,9 +12,10 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
+from jobs.runtime.stores import named
 from transforms.audiences import Audience, check_audiences, parse_audience
 from transforms.definitions import Definition, nearest, parse, parse_yaml
-from transforms.errors import DefinitionError
+from transforms.errors import DefinitionError, PortraitError
 from transforms.exports import Export, check_exports, parse_export
 from transforms.identity.definition import Identity, check_identity
 from transforms.identity.manual import Decision, Decisions, check_decisions, parse_decisions
@@ -36,6 +37,7 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _PASSWORD = re.compile(rf"""(?P<key>\bpassword\s*:\s*)(?P<quote>["']?)(?P<kept>{PASSWORD.pattern})(?P=quote)""")
 _IN_TEXT = re.compile(f"{_PASSWORD.pattern}|{_VARIABLE.pattern}")
 _QUOTES = re.compile(r"""^(["'])(.*)\1$""")
+_ON_S3 = re.compile(r"s3a?://[a-z0-9][a-z0-9.-]+[a-z0-9](/.*)?")
 _SECRET = re.compile(r"KEY|SECRET|PASSWORD|TOKEN|WEBHOOK", re.IGNORECASE)
 T = TypeVar("T")
 
@@ -83,6 +85,13 @@ class Pipeline(Definition):
     env_file: str = ".env"
     watch: Watch = Watch()
 
+    @field_validator("lakehouse")
+    @classmethod
+    def _of_a_known_store(cls, value: str) -> str:
+        if "://" in value and not _ON_S3.fullmatch(value):
+            raise ValueError(f"{value}: a lakehouse is a folder of this machine or s3a://BUCKET/FOLDER")
+        return value
+
     @field_validator("timezone")
     @classmethod
     def _a_zone(cls, value: str) -> str:
@@ -123,6 +132,13 @@ class Configuration:
         """The lakehouse's URI or absolute path."""
         return self.resolve(self.pipeline.lakehouse)
 
+    @property
+    def places(self) -> list[str]:
+        """Where its nights read and write: the lakehouse, the extracts, the deliveries."""
+        paths = [source.read.path for source in self.sources.values() if source.read.path]
+        paths += [export.to.path for export in self.exports.values() if export.to.path]
+        return [self.lakehouse, *map(self.resolve, paths)]
+
     def resolve(self, path: str) -> str:
         """A path of the configuration: relative ones start at the project's root."""
         return located(self.root, path)
@@ -158,7 +174,7 @@ def _loader(conf: Path, environment: str | None) -> "_Loader":
 
 def located(root: Path, path: str) -> str:
     """A path of the configuration: relative ones start at the project's root."""
-    return path if "://" in path or path.startswith("/") else str(root / path)
+    return named(path) if "://" in path or path.startswith("/") else str(root / path)
 
 
 class _Loader:
@@ -218,7 +234,10 @@ class _Loader:
             return
         from jobs.runtime.catalog import newest_catalog
 
-        released = newest_catalog(pipeline.lakehouse if "://" in pipeline.lakehouse else self._path(pipeline.lakehouse))
+        try:
+            released = newest_catalog(located(self.root, pipeline.lakehouse))
+        except PortraitError:  # a store that is away is no reason to keep back what is wrong here
+            return
         folders = (Path(self._path(pipeline.definitions)), self.conf / "audiences", self.conf / "exports")
         files = [file for folder in folders for file in sorted(folder.rglob("*.yml"))]
         texts = {self._place(file): file.read_text(encoding="utf-8", errors="replace") for file in files}

@@ -1,17 +1,17 @@
 """The lock: one run at a time holds a lakehouse, by a lease that expires and is renewed while the run lives."""
 
-import fcntl
-import json
 import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from jobs.runtime.lease_notes import OvertakenError, note_of
+from jobs.runtime.stores import refusal
 from transforms.errors import LockedError, PortraitError
 
 LASTS = 90.0
@@ -23,13 +23,13 @@ class Lease:
     """Holds `<lakehouse>/_lease.json` while a run lives.
 
     A lease ends when it is released, when it expires, or, on the machine that took it, when its process is
-    gone: so a killed run can be run again at once. Taken and renewed under a file lock. A run that could not renew
-    it for so long that another has taken it learns so from `check`.
+    gone: so a killed run can be run again at once. Taken and renewed so that one of two gets it (`lease_notes`). A run
+    that could not renew it for so long that another has taken it learns so from `check`.
     """
 
     def __init__(self, lakehouse: str, run_id: str) -> None:
-        self.folder = Path(lakehouse)
-        self.file = self.folder / "_lease.json"
+        self.lakehouse = lakehouse
+        self.note = note_of(lakehouse)
         self.run_id = run_id
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -48,53 +48,60 @@ class Lease:
         self._stop.set()
         if self._thread:
             self._thread.join()
-        with self._guard():
-            if self._is_ours(self._held()):
-                self.file.unlink(missing_ok=True)
+        with suppress(OSError), self.note.guarded():  # where the store is away by now, the lease expires by itself
+            if self._is_ours(self.note.read()):
+                self.note.remove()
 
     def take(self) -> None:
         """Take the lease. Raises LockedError naming the run that holds it, PortraitError where it cannot be written."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with self._guard():
-                held = self._held()
+            self.note.make_place()
+            with self.note.guarded():
+                held = self.note.read()
                 if held and self._lives(held):
-                    raise LockedError(f"{self.folder}: {_holder(held)}; wait for it to end")
+                    raise LockedError(f"{self.lakehouse}: {_holder(held)}; wait for it to end")
                 _wait_for_end(held.get("jvm") if held.get("host") == socket.gethostname() else None)
                 self._since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
                 self._write()
+        except OvertakenError:
+            raise LockedError(f"{self.lakehouse}: {_holder(self.note.read())}; wait for it to end") from None
         except OSError as error:
             raise PortraitError(
-                f"{self.folder}: the lakehouse cannot be written ({error.strerror}); "
+                f"{self.lakehouse}: the lakehouse cannot be written ({error.strerror or refusal(error)}); "
                 "check its permissions, or name another in conf/pipeline.yml: lakehouse"
             ) from None
 
     def names_run(self, run_id: str) -> None:
         """The run is known by another name now. Raises LockedError where the lease was lost."""
-        with self._guard():
-            self._check()
+        with self._ours():
             self.run_id = run_id
             self._write()
 
     def names_jvm(self, pid: int) -> None:
         """Note the JVM that writes for this run, so that a successor waits until it is gone too."""
         self._jvm = pid
-        with self._guard():
-            self._check()
+        with self._ours():
             self._write()
 
     def check(self) -> None:
         """Raise LockedError, naming who holds the lakehouse now, where this run has lost its lease."""
-        with self._guard():
-            self._check()
+        with self._ours():
+            pass
 
-    def _check(self) -> None:
-        held = self._held()
-        if not self._is_ours(held):
-            raise LockedError(
-                f"{self.folder}: run {self.run_id} has lost its lease, {_holder(held)}; nothing more is written, "
-                "run the night again"
-            )
+    @contextmanager
+    def _ours(self) -> Iterator[None]:
+        """The note is this run's in this block. Raises LockedError where it is not, or is not any more."""
+        with self.note.guarded():
+            held = self.note.read()
+            try:
+                if not self._is_ours(held):
+                    raise OvertakenError
+                yield
+            except OvertakenError:
+                raise LockedError(
+                    f"{self.lakehouse}: run {self.run_id} has lost its lease, {_holder(self.note.read())}; "
+                    "nothing more is written, run the night again"
+                ) from None
 
     def _is_ours(self, held: dict[str, Any]) -> bool:
         return (held.get("run_id"), held.get("host"), held.get("pid")) == (
@@ -103,16 +110,10 @@ class Lease:
 
     def _renew(self) -> None:
         while not self._stop.wait(RENEWED_EVERY):
-            with self._guard():
-                if self._is_ours(self._held()):
+            # a store that is away for a moment: the lease lasts for some renewals
+            with suppress(OSError, OvertakenError), self.note.guarded():
+                if self._is_ours(self.note.read()):
                     self._write()
-
-    def _held(self) -> dict[str, Any]:
-        try:
-            held = json.loads(self.file.read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
-            return {}
-        return held if isinstance(held, dict) else {}
 
     def _lives(self, held: dict[str, Any]) -> bool:
         if held["host"] == socket.gethostname():
@@ -121,19 +122,10 @@ class Lease:
 
     def _write(self) -> None:
         pid = os.getpid()
-        content = {
+        self.note.write({
             "run_id": self.run_id, "host": socket.gethostname(), "pid": pid, "started": _started(pid),
             "jvm": self._jvm, "since": self._since, "expires": time.time() + LASTS,
-        }  # fmt: skip
-        draft = self.file.with_suffix(".draft")
-        draft.write_text(json.dumps(content))
-        draft.replace(self.file)
-
-    @contextmanager
-    def _guard(self) -> Iterator[None]:
-        with (self.folder / "_lease.guard").open("a") as guard:
-            fcntl.flock(guard, fcntl.LOCK_EX)
-            yield
+        })  # fmt: skip
 
 
 def _holder(held: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ from jobs.runtime.configuration import Configuration
 from jobs.runtime.releases import Release
 from jobs.runtime.session import open_session
 from jobs.runtime.snapshot import read_version
-from jobs.runtime.stores import exists
+from jobs.runtime.stores import exists, on_s3
 from jobs.runtime.tables import STATE_IN_OPS, Lakehouse
 from transforms.errors import PortraitError
 from transforms.schemas import ENTITIES, Table
@@ -97,8 +97,9 @@ class Night:
     def spark(self) -> "SparkSession":
         """The session, started when a stage first asks for it."""
         session: SparkSession = open_session(
-            self.conf.pipeline.spark, log=self.log, local=self._local, light=self._holds_little()
-        )
+            self.conf.pipeline.spark, log=self.log, local=self._local, light=self._holds_little(),
+            reaches=self.conf.places,
+        )  # fmt: skip
         self._on_session(session)
         return session
 
@@ -303,6 +304,8 @@ class Night:
 
     def check_room(self) -> None:
         """Raise PortraitError where the disk under a local lakehouse is nearly full."""
+        if on_s3(self.lakehouse.uri):
+            return
         free = shutil.disk_usage(self.lakehouse.uri).free
         if free < LEAST_FREE_BYTES:
             raise PortraitError(

@@ -10,14 +10,17 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from jobs.runtime.jars import S3, S3_FOLDER
+from jobs.runtime.stores import on_s3, spark_settings
 from transforms.errors import DefinitionError
 
 JAVA_VERSION = 17
 ARCHIVE = Path(sys.prefix) / "portrait" / "classes.jsa"
+_S3_CLASS = "org.apache.hadoop.fs.s3a.S3AFileSystem"
 _LOG4J = Path(__file__).with_name("log4j2.properties")
 
 # Local mode only: on a cluster, spark-submit and the cluster's own defaults decide.
@@ -89,16 +92,20 @@ def open_session(
     java_options: str = "",
     local: bool = True,
     light: bool = False,
+    reaches: Iterable[str] = (),
 ) -> Any:
     """A Spark session with Delta. `log` takes what Spark and the JVM print.
 
     `light`: for little data; the JVM then compiles what it runs quickly rather than well.
+    `reaches`: paths that it is to read or write; what lies on S3 needs JARs of its own.
 
-    Raises DefinitionError where Java is absent or of another version.
+    Raises DefinitionError where Java is absent or of another version, or the JARs of S3 are needed and not there.
     """
     check_java()
+    s3 = any(map(on_s3, reaches))
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    if local:
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     log = log or Path(os.devnull)
     if log != Path(os.devnull):
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -106,8 +113,12 @@ def open_session(
     chosen: dict[str, Any] = {
         **_ALWAYS,
         **(_LOCAL | {"spark.sql.shuffle.partitions": str(max(2, cores))} if local else {}),
+        **(spark_settings() if s3 else {}),
         **(settings or {}),
     }
+    if s3 and local and not S3.absent(S3_FOLDER):  # spark-submit brings its own
+        own = chosen.get("spark.jars", "").split(",")
+        chosen["spark.jars"] = ",".join(jar for jar in (*own, *(str(S3_FOLDER / name) for name in S3.locked)) if jar)
     options = [
         "-XX:+UseParallelGC",
         f"-Dlog4j2.configurationFile={_LOG4J.as_uri()}",
@@ -127,7 +138,20 @@ def open_session(
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     builder = SparkSession.builder.config(map=chosen)
     with _standard_error_to(log):
-        return builder.getOrCreate()
+        session = builder.getOrCreate()
+    if s3:
+        _check_s3(session)
+    return session
+
+
+def _check_s3(session: Any) -> None:
+    """Raise DefinitionError, with the remedy, where the session cannot reach S3."""
+    if not session.sparkContext._jvm.org.apache.spark.util.Utils.classIsLoadable(_S3_CLASS):
+        session.stop()
+        raise DefinitionError(
+            "S3: Spark has no JARs for it; get them once: python -m jobs.runtime.setup s3 (on a cluster, hand them to "
+            f"spark-submit: --jars '{S3_FOLDER}/*.jar')"
+        )
 
 
 def _archive_options() -> list[str]:

@@ -1,82 +1,42 @@
 """What set-up does once: Delta's JARs and PostgreSQL's driver beside Spark's own, and an archive of class data that
-halves each start.
+halves each start. The JARs of S3 come where they are asked for.
 
-`python -m jobs.runtime.setup`. A second call finds everything there and does nothing.
+`python -m jobs.runtime.setup [s3]`. A second call finds everything there and does nothing.
 """
 
-import hashlib
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from jobs.runtime.jars import DELTA, S3, S3_FOLDER, Jars, spark_folder
 from jobs.runtime.session import ARCHIVE, open_session
-from transforms.errors import PortraitError
-
-COORDINATES = ("io.delta:delta-spark_4.1_2.13:4.4.0", "org.postgresql:postgresql:42.7.8")
-# The rest of Delta's dependencies are Spark's own, and would shadow them; the driver needs none of its own.
-GROUPS = ("io.delta", "io.unitycatalog", "org.postgresql")
-LOCK = Path(__file__).with_name("jars.lock")
+from transforms.errors import DefinitionError, PortraitError
 
 
-def main() -> None:
-    """Bring the environment to the state that `make run` and `make test` need."""
-    jars = spark_jars()
-    if missing_jars(jars):
-        print("set-up: resolving the JARs of Delta and of PostgreSQL's driver (once)", flush=True)
-        resolve_jars(jars)
+def main(*asked: str) -> None:
+    """Bring the environment to the state that `make run` and `make test` need; `s3`: that nights on S3 need.
+
+    Raises DefinitionError for anything else that is asked for.
+    """
+    if asked not in ((), ("s3",)):
+        raise DefinitionError(f"set-up: {' '.join(asked)}: nothing that it knows; s3, or nothing")
+    if get(DELTA, spark_folder()):
         ARCHIVE.unlink(missing_ok=True)  # the JVM ignores one that was made with other JARs
     if not ARCHIVE.exists():
         print("set-up: making the class archive (once, about a minute)", flush=True)
         make_archive()
+    if asked:
+        get(S3, S3_FOLDER)
 
 
-def spark_jars() -> Path:
-    """The folder of the environment's Spark JARs."""
-    import pyspark
-
-    return Path(pyspark.__file__).parent / "jars"
-
-
-def locked() -> dict[str, str]:
-    """JAR -> SHA-256, as pinned."""
-    return {name: digest for digest, name in (line.split() for line in LOCK.read_text().splitlines())}
-
-
-def missing_jars(folder: Path) -> list[str]:
-    """The pinned JARs that are not in the folder, or are other than pinned."""
-    return [name for name, digest in locked().items() if _sha256(folder / name) != digest]
-
-
-def resolve_jars(folder: Path) -> None:
-    """Fetch the pinned JARs by Spark's own resolver. Raises PortraitError where one cannot be had as pinned."""
-    with tempfile.TemporaryDirectory() as scratch:
-        # a home of its own: a local Maven repository that holds POMs without their JARs would break the resolver
-        command = [
-            sys.executable, "-c", _RESOLVE, ",".join(COORDINATES), f"{scratch}/ivy", f"-Duser.home={scratch}",
-        ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-        for group in GROUPS:
-            for jar in Path(scratch, "ivy", "jars").glob(f"{group}_*.jar"):
-                shutil.copyfile(jar, folder / jar.name.removeprefix(f"{group}_"))
-    missing = missing_jars(folder)
-    if missing:
-        last = "\n".join(done.stderr.splitlines()[-3:])
-        raise PortraitError(
-            f"set-up: could not get {', '.join(missing)} as pinned in {LOCK.name}; is Maven Central reached?\n{last}"
-        )
-
-
-_RESOLVE = """
-import sys
-from pyspark.sql import SparkSession
-coordinates, ivy, home = sys.argv[1:]
-builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
-builder.config("spark.jars.packages", coordinates).config("spark.jars.ivy", ivy).config(
-    "spark.driver.extraJavaOptions", home
-).config("spark.driver.host", "localhost").config("spark.driver.bindAddress", "127.0.0.1").getOrCreate().stop()
-"""
+def get(jars: Jars, folder: Path) -> bool:
+    """Fetch JARs that are not in the folder yet; were there any?"""
+    if not jars.missing(folder):
+        return False
+    print(f"set-up: resolving the JARs of {jars.what} (once)", flush=True)
+    jars.resolve(folder)
+    return True
 
 
 def make_archive() -> None:
@@ -121,12 +81,8 @@ def warm_up(scratch: str, archive: str) -> None:
     spark.stop()
 
 
-def _sha256(file: Path) -> str | None:
-    return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else None
-
-
 if __name__ == "__main__":
     try:
-        main()
+        main(*sys.argv[1:])
     except PortraitError as error:
         sys.exit(str(error))

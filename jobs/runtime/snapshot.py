@@ -7,8 +7,7 @@ list of files says the same, this reads it through `deltalake` in milliseconds a
 import json
 from collections.abc import Collection, Mapping
 
-from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
@@ -38,10 +37,9 @@ def read_version(
 def _read(
     spark: SparkSession, lakehouse: Lakehouse, table: str, version: int, only: Collection[str] | None
 ) -> DataFrame:
-    path = lakehouse.path(table)
-    if "://" in lakehouse.uri:
-        return _by_delta(spark, path, version, only)
-    opened = DeltaTable(path, version=version)
+    path, opened = lakehouse.path(table), lakehouse.open(table, version)
+    if opened is None:
+        raise TableNotFoundError
     files = [file for file in opened.file_uris() if only is None or file.rsplit("/", 1)[-1] in only]
     if opened.protocol().min_reader_version > 1 or len(files) > MOST_FILES:
         # deletion vectors and column mapping are not in the list of files

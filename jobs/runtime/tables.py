@@ -1,10 +1,8 @@
 """The lakehouse's tables as Delta keeps them: versions, rollback, and the small ops tables, all without Spark."""
 
 import re
-import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,12 +13,24 @@ from pyarrow import dataset as ds
 from pyarrow import fs
 
 from jobs.runtime.commits import Mode, configuration
+from jobs.runtime.stores import (
+    delta_options,
+    exists,
+    files_below,
+    folders_in,
+    named,
+    on_s3,
+    refusal,
+    remove_folder,
+    store_of,
+)
 from transforms.errors import PortraitError
 from transforms.schemas import Table
 
 LAYERS = ("bronze", "silver", "identity", "tag", "gold")
 # State that nights build on and that a release therefore names, though it lies under ops.
 STATE_IN_OPS = ("ops/file",)
+_ASIDE = "/part=aside"
 _SCALARS = {
     "string": pa.string(),
     "int": pa.int32(),
@@ -69,8 +79,7 @@ def dataset_of(opened: DeltaTable) -> ds.Dataset:
     It reads through Arrow's own file system: deltalake's is a Python object, which Arrow's threads may still hold
     when the interpreter ends, and then the process aborts (apache/arrow#34314).
     """
-    uri = opened.table_uri
-    store, path = fs.FileSystem.from_uri(uri)
+    store, path = store_of(opened.table_uri)
     return opened.to_pyarrow_dataset(filesystem=fs.SubTreeFileSystem(path, store))
 
 
@@ -78,17 +87,26 @@ class Lakehouse:
     """The tables under one URI. Knows where they lie and at which version they are; nothing of a night."""
 
     def __init__(self, uri: str) -> None:
-        self.uri = uri.rstrip("/")
+        self.uri = named(uri).rstrip("/")
 
     def path(self, table: str) -> str:
         return f"{self.uri}/{table}"
 
+    def report(self, name: str) -> str:
+        """A page, or a folder of pages, for the people who run the nights."""
+        return f"{self.uri}/ops/reports/{name}"
+
     def open(self, table: str, version: int | None = None) -> DeltaTable | None:
         """The table at a version (its head by default), or None where there is none."""
+        path = self.path(table)
         try:
-            return DeltaTable(self.path(table), version=version)
+            return DeltaTable(path, version=version, storage_options=delta_options(path))
         except TableNotFoundError:
             return None
+        except OSError as error:
+            if not on_s3(path):
+                raise
+            raise PortraitError(f"{path}: the store cannot be read: {refusal(error)}") from None
 
     def files(self, table: str, version: int | None = None) -> list[str]:
         """The data files that a version of the table names: paths below its folder, as they lie there."""
@@ -125,9 +143,11 @@ class Lakehouse:
     def tables(self) -> Iterator[str]:
         """Every table that a release may name."""
         for layer in LAYERS:
-            folder = Path(self.path(layer))
-            yield from (f"{layer}/{path.name}" for path in sorted(folder.glob("*")) if (path / "_delta_log").is_dir())
-        yield from (name for name in STATE_IN_OPS if (Path(self.path(name)) / "_delta_log").is_dir())
+            yield from filter(self._is_table, (f"{layer}/{name}" for name in folders_in(self.path(layer))))
+        yield from filter(self._is_table, STATE_IN_OPS)
+
+    def _is_table(self, table: str) -> bool:
+        return exists(f"{self.path(table)}/_delta_log")
 
     def roll_back(self, expected: Mapping[str, int], *, keep: Collection[str] = ()) -> dict[str, int]:
         """Bring every table to the content that `expected` names; one that it does not name is removed.
@@ -143,9 +163,10 @@ class Lakehouse:
 
     def _forget_halves(self) -> None:
         """Rows that a run that died had set aside, in clear, on their way."""
-        root = Path(self.uri)
-        for folder in (root / "_landing", *root.glob("silver/*/*/part=aside")):
-            shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(f"{self.uri}/_landing")
+        found = (file.partition(_ASIDE) for file in files_below(self.path("silver")))
+        for folder in sorted({before + aside for before, aside, _ in found if aside}):
+            remove_folder(f"{self.path('silver')}/{folder}")
 
     def holds(self, table: str, version: int) -> bool:
         """Can the table be read at that version?"""
@@ -153,15 +174,14 @@ class Lakehouse:
             opened = self.open(table, version)
         except DeltaError:
             return False
-        folder = Path(self.path(table))
-        return opened is not None and all((folder / file).exists() for file in self.files(table, version))
+        return opened is not None and files_below(self.path(table)).issuperset(self.files(table, version))
 
     def take_back(self, table: str, version: int | None) -> int | None:
         """Bring one table to the content of an earlier version (None: remove it). Gives the version it is at now."""
         # what is removed is not opened first: a removal that died half-way has left what cannot be
         opened = self.open(table) if version is not None else None
         if version is None or opened is None:
-            shutil.rmtree(self.path(table), ignore_errors=True)
+            remove_folder(self.path(table))
             return None
         if opened.version() != version:
             opened.restore(version)
@@ -191,6 +211,7 @@ class Lakehouse:
             write_deltalake(
                 self.path(table.name), conformed, mode=mode, configuration=configuration(table),
                 schema_mode="merge" if mode == "append" else "overwrite",
+                storage_options=delta_options(self.uri),
             )  # fmt: skip
         except OSError as error:
             raise PortraitError(f"{self.path(table.name)}: cannot be written: {error}") from None

@@ -81,7 +81,7 @@ def _tell(conf: Configuration, told: Row, warn: Callable[[str], None]) -> None:
     watch = conf.pipeline.watch
     if watch.metrics:
         try:
-            write_whole(Path(conf.resolve(watch.metrics)), metrics(told, at=datetime.now(UTC)))
+            write_whole(conf.resolve(watch.metrics), metrics(told, at=datetime.now(UTC)))
         except OSError as error:
             warn(f"watch.metrics: {watch.metrics} cannot be written: {error.strerror}")
     events = {told["event"], *(["warnings"] if told["warnings"] else [])}

@@ -1,5 +1,6 @@
-"""The demo's three nights over a few households, run once for all tests that only look."""
+"""What is run once for all tests that only look: the demo's three nights over a few households, two of the starter."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,8 +8,12 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.demo.extracts import DEMO_NIGHTS
+from jobs.runtime.jars import S3, S3_FOLDER
 from jobs.runtime.night import Night
+from jobs.runtime.setup import get
 from tests.end_to_end.project import Project, new_project
+from tests.end_to_end.servers import s3_server
+from tests.end_to_end.shops import FIRST, SECOND, Shop, new_shop
 
 
 @dataclass(frozen=True)
@@ -44,3 +49,22 @@ def three_nights(project: Project, folder: Path, spark: SparkSession) -> Nights:
         runs.append(project.night(day, spark))
         after.append(project.copy(folder / f"after_{number}"))
     return Nights(project.folder, after, runs)
+
+
+@pytest.fixture(scope="session")
+def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """The starter's project after two nights, on this machine's disk: to look at."""
+    shop = new_shop(tmp_path_factory.mktemp("shop") / "here")
+    for day in (FIRST, SECOND):
+        shop.night(day, spark)
+    return shop
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[dict[str, str]]:
+    """The environment that names an S3 server, set here too; the JARs of S3 are there."""
+    get(S3, S3_FOLDER)
+    with s3_server() as told, pytest.MonkeyPatch.context() as patched:
+        for name, value in told.items():
+            patched.setenv(name, value)
+        yield told

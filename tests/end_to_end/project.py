@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from jobs.demo.extracts import arrive, write_extracts
@@ -18,7 +17,7 @@ from jobs.runtime.configuration import Configuration, load_configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.night import Night
 from jobs.runtime.releases import Release, newest
-from jobs.runtime.tables import Lakehouse, dataset_of
+from jobs.runtime.tables import Lakehouse
 
 ROOT = Path(__file__).resolve().parents[2]
 HOUSEHOLDS = 40
@@ -57,6 +56,10 @@ class Project:
     def conf(self) -> Path:
         return self.folder / "conf"
 
+    @property
+    def lakehouse(self) -> Lakehouse:
+        return Lakehouse(self.environment["LAKEHOUSE"])
+
     def load(self) -> Configuration:
         os.environ.update(self.environment)
         return load_configuration(self.conf)
@@ -73,7 +76,7 @@ class Project:
 
     @property
     def release(self) -> Release:
-        found = newest(Lakehouse(str(self.folder / "lakehouse")))
+        found = newest(self.lakehouse)
         assert found is not None
         return found
 
@@ -86,8 +89,9 @@ class Project:
 
         Files are named below the extracts' folder, which is another in each copy of a project.
         """
-        table = dataset_of(DeltaTable(str(self.folder / "lakehouse" / name), version=version)).to_table()
-        frame = table.to_pandas().drop(columns=_OF_THE_RUN, errors="ignore")
+        found = self.lakehouse.dataset(name, version)
+        assert found is not None
+        frame = found.to_table().to_pandas().drop(columns=_OF_THE_RUN, errors="ignore")
         texts = frame.map(lambda value: str(sorted(value)) if isinstance(value, list) else str(value))
         if "_file" in texts:
             texts["_file"] = texts["_file"].str.partition("/extracts/")[2]

@@ -43,14 +43,16 @@ def test_two_runs_at_once(tmp_path: Path, other: "subprocess.Popen[str]") -> Non
     other.wait()
     with Lease(str(tmp_path), "third") as lease:
         assert lease.run_id == "third"
-        assert json.loads(lease.file.read_text())["pid"] == os.getpid()
-    assert not lease.file.exists()
+        assert json.loads(lease.note.file.read_text())["pid"] == os.getpid()
+    assert not lease.note.file.exists()
 
 
 def elsewhere(lease: Lease, *, expires: float) -> None:
     """The lakehouse is held from another machine."""
-    held = json.loads(lease.file.read_text())
-    lease.file.write_text(json.dumps({**held, "run_id": "far", "host": "elsewhere", "expires": time.time() + expires}))
+    held = json.loads(lease.note.file.read_text())
+    lease.note.file.write_text(
+        json.dumps({**held, "run_id": "far", "host": "elsewhere", "expires": time.time() + expires})
+    )
 
 
 def test_a_run_on_another_machine_holds_until_its_lease_expires(tmp_path: Path) -> None:
@@ -61,7 +63,7 @@ def test_a_run_on_another_machine_holds_until_its_lease_expires(tmp_path: Path) 
         lease.take()
     elsewhere(lease, expires=-1)
     lease.take()
-    held = json.loads(lease.file.read_text())
+    held = json.loads(lease.note.file.read_text())
     assert (held["run_id"], held["host"]) == ("near", socket.gethostname())
     assert held["expires"] > time.time()
 
@@ -69,9 +71,9 @@ def test_a_run_on_another_machine_holds_until_its_lease_expires(tmp_path: Path) 
 def test_a_living_run_renews_its_lease_and_says_since_when(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "RENEWED_EVERY", 0.02)
     with Lease(str(tmp_path), "one") as lease:
-        first = json.loads(lease.file.read_text())
+        first = json.loads(lease.note.file.read_text())
         patience = time.monotonic() + 10
-        while (now := json.loads(lease.file.read_text()))["expires"] < first["expires"] + 1.1:
+        while (now := json.loads(lease.note.file.read_text()))["expires"] < first["expires"] + 1.1:
             assert time.monotonic() < patience
             time.sleep(0.01)
         assert now == {**first, "expires": now["expires"]}
@@ -82,14 +84,14 @@ def test_a_lease_that_was_lost_is_neither_renewed_nor_released(tmp_path: Path, m
     with Lease(str(tmp_path), "one") as lease:
         lease.check()
         elsewhere(lease, expires=60)
-        taken = lease.file.read_text()
+        taken = lease.note.file.read_text()
         with pytest.raises(LockedError, match="run one has lost its lease, run far holds the lakehouse"):
             lease.check()
         with pytest.raises(LockedError, match="has lost its lease"):
             lease.names_run("two")
         time.sleep(0.2)  # ten renewals
-        assert lease.file.read_text() == taken
-    assert lease.file.read_text() == taken
+        assert lease.note.file.read_text() == taken
+    assert lease.note.file.read_text() == taken
 
 
 def test_a_successor_waits_for_the_java_that_a_killed_run_left(
@@ -99,13 +101,13 @@ def test_a_successor_waits_for_the_java_that_a_killed_run_left(
     monkeypatch.setattr(leases, "WAIT_FOR_JVM", 0.5)
     lease = Lease(str(tmp_path), "second")
     with process("open('/proc/self/comm', 'w').write('java')") as java:
-        held = json.loads(lease.file.read_text())
+        held = json.loads(lease.note.file.read_text())
         other.kill()
         other.wait()
-        lease.file.write_text(json.dumps({**held, "jvm": java.pid}))
+        lease.note.file.write_text(json.dumps({**held, "jvm": java.pid}))
         with pytest.raises(LockedError, match=f"process {java.pid}, left over from a run that died, still runs"):
             lease.take()
         java.kill()
         java.wait()
     lease.take()
-    assert json.loads(lease.file.read_text())["run_id"] == "second"
+    assert json.loads(lease.note.file.read_text())["run_id"] == "second"
