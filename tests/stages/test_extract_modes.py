@@ -93,6 +93,32 @@ def test_a_snapshot_with_a_row_that_could_be_anyone_closes_nothing(extracts: Ext
     assert extracts.seen("contact", 3, "contact_id") == [("a",), ("b",)]
 
 
+def test_what_the_filter_does_not_want_any_more_ends(extracts: Extracts) -> None:
+    """Of changes, by a row of its own: in a later extract, in the same one, and not undone by a late file."""
+    accounts = CONTACTS.replace("snapshot", "changes").replace("*.csv'", "*.csv', lookback: 7d").replace("TEST", "GONE")
+    extracts.yaml = {"crm": accounts.replace("household_size: size", "updated_at: at")}
+
+    def crm(number: int, *rows: str, name: str = "") -> None:
+        lines = (row.replace("at ", f"{day(1)} ") for row in rows)
+        extracts.deliver(f"crm/{day(number)}{name}.csv", "no,city,at", *lines)
+
+    crm(1, "a,Rome,at 09:00:00", "b,Rome,at 09:00:00", "c,Rome,at 09:00:00", "d,GONE,at 09:00:00", "d,Rome,at 08:00:00")
+    assert extracts.night(1) == {"crm": {"accepted": 3, "filtered": 1, "superseded": 1}}
+    # of a nothing else is told; b went after it had changed, c before; of two at the same time the wanted one counts
+    crm(2, "a,GONE,", "b,Bern,at 10:00:00", "b,GONE,at 12:00:00", "c,GONE,at 08:00:00", "c,Rome,at 09:00:00")
+    crm(2, "e,Rome,at 09:00:00", "e,GONE,at 09:00:00", name="_2")
+    assert extracts.night(2) == {"crm": {"filtered": 4, "superseded": 1, "unchanged": 1, "accepted": 1}}
+    crm(3, "c,GONE,at 13:00:00")
+    assert extracts.night(3) == {"crm": {"filtered": 1}}
+    crm(2, "c,Bern,at 14:00:00", name="_late")  # older than what night 3 told of c
+    crm(1, "e,GONE,at 15:00:00", name="_late")  # older than what night 2 told of e
+    assert extracts.night(4) == {"crm": {"superseded": 1, "filtered": 1}}
+    crm(5, "c,Rome,at 09:00:00")
+    assert extracts.night(5) == {"crm": {"accepted": 1}}
+    expected = {1: ["a", "b", "c"], 2: ["c", "e"], 3: ["e"], 4: ["e"], 5: ["c", "e"]}
+    assert {number: [no for (no,) in extracts.seen("contact", number, "contact_id")] for number in expected} == expected
+
+
 def test_orders_without_line_numbers(extracts: Extracts) -> None:
     """Ranked by content after equal rows are dropped, and restated as a whole by the newest file's date."""
     extracts.yaml = {"receipts": RECEIPTS}
