@@ -205,6 +205,21 @@ def test_a_late_file_does_not_undo_what_a_newer_one_only_repeated(extracts: Extr
     assert [extracts.seen("consent", number, "granted") for number in (4, 5)] == [[("True",)], [("False",)]]
 
 
+def test_the_latest_decision_counts_and_of_two_at_the_same_time_the_refusal(extracts: Extracts) -> None:
+    """Within a file, and where a late file of the same date comes on a later night."""
+    extracts.yaml = {"consents": CONSENTS}
+    at_ten, at_twelve = "2026-03-01 10:00:00", "2026-03-01 12:00:00"
+    changed = [(f"c{n}", f"c{n},{at_ten},mail,true", f"c{n},{at_twelve},mail,false") for n in range(8)]
+    tied = [(f"t{n}", f"t{n},{at_ten},mail,true", f"t{n},{at_ten},mail,false") for n in range(8)]
+    consents(extracts, 1, *(row for _, *rows in changed + tied for row in rows), f"z,{at_ten},mail,false")
+    assert extracts.night(1) == {"consents": {"accepted": 17, "superseded": 16}}
+    refused = [(no, "False") for no, *_ in changed + tied] + [("z", "False")]
+    assert extracts.seen("consent", 1, "consent_id", "granted") == refused
+    consents(extracts, 1, changed[0][1], tied[0][1], f"z,{at_twelve},mail,true", name="_late")
+    assert extracts.night(2) == {"consents": {"superseded": 2, "accepted": 1}}
+    assert extracts.seen("consent", 2, "consent_id", "granted") == [*refused[:-1], ("z", "True")]
+
+
 def test_a_file_that_changed_after_it_was_taken_is_named(extracts: Extracts) -> None:
     """By its bytes: neither a copy of the extracts, nor its new time, is a change."""
     extracts.yaml = {"consents": CONSENTS}

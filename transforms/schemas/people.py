@@ -50,6 +50,8 @@ CONSENT = Entity(
     "consent",
     key=("consent_id",),
     time="decided_at",
+    changed="decided_at",
+    granting="granted",
     columns=(
         Column("consent_id", "string", "", "personal", True),
         Column("decided_at", "timestamp", "UTC", required=True),

@@ -41,9 +41,10 @@ def file_date(sources: Iterable[Source]) -> SparkColumn:
 
 
 def version(entity: Entity, dated: SparkColumn) -> SparkColumn:
-    """What orders versions of one record: the date of the file, and the record's own time."""
+    """What orders versions of one record: the date of the file, the record's own time, and a refusal before a grant."""
     changed = F.col(entity.changed) if entity.changed else F.lit(None).cast("timestamp")
-    return F.struct(dated.alias("file_date"), changed.alias("changed"))
+    refuses = ~F.col(entity.granting) if entity.granting else F.lit(None).cast("boolean")
+    return F.struct(dated.alias("file_date"), changed.alias("changed"), refuses.alias("refuses"))
 
 
 def candidate() -> SparkColumn:
@@ -169,8 +170,8 @@ def judged_against(
 ) -> DataFrame:
     """`_fate` with what silver holds (`held_of`) taken into account, and what that does to the version held.
 
-    A row is superseded by a version of a newer file, or of its own file's date and a later time of its own; of one age,
-    what came later counts. `_closes`: accepted, and replaces a version.
+    A row is superseded by a version of a newer file, or of its own file's date and a later time of its own (or of one
+    time, and a refusal); of one age, what came later counts. `_closes`: accepted, and replaces a version.
     `_withdraws`: filtered, and no older than what is held, which ends.
     `_confirms`: unchanged, and a newer file says so: of sources that take late files, which must not undo it.
     """
