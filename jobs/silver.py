@@ -15,6 +15,7 @@ from jobs.engines import quality
 from jobs.engines.contested import contested
 from jobs.engines.erased_rows import take_out_of_bronze
 from jobs.engines.erasures import erased, late
+from jobs.engines.purposes import warn_of_unknown
 from jobs.engines.retention import check_bronze
 from jobs.runtime.clock import end_of
 from jobs.runtime.commits import Written
@@ -22,7 +23,7 @@ from jobs.runtime.night import FEW_ROWS, Night
 from jobs.runtime.references import currency_rates
 from jobs.runtime.stores import remove_folder
 from transforms.columns import conform
-from transforms.schemas import ENTITIES, OPS_FILE, QUARANTINE, Entity
+from transforms.schemas import CONSENT, ENTITIES, OPS_FILE, QUARANTINE, Entity
 from transforms.sources import RULES, refine, versions, web_event
 from transforms.sources.definition import CompiledSource, compiled_over
 
@@ -94,6 +95,8 @@ def refine_day(night: Night, day: date, *, only: Collection[str] | None = None) 
     night.spark.catalog.clearCache()
     take_out_of_bronze(night, {name: told for batch in batches for name, told in batch.fates.items()}, day)
     _account(night, batches, landed, reasons, day, only)
+    if day == night.day and any(batch.entity is CONSENT for batch in batches) and night.has_rows(CONSENT.table):
+        warn_of_unknown(night, day)
 
 
 def _landed(night: Night, day: date, only: Collection[str] | None) -> dict[str, int]:

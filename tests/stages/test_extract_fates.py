@@ -34,7 +34,8 @@ where: what <> 'r'
 """,
     "unnumbered": LINES + "where: what <> 'r'\n",
     "unnumbered_kept": LINES + "duplicates: keep\n",
-    "kept": LINES.replace("{order_id: no", "{order_id: no, line_no: \"'7'\"") + "where: what <> 'r'\nduplicates: keep\n",
+    "kept": LINES.replace("{order_id: no", "{order_id: no, line_no: \"'7'\"")
+    + "where: what <> 'r'\nduplicates: keep\n",
 }
 SHOWN = {"changed": ("consent", "purpose"), "whole": ("contact", "city")}
 

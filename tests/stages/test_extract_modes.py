@@ -220,6 +220,18 @@ def test_the_latest_decision_counts_and_of_two_at_the_same_time_the_refusal(extr
     assert extracts.seen("consent", 2, "consent_id", "granted") == [*refused[:-1], ("z", "True")]
 
 
+def test_a_purpose_is_known_however_it_is_spelled_and_what_is_not_known_is_told(extracts: Extracts) -> None:
+    extracts.yaml = {"consents": CONSENTS}
+    spelled = ["Mail", " MAIL ", "mail", "Newsletter", "newsletter", "Fax", "ann@x.org"]
+    consents(extracts, 1, *(f"{no},{NOON},{purpose},true" for no, purpose in enumerate(spelled)))
+    assert extracts.night(1) == {"consents": {"accepted": 7}}
+    assert [purpose for (purpose,) in extracts.seen("consent", 1, "purpose")].count("mail") == 3
+    assert extracts.warned == [
+        "source consents: 4 decisions count for nothing, for conf/privacy.yml does not name their purposes: "
+        "newsletter (2), aaa@a.aaa (1), fax (1); name them there, or mend columns.purpose of the source"
+    ]
+
+
 def test_a_file_that_changed_after_it_was_taken_is_named(extracts: Extracts) -> None:
     """By its bytes: neither a copy of the extracts, nor its new time, is a change."""
     extracts.yaml = {"consents": CONSENTS}

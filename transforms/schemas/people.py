@@ -55,7 +55,7 @@ CONSENT = Entity(
     columns=(
         Column("consent_id", "string", "", "personal", True),
         Column("decided_at", "timestamp", "UTC", required=True),
-        Column("purpose", "string", "", required=True),
+        Column("purpose", "string", "as conf/privacy.yml names it, in lower case", required=True),
         Column("granted", "boolean", "", required=True),
     ),
 )

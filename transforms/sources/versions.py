@@ -137,9 +137,7 @@ def held_of(
     asked = rows.where((F.col("_fate") == "accepted") | F.col("_withdraws")).select(by)
     held = F.struct(version(entity, file_date(sources)).alias("version"), "_hash").alias("_held")
     found = silver.where(compared(sources, day)).join(F.broadcast(asked), by, "left_semi")
-    return found.select(
-        *dict.fromkeys((by, "record_id")), _held_in(), is_open(day).alias("_open"), _passing(day), held
-    )
+    return found.select(*dict.fromkeys((by, "record_id")), _held_in(), is_open(day).alias("_open"), _passing(day), held)
 
 
 def resurrecting(sources: Iterable[Source]) -> list[str]:
