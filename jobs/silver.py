@@ -20,6 +20,7 @@ from jobs.engines import quality
 from jobs.engines.contested import contested
 from jobs.engines.erased_rows import take_out_of_bronze
 from jobs.engines.erasures import erased, late
+from jobs.engines.purposes import warn_of_unknown
 from jobs.engines.retention import check_bronze
 from jobs.runtime.clock import end_of
 from jobs.runtime.commits import Written
@@ -27,7 +28,7 @@ from jobs.runtime.night import FEW_ROWS, Night
 from jobs.runtime.references import currency_rates
 from jobs.runtime.stores import remove_folder
 from transforms.columns import conform
-from transforms.schemas import ENTITIES, OPS_FILE, QUARANTINE, Entity
+from transforms.schemas import CONSENT, ENTITIES, OPS_FILE, QUARANTINE, Entity
 from transforms.sources import RULES, refine, versions, web_event
 from transforms.sources.definition import CompiledSource, compiled_over
 
@@ -99,6 +100,8 @@ def refine_day(night: Night, day: date, *, only: Collection[str] | None = None) 
     night.spark.catalog.clearCache()
     take_out_of_bronze(night, {name: told for batch in batches for name, told in batch.fates.items()}, day)
     _account(night, batches, landed, reasons, day, only)
+    if day == night.day and any(batch.entity is CONSENT for batch in batches) and night.has_rows(CONSENT.table):
+        warn_of_unknown(night, day)
 
 
 def _landed(night: Night, day: date, only: Collection[str] | None) -> dict[str, int]:
@@ -169,8 +172,9 @@ def _mostly_meet_no_other(night: Night, batch: Batch) -> bool:
 def _write_apart(night: Night, batch: Batch) -> None:
     """One pass over many rows: those that meet no other are written where silver will have them, the rest aside."""
     table = batch.entity.table
-    opened = night.load(table).where(versions.is_open(batch.day)) if night.has_rows(table) else None
-    keys = contested(batch.rows, opened).persist()
+    sources = refine.defined(batch.sources)
+    held = night.load(table).where(versions.compared(sources, batch.day)) if night.has_rows(table) else None
+    keys = contested(batch.rows, held).persist()
     seen = Observation(f"apart {batch.entity.name} {batch.day}")
     rows = batch.rows.transform(versions.met, keys).observe(
         seen, *versions.fate_counts(batch.names), *_check_counts(batch, night, F.col("_fate").isNotNull())
@@ -190,12 +194,15 @@ def _replace(night: Night, batch: Batch, judged: DataFrame, counts: list["SparkC
     entity, by, table = batch.entity, refine.by(batch.sources), batch.entity.table
     silver = night.load(table).withColumn("_path", F.col("_metadata.file_path"))
     grouped, sources = silver.transform(refine.grouped, entity, batch.sources), refine.defined(batch.sources)
-    opened = versions.open_of(grouped, judged, entity, sources, by=by, day=batch.day)
-    against = _kept(versions.judged_against(judged, opened, entity, sources, by=by), batch)
+    held = versions.held_of(grouped, judged, entity, sources, by=by, day=batch.day)
+    against = _kept(versions.judged_against(judged, held, entity, sources, by=by), batch)
+    opened = held.where("_open")
     span = _note(batch, against.agg(*counts, *versions.span()).collect()[0].asDict())
     parts = [versions.ends(against, day=batch.day)]
     if closing := _closed_by_absence(night, batch):
         parts.append(versions.gone(grouped, against, by=by, sources=closing, day=batch.day))
+    if any(source.where for source in sources):
+        parts.append(versions.withdrawn(opened, against, sources, by=by, day=batch.day))
     if by != "record_id" or night.reaches_past(table, "_valid_to", batch.day):
         parts.append(versions.left_over(opened, against, sources, by=by, day=batch.day))
     ends = functools.reduce(DataFrame.unionByName, parts).persist()
@@ -203,8 +210,8 @@ def _replace(night: Night, batch: Batch, judged: DataFrame, counts: list["SparkC
     batch.closed = ended["versions"]
     new = conform(refine.accepted(against, entity, _beside(silver, against, batch, span)), table)
     if ended["files"]:
-        held = night.load_files(table, ended["files"])
-        new = new.unionByName(held.transform(versions.closed, ends))
+        rewritten = night.load_files(table, ended["files"])
+        new = new.unionByName(rewritten.transform(versions.closed, ends))
     if ended["files"] or sum(fates["accepted"] for fates in batch.fates.values()):
         night.save(new, table, mode="append", removed=ended["files"], beside=batch.written)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.runtime.configuration import Configuration, Pipeline
-from transforms.privacy import Keys, Privacy
+from transforms.privacy import Keys, Privacy, Purpose
 from transforms.sources.definition import Source
 
 
@@ -14,7 +14,10 @@ def bare_configuration(root: Path, sources: Iterable[Source]) -> Configuration:
     nothing: Any = None
     return Configuration(
         root=root, pipeline=Pipeline(timezone="UTC", base_currency="EUR"),
-        privacy=Privacy(purposes={}, keys=Keys(customer=["c" * 40], erasure=["e" * 40])),
+        privacy=Privacy(
+            purposes={"mail": Purpose(consent="opt_in"), "sms": Purpose(consent="none")},
+            keys=Keys(customer=["c" * 40], erasure=["e" * 40]),
+        ),
         sources={source.source: source for source in sources}, identity=nothing, tags={}, audiences={}, exports={},
         hash="",
     )  # fmt: skip

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from transforms.audiences import Audience, levels
 from transforms.columns import conform
 from transforms.expressions import Expression
-from transforms.privacy import Purpose
+from transforms.privacy import Purpose, as_decided
 from transforms.schemas import GOLD_AUDIENCE_MEMBER
 
 OUTCOMES = ("target", "holdout", "no_consent", "except")
@@ -99,7 +99,7 @@ def consents(purpose: Purpose, name: str) -> SparkColumn:
 
     opt_in: only where granted; opt_out: unless refused; none: always.
     """
-    decision = F.col("consents").getItem(name)
+    decision = F.col("consents").getItem(as_decided(name))
     kinds: dict[Literal["opt_in", "opt_out", "none"], SparkColumn] = {
         "opt_in": F.coalesce(decision, F.lit(False)),
         "opt_out": F.coalesce(decision, F.lit(True)),

@@ -7,7 +7,7 @@ a hash that DuckDB does not have.
 from collections.abc import Mapping, Sequence
 
 from transforms.audiences import Audience, levels
-from transforms.privacy import Purpose
+from transforms.privacy import Purpose, as_decided
 from transforms.tags.changes import quoted, text_of
 
 MEMBER, NO_CONSENT, EXCEPT = "member", "no_consent", "except"
@@ -35,7 +35,7 @@ def outcomes_sql(audiences: Mapping[str, Audience], rules: Mapping[str, str], pu
 
 def consent_sql(purpose: Purpose, name: str, consents: str = "consents") -> str:
     """May a customer with these consents be used for the purpose? Never NULL."""
-    decision = f"{consents}[{text_of(name)}]"
+    decision = f"{consents}[{text_of(as_decided(name))}]"
     return {
         "opt_in": f"coalesce({decision}, false)", "opt_out": f"coalesce({decision}, true)", "none": "true",
     }[purpose.consent]  # fmt: skip

@@ -42,6 +42,11 @@ def hint(kind: str, value: str) -> str:
     return f"***{value[-2:]}" if kind == "phone" else f"{value[:1]}***"
 
 
+def as_decided(purpose: str) -> str:
+    """A purpose's name as decisions on it are held: in lower case, with no blanks around it."""
+    return purpose.strip().lower()
+
+
 class Purpose(Definition):
     """A use of personal data, and the consent that it needs."""
 
@@ -97,6 +102,15 @@ class Privacy(Definition):
     retention: dict[str, int] = {}
     erasure: Erasure = Erasure()
     roles: dict[str, Role] = {}
+
+    @field_validator("purposes")
+    @classmethod
+    def _told_apart(cls, value: dict[str, Purpose]) -> dict[str, Purpose]:
+        names = {as_decided(name): name for name in reversed(value)}
+        for name in value:
+            if (other := names[as_decided(name)]) != name:
+                raise ValueError(f"'{other}' and '{name}' are one purpose to those who decide; remove one")
+        return value
 
     @field_validator("retention", mode="before")
     @classmethod

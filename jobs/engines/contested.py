@@ -8,16 +8,16 @@ from pyspark.sql import DataFrame
 from transforms.sources import versions
 
 
-def contested(rows: DataFrame, opened: DataFrame | None = None) -> DataFrame:
+def contested(rows: DataFrame, held: DataFrame | None = None) -> DataFrame:
     """Keys (`_key`) of the records that more than one row of the extract has, or that silver holds too. Grain: a key.
 
-    `opened`: silver's records, with `record_id`.
+    `held`: silver's versions, with `record_id`.
     """
     keys = versions.keys(rows)
     repeated = rows.sparkSession.createDataFrame(pa.table({"_key": _repeated(keys)}))
-    if opened is None:
+    if held is None:
         return repeated
-    return repeated.union(keys.join(versions.keys(opened), "_key", "left_semi")).distinct()
+    return repeated.union(keys.join(versions.keys(held), "_key", "left_semi")).distinct()
 
 
 def _repeated(keys: DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -25,14 +25,17 @@ YAML = {
 extract: changes
 columns: {consent_id: no, decided_at: at, purpose: what, granted: "'true'"}
 ids: {crm_id: no}
+where: what <> 'r'
 """,
     "whole": """entity: contact
 extract: snapshot
 columns: {contact_id: no, city: what}
+where: what <> 'r'
 """,
-    "unnumbered": LINES,
+    "unnumbered": LINES + "where: what <> 'r'\n",
     "unnumbered_kept": LINES + "duplicates: keep\n",
-    "kept": LINES.replace("{order_id: no", "{order_id: no, line_no: \"'7'\"") + "duplicates: keep\n",
+    "kept": LINES.replace("{order_id: no", "{order_id: no, line_no: \"'7'\"")
+    + "where: what <> 'r'\nduplicates: keep\n",
 }
 SHOWN = {"changed": ("consent", "purpose"), "whole": ("contact", "city")}
 
@@ -53,6 +56,7 @@ class Book:
     ranks: bool
     keeps: bool
     snapshot: bool
+    filters: bool
     held: dict[str, dict[str, list[Version]]] = field(default_factory=dict)
 
     def night(self, now: int, rows: Iterable[tuple[str, str, int, int]]) -> Counter[str]:
@@ -63,6 +67,9 @@ class Book:
             groups.setdefault(key, []).append(tuple(rest))
         for key, told in groups.items():
             newest = max(of for _, _, of in told)
+            wanted = [row for row in told if not (self.filters and row[0] == "r")]
+            fates["filtered"] += len(told) - len(wanted)
+            told = wanted
             counted = sorted(row for row in told if row[2] == newest)
             same = {(content, event) for content, event, _ in counted}
             for content, event, of in told:
@@ -71,6 +78,9 @@ class Book:
             if not self.keeps:
                 fates["duplicate"] += len(counted) - len(set(counted))
                 counted = sorted(set(counted))
+            if not counted:
+                self._withdraw(now, key, newest)
+                continue
             mark = ":" if self.ranks else "#"
             records = {
                 key if not self.ranks and place == 1 else f"{key}{mark}{place}": row
@@ -84,12 +94,19 @@ class Book:
                         version.until = min(version.until, now)
         return fates
 
+    def _withdraw(self, now: int, key: str, of: int) -> None:
+        versions = [version for record in self.held.get(key, {}).values() for version in record]
+        if of >= max((version.file_day for version in versions), default=0):
+            for version in versions:
+                if version.until > now:
+                    version.until, version.file_day = now, of
+
     def _restate(
         self, now: int, group: dict[str, list[Version]], records: dict[str, tuple[str, int, int]], of: int,
         fates: Counter[str],
     ) -> None:  # fmt: skip
         current = {record: versions[-1] for record, versions in group.items() if versions[-1].until == 99}
-        known = max((version.file_day for version in current.values()), default=0)
+        known = max((version.file_day for versions in group.values() for version in versions), default=0)
         new, same = {}, {}
         for record, (content, event, _) in records.items():
             if record in current and (current[record].content, current[record].event) == (content, event):
@@ -133,7 +150,8 @@ def test_what_silver_shows_is_what_a_bookkeeper_says(
     }
     extracts = Extracts(spark, tmp_path, yaml)
     books = {
-        name: Book(ranks="unnumbered" in name, keeps="kept" in name, snapshot=name == "whole") for name in yaml
+        name: Book(ranks="unnumbered" in name, keeps="kept" in name, snapshot=name == "whole", filters="where" in text)
+        for name, text in yaml.items()
     }  # fmt: skip
     seen: dict[tuple[str, int], list[tuple[str, str]]] = {}  # by the run of that night, and by whoever asks later
     for now in range(1, NIGHTS + 1):

@@ -93,6 +93,32 @@ def test_a_snapshot_with_a_row_that_could_be_anyone_closes_nothing(extracts: Ext
     assert extracts.seen("contact", 3, "contact_id") == [("a",), ("b",)]
 
 
+def test_what_the_filter_does_not_want_any_more_ends(extracts: Extracts) -> None:
+    """Of changes, by a row of its own: in a later extract, in the same one, and not undone by a late file."""
+    accounts = CONTACTS.replace("snapshot", "changes").replace("*.csv'", "*.csv', lookback: 7d").replace("TEST", "GONE")
+    extracts.yaml = {"crm": accounts.replace("household_size: size", "updated_at: at")}
+
+    def crm(number: int, *rows: str, name: str = "") -> None:
+        lines = (row.replace("at ", f"{day(1)} ") for row in rows)
+        extracts.deliver(f"crm/{day(number)}{name}.csv", "no,city,at", *lines)
+
+    crm(1, "a,Rome,at 09:00:00", "b,Rome,at 09:00:00", "c,Rome,at 09:00:00", "d,GONE,at 09:00:00", "d,Rome,at 08:00:00")
+    assert extracts.night(1) == {"crm": {"accepted": 3, "filtered": 1, "superseded": 1}}
+    # of a nothing else is told; b went after it had changed, c before; of two at the same time the wanted one counts
+    crm(2, "a,GONE,", "b,Bern,at 10:00:00", "b,GONE,at 12:00:00", "c,GONE,at 08:00:00", "c,Rome,at 09:00:00")
+    crm(2, "e,Rome,at 09:00:00", "e,GONE,at 09:00:00", name="_2")
+    assert extracts.night(2) == {"crm": {"filtered": 4, "superseded": 1, "unchanged": 1, "accepted": 1}}
+    crm(3, "c,GONE,at 13:00:00")
+    assert extracts.night(3) == {"crm": {"filtered": 1}}
+    crm(2, "c,Bern,at 14:00:00", name="_late")  # older than what night 3 told of c
+    crm(1, "e,GONE,at 15:00:00", name="_late")  # older than what night 2 told of e
+    assert extracts.night(4) == {"crm": {"superseded": 1, "filtered": 1}}
+    crm(5, "c,Rome,at 09:00:00")
+    assert extracts.night(5) == {"crm": {"accepted": 1}}
+    expected = {1: ["a", "b", "c"], 2: ["c", "e"], 3: ["e"], 4: ["e"], 5: ["c", "e"]}
+    assert {number: [no for (no,) in extracts.seen("contact", number, "contact_id")] for number in expected} == expected
+
+
 def test_orders_without_line_numbers(extracts: Extracts) -> None:
     """Ranked by content after equal rows are dropped, and restated as a whole by the newest file's date."""
     extracts.yaml = {"receipts": RECEIPTS}
@@ -177,6 +203,33 @@ def test_a_late_file_does_not_undo_what_a_newer_one_only_repeated(extracts: Extr
     consents(extracts, 3, f"a,{NOON},mail,false", name="_corrected_2026-03-01")
     assert extracts.night(5) == {"consents": {"accepted": 1}}
     assert [extracts.seen("consent", number, "granted") for number in (4, 5)] == [[("True",)], [("False",)]]
+
+
+def test_the_latest_decision_counts_and_of_two_at_the_same_time_the_refusal(extracts: Extracts) -> None:
+    """Within a file, and where a late file of the same date comes on a later night."""
+    extracts.yaml = {"consents": CONSENTS}
+    at_ten, at_twelve = "2026-03-01 10:00:00", "2026-03-01 12:00:00"
+    changed = [(f"c{n}", f"c{n},{at_ten},mail,true", f"c{n},{at_twelve},mail,false") for n in range(8)]
+    tied = [(f"t{n}", f"t{n},{at_ten},mail,true", f"t{n},{at_ten},mail,false") for n in range(8)]
+    consents(extracts, 1, *(row for _, *rows in changed + tied for row in rows), f"z,{at_ten},mail,false")
+    assert extracts.night(1) == {"consents": {"accepted": 17, "superseded": 16}}
+    refused = [(no, "False") for no, *_ in changed + tied] + [("z", "False")]
+    assert extracts.seen("consent", 1, "consent_id", "granted") == refused
+    consents(extracts, 1, changed[0][1], tied[0][1], f"z,{at_twelve},mail,true", name="_late")
+    assert extracts.night(2) == {"consents": {"superseded": 2, "accepted": 1}}
+    assert extracts.seen("consent", 2, "consent_id", "granted") == [*refused[:-1], ("z", "True")]
+
+
+def test_a_purpose_is_known_however_it_is_spelled_and_what_is_not_known_is_told(extracts: Extracts) -> None:
+    extracts.yaml = {"consents": CONSENTS}
+    spelled = ["Mail", " MAIL ", "mail", "Newsletter", "newsletter", "Fax", "ann@x.org"]
+    consents(extracts, 1, *(f"{no},{NOON},{purpose},true" for no, purpose in enumerate(spelled)))
+    assert extracts.night(1) == {"consents": {"accepted": 7}}
+    assert [purpose for (purpose,) in extracts.seen("consent", 1, "purpose")].count("mail") == 3
+    assert extracts.warned == [
+        "source consents: 4 decisions count for nothing, for conf/privacy.yml does not name their purposes: "
+        "newsletter (2), aaa@a.aaa (1), fax (1); name them there, or mend columns.purpose of the source"
+    ]
 
 
 def test_a_file_that_changed_after_it_was_taken_is_named(extracts: Extracts) -> None:

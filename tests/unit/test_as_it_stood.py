@@ -68,6 +68,7 @@ def test_what_may_have_been_written_after_the_cut_off_is_left_out() -> None:
         asked=(
             "type: number\nsql: select customer_id, count(status) as value from {service_ticket} group by customer_id"
         ),
+        agreed="from: consent\nselect: count_if(granted)\ndefault: 0",
         orders="from: transaction\nwhere: status = 'purchase'\nselect: count(*)\ndefault: 0",
     )
     later = "of service_ticket, which may have been written later"

@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from transforms.audience_members import by_outcome, consents, counted, held_out, members, outcomes, summaries
+from transforms.audience_sql import consent_sql
 from transforms.audiences import Audience, check_audiences, compile_rule, levels, parse_audience
 from transforms.errors import DefinitionError
 from transforms.privacy import Keys, Privacy, Purpose
@@ -235,7 +236,16 @@ def test_consent_is_asked_for_the_audiences_own_purpose(spark: SparkSession):
     assert Counter(got["in"].values()) == {"no_consent": 5, "target": 1}
     assert spark.range(1).select(F.lit(None).cast("map<string,boolean>").alias("consents")).select(
         *(consents(purpose, name) for name, purpose in PRIVACY.purposes.items())
-    ).first() == (False, True, True)  # fmt: skip
+    ).first() == (False, True, True)
+    refusing = spark.range(1).select(F.create_map(F.lit("post"), F.lit(False)).alias("consents"))
+    assert refusing.select(consents(PRIVACY.purposes["post"], "Post")).first() == (False,)  # fmt: skip
+
+
+def test_a_purpose_is_one_however_it_is_spelled() -> None:
+    assert consent_sql(Purpose(consent="opt_out"), " Post") == "coalesce(consents['post'], true)"
+    both = {"post": Purpose(consent="opt_out"), "Post": Purpose(consent="none")}
+    with pytest.raises(ValueError, match="'post' and 'Post' are one purpose to those who decide; remove one"):
+        Privacy(purposes=both, keys=PRIVACY.keys)
 
 
 def xxhash64(data: bytes, seed: int) -> int:

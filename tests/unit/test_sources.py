@@ -103,7 +103,7 @@ def test_what_silver_holds_decides(spark: SparkSession) -> None:
     def fates(file: str) -> dict[str, str]:
         judged = versions.judged_within(refined(spark, *new, file=file), None, TRANSACTION, sources)
         silver = held.withColumn("_path", F.lit("file:/lakehouse/silver/transaction/part-1.parquet"))
-        opened = versions.open_of(silver, judged, TRANSACTION, sources, by="record_id", day=DAY)
+        opened = versions.held_of(silver, judged, TRANSACTION, sources, by="record_id", day=DAY)
         against = versions.judged_against(judged, opened, TRANSACTION, sources, by="record_id")
         return {row["order_id"]: row["_fate"] for row in against.collect()}
 

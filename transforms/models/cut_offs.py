@@ -61,7 +61,7 @@ def _written_later(plan: TagPlan) -> dict[str, str]:
     found = {}
     for tag, name, columns in reads:
         entity = ENTITIES.get(name)
-        if entity and entity.time and entity.changed:
+        if entity and entity.time and entity.changed not in (None, entity.time):
             began = {*entity.key, entity.time, "event_at", "event_date", "source", "ids", "customer_id"}
             if later := sorted(columns - began):
                 found[tag] = f"it reads '{later[0]}' of {name}, which may have been written later"

@@ -50,10 +50,12 @@ CONSENT = Entity(
     "consent",
     key=("consent_id",),
     time="decided_at",
+    changed="decided_at",
+    granting="granted",
     columns=(
         Column("consent_id", "string", "", "personal", True),
         Column("decided_at", "timestamp", "UTC", required=True),
-        Column("purpose", "string", "", required=True),
+        Column("purpose", "string", "as conf/privacy.yml names it, in lower case", required=True),
         Column("granted", "boolean", "", required=True),
     ),
 )

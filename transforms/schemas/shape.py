@@ -77,7 +77,8 @@ class Entity:
     """What one kind of record holds, beside the common columns.
 
     `time` is the entity's own time (None for reference data: it has no moment).
-    `changed` orders two versions of one record that came in the same file, newest last.
+    `changed` orders two versions of one record that came in files of one date, newest last.
+    `granting`: a column that allows something; of two versions of one time the one that does not counts.
     `ranked`: the part of the key that is the rank within the rest of it where a source gives none.
     `person`: each record describes one person, so it is a node of its own in the identity graph;
     other records are told apart only by the identifiers they give.
@@ -88,6 +89,7 @@ class Entity:
     columns: tuple[Column, ...]
     time: str | None = None
     changed: str | None = None
+    granting: str | None = None
     ranked: str | None = None
     person: bool = False
     automatic_ids: dict[str, str] = field(default_factory=dict)

@@ -42,7 +42,7 @@ RULES: dict[str, EntityRules] = {
     "survey_response": EntityRules(survey_response.finish, survey_response.flaws),
     "interaction": EntityRules(interaction.finish, interaction.flaws),
     "loyalty_account": EntityRules(loyalty_account.finish, loyalty_account.flaws),
-    "consent": EntityRules(flaws=consent.flaws),
+    "consent": EntityRules(consent.finish, consent.flaws),
     "enrichment": EntityRules(enrichment.finish, enrichment.flaws),
     "product": EntityRules(flaws=reference.product_flaws),
     "campaign": EntityRules(flaws=reference.campaign_flaws),

@@ -6,6 +6,8 @@ quarantined (violates a rule),
 duplicate (equal to another row of this extract),
 superseded (older than another version), unchanged (equal to what silver holds), accepted.
 
+A row that is filtered is a version as well, of which nothing is held: it ends an older one, and wins no tie.
+
 Some rows are restated together: the lines of an order whose source numbers none, the equal rows of a source that keeps
 them. `by` names the column that tells which: `record_id`, or `_group` where a source of the batch has such (`wholes`).
 """
@@ -39,9 +41,10 @@ def file_date(sources: Iterable[Source]) -> SparkColumn:
 
 
 def version(entity: Entity, dated: SparkColumn) -> SparkColumn:
-    """What orders versions of one record: the date of the file, and the record's own time."""
+    """What orders versions of one record: the date of the file, the record's own time, and a refusal before a grant."""
     changed = F.col(entity.changed) if entity.changed else F.lit(None).cast("timestamp")
-    return F.struct(dated.alias("file_date"), changed.alias("changed"))
+    refuses = ~F.col(entity.granting) if entity.granting else F.lit(None).cast("boolean")
+    return F.struct(dated.alias("file_date"), changed.alias("changed"), refuses.alias("refuses"))
 
 
 def candidate() -> SparkColumn:
@@ -49,8 +52,18 @@ def candidate() -> SparkColumn:
     return (F.size("reasons") == 0) & F.col("_wanted")
 
 
+def withdrawal() -> SparkColumn:
+    """A row that tells of a record that the source's filter does not want it, or not any more."""
+    return ~F.col("_wanted") & ~F.col("_erased") & F.col("_corrupt").isNull() & F.col("record_id").isNotNull()
+
+
+def tells() -> SparkColumn:
+    """A row that has a part in the order of its record's versions."""
+    return candidate() | withdrawal()
+
+
 def alone() -> SparkColumn:
-    """The fate of a row that no other row has a part in; NULL for a candidate."""
+    """The fate of a row that is not held, whatever others tell; NULL for a candidate."""
     return F.when(refused(), "quarantined").when(~F.col("_wanted"), _unwanted())
 
 
@@ -75,7 +88,7 @@ def _key() -> SparkColumn:
 def met(rows: DataFrame, keys: DataFrame) -> DataFrame:
     """Adds `_meets`: the row is to be looked at beside others, of the extract or of silver, or it is refused; and
     `_fate`, accepted, filtered or erased, for the others. `keys`: of the records that other rows are about too."""
-    meets = refused() | (F.col("_wanted") & F.col("_contested").isNotNull())
+    meets = refused() | (tells() & F.col("_contested").isNotNull())
     return (
         # few are refused, and to put a row together as JSON costs as much as to type it
         rows.withColumn("_raw", F.when(refused(), F.col("_raw")))
@@ -88,41 +101,53 @@ def met(rows: DataFrame, keys: DataFrame) -> DataFrame:
 
 
 def judged_within(rows: DataFrame, keys: DataFrame | None, entity: Entity, sources: Sequence[Source]) -> DataFrame:
-    """Adds `_fate` as far as the extract alone decides it: the newest version counts, and of equal rows one.
+    """Adds `_fate` as far as the extract alone decides it: the newest version counts, and of equal rows one; and
+    `_withdraws`: the newest is this row, which the source's filter leaves out.
 
-    Of two versions of one age the content decides, so that the order of rows and files does not.
+    Of two versions of one age that are wanted the content decides, so that the order of rows and files does not.
     `keys`: of the records that several rows are about; only these are compared. None: all are, which is the shorter
     way where there are few rows.
     """
-    versions = Window.partitionBy("record_id", candidate()).orderBy(
-        version(entity, file_date(sources)).desc(), F.col("_hash").desc(), "_file"
+    versions = Window.partitionBy("record_id", tells()).orderBy(
+        version(entity, file_date(sources)).desc(), F.col("_wanted").desc(), F.col("_hash").desc(), "_file"
     )
-    fate = (
-        alone()
-        .when(F.row_number().over(versions) == 1, "accepted")
-        .when(F.first("_hash").over(versions) == F.col("_hash"), "duplicate")
-        .otherwise("superseded")
-    )
+    newest = F.row_number().over(versions) == 1
+    same = F.first(F.struct("_wanted", "_hash")).over(versions) == F.struct("_wanted", "_hash")
+    fate = alone().when(newest, "accepted").when(same, "duplicate").otherwise("superseded")
+    compared = {"_fate": fate, "_withdraws": withdrawal() & newest}
     if keys is None:
-        return rows.withColumn("_fate", fate)
+        return rows.withColumns(compared)
     keyed = rows.withColumn("_key", _key())
-    only = keyed.join(F.broadcast(keys), "_key", "left_anti").withColumn("_fate", alone().otherwise("accepted"))
-    several = keyed.join(F.broadcast(keys), "_key", "left_semi").withColumn("_fate", fate)
+    only = keyed.join(F.broadcast(keys), "_key", "left_anti").withColumns(
+        {"_fate": alone().otherwise("accepted"), "_withdraws": withdrawal()}
+    )
+    several = keyed.join(F.broadcast(keys), "_key", "left_semi").withColumns(compared)
     return only.unionByName(several).drop("_key")
 
 
-def open_of(
+def held_of(
     silver: DataFrame, rows: DataFrame, entity: Entity, sources: Sequence[Source], *, by: str, day: date
 ) -> DataFrame:
-    """The silver versions of the records in `rows` that are open, and the data file each is held in.
+    """The silver versions that `rows` are judged against, and the data file each is held in.
 
-    Open: the current one, and (`_passing`) one that stays until the day of a newer version has come.
+    Those that are open (`_open`): the current one, and (`_passing`) one that stays until the day of a newer version
+    has come. Of `resurrecting` sources those that have ended too.
     Grain: a version. `silver`: with `_path`, where the table's row is read from, and the column of `by`.
     """
-    asked = rows.where(F.col("_fate") == "accepted").select(by)
+    asked = rows.where((F.col("_fate") == "accepted") | F.col("_withdraws")).select(by)
     held = F.struct(version(entity, file_date(sources)).alias("version"), "_hash").alias("_held")
-    found = silver.where(is_open(day)).join(F.broadcast(asked), by, "left_semi")
-    return found.select(*dict.fromkeys((by, "record_id")), _held_in(), _passing(), held)
+    found = silver.where(compared(sources, day)).join(F.broadcast(asked), by, "left_semi")
+    return found.select(*dict.fromkeys((by, "record_id")), _held_in(), is_open(day).alias("_open"), _passing(day), held)
+
+
+def resurrecting(sources: Iterable[Source]) -> list[str]:
+    """Names of the sources of which a late file could bring back what a newer one has withdrawn."""
+    return [source.source for source in sources if source.read.lookback and source.where]
+
+
+def compared(sources: Iterable[Source], day: date) -> SparkColumn:
+    """A version of silver that new rows are judged against."""
+    return is_open(day) | F.col("source").isin(*resurrecting(sources))
 
 
 def is_open(day: date) -> SparkColumn:
@@ -130,8 +155,8 @@ def is_open(day: date) -> SparkColumn:
     return F.col("_valid_to").isNull() | (F.col("_valid_to") > F.lit(day))
 
 
-def _passing() -> SparkColumn:
-    return F.col("_valid_to").isNotNull().alias("_passing")
+def _passing(day: date) -> SparkColumn:
+    return F.coalesce(F.col("_valid_to") > F.lit(day), F.lit(False)).alias("_passing")
 
 
 def _held_in() -> SparkColumn:
@@ -139,34 +164,37 @@ def _held_in() -> SparkColumn:
 
 
 def judged_against(
-    rows: DataFrame, opened: DataFrame, entity: Entity, sources: Sequence[Source], *, by: str
+    rows: DataFrame, held: DataFrame, entity: Entity, sources: Sequence[Source], *, by: str
 ) -> DataFrame:
-    """`_fate` with what silver holds taken into account, and what that does to the version held.
+    """`_fate` with what silver holds (`held_of`) taken into account, and what that does to the version held.
 
-    A row is superseded by a version of a newer file, or of its own file's date and a later time of its own; of one age,
-    what came later counts. `_closes`: accepted, and replaces a version.
+    A row is superseded by a version of a newer file, or of its own file's date and a later time of its own (or of one
+    time, and a refusal); of one age, what came later counts. `_closes`: accepted, and replaces a version.
+    `_withdraws`: filtered, and no older than what is held, which ends.
     `_confirms`: unchanged, and a newer file says so: of sources that take late files, which must not undo it.
     """
-    held = opened.where(~F.col("_passing")).drop("_passing")
-    joined = rows.join(F.broadcast(held.drop(*{by} - {"record_id"})), "record_id", "left")
+    told = held.where(~F.col("_passing"))
+    current = told.where("_open").select("record_id", "_held_in", "_held")
+    joined = rows.join(F.broadcast(current), "record_id", "left")
     newest = F.col("_held.version")
-    if by != "record_id":
-        groups = held.groupBy(by).agg(F.max("_held.version").alias("_newest"))
+    if by != "record_id" or resurrecting(sources):
+        groups = told.groupBy(by).agg(F.max("_held.version").alias("_newest"))
         joined, newest = joined.join(F.broadcast(groups), by, "left"), F.col("_newest")
     accepted = F.col("_fate") == "accepted"
+    older = version(entity, file_date(sources)) < newest
     fate = (
         F.when(~accepted, F.col("_fate"))
         .when(F.col("_held._hash") == F.col("_hash"), "unchanged")
-        .when(version(entity, file_date(sources)) < newest, "superseded")
+        .when(older, "superseded")
         .otherwise("accepted")
     )
-    late = F.col("source").isin(*(source.source for source in sources if source.read.lookback))
-    repeated = (F.col("_fate") == "unchanged") & late
+    repeated = (F.col("_fate") == "unchanged") & _late(sources)
     return (
         joined.withColumn("_fate", fate)
         .withColumns(
             {
                 "_newest": newest["file_date"],
+                "_withdraws": F.col("_withdraws") & newest.isNotNull() & ~older,
                 "_closes": (F.col("_fate") == "accepted") & F.col("_held").isNotNull(),
                 "_confirms": repeated & (file_date(sources) > F.col("_held.version.file_date")),
             }
@@ -175,15 +203,20 @@ def judged_against(
     )
 
 
+def _late(sources: Iterable[Source]) -> SparkColumn:
+    """A row of a source that takes late files."""
+    return F.col("source").isin(*(source.source for source in sources if source.read.lookback))
+
+
 def gone(silver: DataFrame, rows: DataFrame, *, by: str, sources: Sequence[str], day: date) -> DataFrame:
     """Open versions of snapshot sources whose record tonight's extract does not have, for `ends`.
 
-    `silver`: as for `open_of`. A row in quarantine is there; one that the source's `where` leaves out is not.
+    `silver`: as for `held_of`. A row in quarantine is there; what one that is filtered ends, `withdrawn` tells.
     """
-    seen = rows.where(F.col(by).isNotNull() & ~F.col("_fate").isin("filtered", "erased")).select(by)
+    seen = rows.where(F.col(by).isNotNull() & (F.col("_fate") != "erased")).select(by)
     held = silver.where(is_open(day) & F.col("source").isin(*sources))
     missing = held.join(F.broadcast(seen), by, "left_anti")
-    return missing.select("record_id", _held_in(), _passing(), F.lit(day).alias("_until"), _no_file())
+    return missing.select("record_id", _held_in(), _passing(day), F.lit(day).alias("_until"), _no_file())
 
 
 def ends(judged: DataFrame, *, day: date) -> DataFrame:
@@ -197,6 +230,16 @@ def ends(judged: DataFrame, *, day: date) -> DataFrame:
     return judged.where(F.col("_closes") | F.col("_confirms")).select(
         "record_id", "_held_in", F.lit(False).alias("_passing"), until.alias("_until"), seen_in.alias("_seen_in")
     )
+
+
+def withdrawn(opened: DataFrame, judged: DataFrame, sources: Sequence[Source], *, by: str, day: date) -> DataFrame:
+    """Open versions that end tonight because the source's filter does not want their record any more, for `ends`.
+
+    Of sources that take late files it is kept which file told so, for one that is older must not undo it.
+    """
+    told = judged.where("_withdraws").groupBy(by).agg(F.max(F.when(_late(sources), F.col("_file"))).alias("_seen_in"))
+    ending = opened.join(F.broadcast(told), by)
+    return ending.select("record_id", "_held_in", "_passing", F.lit(day).alias("_until"), "_seen_in")
 
 
 def left_over(opened: DataFrame, judged: DataFrame, sources: Sequence[Source], *, by: str, day: date) -> DataFrame:

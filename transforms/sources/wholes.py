@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from transforms.schemas import Entity
 from transforms.sources.definition import Source
 from transforms.sources.records import record_id
-from transforms.sources.versions import alone, candidate, file_date, version
+from transforms.sources.versions import alone, file_date, tells, version, withdrawal
 
 
 def ranking(sources: Iterable[Source]) -> list[str]:
@@ -40,16 +40,18 @@ def with_group(rows: DataFrame, entity: Entity, sources: Sequence[Source]) -> Da
 
 
 def judged_within(rows: DataFrame, entity: Entity, sources: Sequence[Source]) -> DataFrame:
-    """As `versions.judged_within`, for rows of such sources: adds `_fate`, and completes the keys of accepted rows.
+    """As `versions.judged_within`, for rows of such sources: adds `_fate` and `_withdraws`, and completes the keys of
+    accepted rows. Rows that the filter leaves out withdraw what they belong to where none of its newest file is wanted.
 
     Neither the order of rows and files nor of equal rows matters.
     """
     ranks, keeps = (F.col("source").isin(*names(sources)) for names in (ranking, keeping))
-    together = ("_group", "_candidate")
-    age = F.struct(version(entity, F.col("_file_date")).alias("version"), F.col("_hash").alias("hash"))
-    copies = Window.partitionBy(*together, "_file_date", "_hash").orderBy("_file")
-    same = F.col("_hash") == F.col("_lead.hash")
-    counts = (F.col("_file_date") == F.col("_lead.version.file_date")) & (ranks | same)
+    together = ("_group", "_tells")
+    age = F.struct(version(entity, F.col("_file_date")).alias("version"), "_wanted", "_hash")
+    copies = Window.partitionBy(*together, "_file_date", "_wanted", "_hash").orderBy("_file")
+    alike = F.col("_wanted") == F.col("_lead._wanted")
+    same = alike & (F.col("_hash") == F.col("_lead._hash"))
+    counts = alike & (F.col("_file_date") == F.col("_lead.version.file_date")) & (ranks | same)
     fate = (
         alone()
         .when(counts & (keeps | (F.col("_copy") == 1)), "accepted")
@@ -57,13 +59,13 @@ def judged_within(rows: DataFrame, entity: Entity, sources: Sequence[Source]) ->
         .otherwise("superseded")
     )
     return (
-        rows.withColumns({"_candidate": candidate(), "_file_date": file_date(sources)})
+        rows.withColumns({"_tells": tells(), "_file_date": file_date(sources)})
         .withColumns(
             {"_lead": F.max(age).over(Window.partitionBy(*together)), "_copy": F.row_number().over(copies)}
         )
-        .withColumn("_fate", fate)
+        .withColumns({"_fate": fate, "_withdraws": withdrawal() & counts})
         .transform(_keyed, entity, ranks=ranks)
-        .drop("_candidate", "_file_date", "_lead", "_copy")
+        .drop("_tells", "_file_date", "_lead", "_copy")
     )  # fmt: skip
 
 
@@ -75,7 +77,7 @@ def _keyed(rows: DataFrame, entity: Entity, *, ranks: SparkColumn) -> DataFrame:
         return rows.withColumn("record_id", F.when(repeated, _numbered("#", "_copy")).otherwise(F.col("record_id")))
     # what no order is defined on is in the hash
     content = [c.name for c in entity.columns if c.name != entity.ranked and not c.type.startswith("map")]
-    ranked = Window.partitionBy("_group", "_candidate", "_fate").orderBy(*content, "_ids", "_hash", "_file")
+    ranked = Window.partitionBy("_group", "_fate").orderBy(*content, "_ids", "_hash", "_file")
     rank = F.when(accepted & ranks, F.row_number().over(ranked))
     record = (
         F.when(accepted & ranks, _numbered(":", "_rank"))
