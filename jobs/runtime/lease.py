@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -54,20 +54,13 @@ class Lease:
 
     def take(self) -> None:
         """Take the lease. Raises LockedError naming the run that holds it, PortraitError where it cannot be written."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with self._guard():
-                held = self._held()
-                if held and self._lives(held):
-                    raise LockedError(f"{self.folder}: {_holder(held)}; wait for it to end")
-                _wait_for_end(held.get("jvm") if held.get("host") == socket.gethostname() else None)
-                self._since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
-                self._write()
-        except OSError as error:
-            raise PortraitError(
-                f"{self.folder}: the lakehouse cannot be written ({error.strerror}); "
-                "check its permissions, or name another in conf/pipeline.yml: lakehouse"
-            ) from None
+        with self._guard(make=True):
+            held = self._held()
+            if held and self._lives(held):
+                raise LockedError(f"{self.folder}: {_holder(held)}; wait for it to end")
+            _wait_for_end(held.get("jvm") if held.get("host") == socket.gethostname() else None)
+            self._since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+            self._write()
 
     def names_run(self, run_id: str) -> None:
         """The run is known by another name now. Raises LockedError where the lease was lost."""
@@ -103,7 +96,8 @@ class Lease:
 
     def _renew(self) -> None:
         while not self._stop.wait(RENEWED_EVERY):
-            with self._guard():
+            # a store that is away for a moment is asked again, and where it stays away `check` tells
+            with suppress(PortraitError), self._guard():
                 if self._is_ours(self._held()):
                     self._write()
 
@@ -130,10 +124,19 @@ class Lease:
         draft.replace(self.file)
 
     @contextmanager
-    def _guard(self) -> Iterator[None]:
-        with (self.folder / "_lease.guard").open("a") as guard:
-            fcntl.flock(guard, fcntl.LOCK_EX)
-            yield
+    def _guard(self, *, make: bool = False) -> Iterator[None]:
+        """One at a time. Raises PortraitError where the lakehouse cannot be written. `make`: its folder too."""
+        try:
+            if make:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            with (self.folder / "_lease.guard").open("a") as guard:
+                fcntl.flock(guard, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            raise PortraitError(
+                f"{self.folder}: the lakehouse cannot be written ({error.strerror}); free some room or check its "
+                "permissions, or name another in conf/pipeline.yml: lakehouse"
+            ) from None
 
 
 def _holder(held: dict[str, Any]) -> str:

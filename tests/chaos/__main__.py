@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.chaos.faults import KINDS
-from tests.chaos.plan import Fault, planned, suffered
+from tests.chaos.plan import planned, suffered
 from tests.chaos.world import TRIALS, World, session
 
 
@@ -16,7 +16,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--first", type=int, default=1, help="begin with this number: --first 31 --faults 1 repeats one")
+    parser.add_argument(
+        "--first", type=int, default=1, help="begin with this number: --first 31 --faults 1 repeats one"
+    )
     parser.add_argument("--only", choices=sorted(KINDS), help="one kind of fault")
     parser.add_argument("--trial", choices=sorted(TRIALS), help="one command")
     parser.add_argument("--minutes", type=float, default=600, help="stop after so long")

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
@@ -22,6 +22,7 @@ from unittest import mock
 
 from deltalake import DeltaTable
 
+from jobs.commands.options import of_the_store
 from jobs.pipeline import jvm_pid
 from jobs.runtime import lease, night
 from tests.chaos.shop import SECOND, Shop, digests
@@ -56,9 +57,10 @@ class Run:
             self.told = str(error)
         except CutError:
             self.told = "cut"
-        except Exception as error:  # what nobody made a line of
-            self.told = f"{type(error).__name__}: {error}"
-            self.flaws.append(f"a stack trace: {self.told[:300]}")
+        except Exception as error:
+            self.told = of_the_store(error) or f"{type(error).__name__}: {error}"
+            if of_the_store(error) is None:
+                self.flaws.append(f"a stack trace: {self.told[:300]}")
 
     def moments(self, strike: Callable[[], None]) -> Moments:
         at, after = self.dice.randint(1, max(1, self.left.moments)), self.dice.random() < 0.5
@@ -155,7 +157,7 @@ _WORDS: dict[str, Callable[[Shop], list[str]]] = {
     ],
     "restore": lambda shop: ["restore", "--to", shop.releases()[0].run_id],
     "forget": lambda shop: ["forget", "email:clara.dahl@example.com"],
-    "maintain": lambda shop: ["maintain", "--prove-now"],
+    "maintain": lambda shop: ["maintain", "--prove"],
 }  # fmt: skip
 
 
@@ -381,21 +383,17 @@ def moved_clock() -> Iterator[list[timedelta]]:
         def now(cls, tz: tzinfo | None = None) -> datetime:
             return datetime.now(tz) + off[0]
 
-    told = SimpleNamespace(
-        **{**vars(time), "time": lambda: time.time() + off[0].total_seconds()},
-    )
-    places = [module for name, module in sys.modules.items() if name.startswith("jobs.")]
-    with _all(mock.patch.object(place, "datetime", Moved) for place in places
-                           if getattr(place, "datetime", None) is datetime), mock.patch.object(lease, "time", told):  # fmt: skip
+    told = SimpleNamespace(**{**vars(time), "time": lambda: time.time() + off[0].total_seconds()})
+    modules = [module for name, module in sys.modules.items() if name.startswith("jobs.")]
+    places = [module for module in modules if getattr(module, "datetime", None) is datetime]
+    with ExitStack() as stack:
+        for place in places:
+            stack.enter_context(mock.patch.object(place, "datetime", Moved))
+        stack.enter_context(mock.patch.object(lease, "time", told))
         yield off
 
 
-@contextmanager
-def _all(patches: Iterable[Any]) -> Iterator[None]:
-    with ExitStack() as stack:
-        for patch in patches:
-            stack.enter_context(patch)
-        yield
+# -- and again
 
 
 def again(run: Run) -> None:

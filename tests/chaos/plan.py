@@ -9,7 +9,7 @@ from tests.chaos.faults import KINDS, OF_KIND, Run, again
 from tests.chaos.world import TRIALS, World
 
 # Nights are what happens most, and what takes longest.
-_OFTEN = {"run": 8}
+_OFTEN = {"run": 3}
 _SHARES = {"kill": 2, "power": 6, "store": 5, "full": 4, "extract": 2, "table": 4, "stall": 3, "race": 2, "clock": 3}
 _NIGHT_AFTER = 0.15  # of commands, so many are followed by nights too
 

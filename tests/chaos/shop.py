@@ -77,6 +77,24 @@ cases:
 """
 
 
+class Silent(Screen):
+    """Says nothing: of so many nights only what is wrong is of interest."""
+
+    def say(self, text: str = "") -> None:
+        pass
+
+    progress = warn = fail = say
+
+    def table(self, title: str, header: list[str], rows: list[list[Any]]) -> None:
+        pass
+
+    def result(self, data: dict[str, Any]) -> None:
+        pass
+
+
+QUIET = Silent()
+
+
 @dataclass(frozen=True)
 class Shop:
     """A folder with a project of two days, and what is asked of it after a fault."""
@@ -99,7 +117,7 @@ class Shop:
         return load_configuration(self.folder / "conf")
 
     def night(self, day: date, spark: SparkSession, **options: Any) -> Night:
-        return run_night(self.load(), day, screen=Screen(as_json=True), session=spark, **options)
+        return run_night(self.load(), day, screen=QUIET, session=spark, **options)
 
     def releases(self) -> list[Release]:
         return all_releases(self.lakehouse)
@@ -112,7 +130,7 @@ class Shop:
 
 
 def new_shop(folder: Path) -> Shop:
-    write_project(folder, Screen(as_json=True))
+    write_project(folder, QUIET)
     (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in KEYS.items()))
     (folder / "tag_definitions" / "value" / "rfm.yml").write_text(_RFM)
     for day, texts in _EXTRACTS.items():

@@ -70,5 +70,7 @@ def passing(moments: Moments) -> Iterator[Moments]:
         for module, of, name in _WAYS:
             place: Any = importlib.import_module(module)
             place = getattr(place, of) if of else place
-            stack.enter_context(mock.patch.object(place, name, moments.around(f"{of or module}.{name}", getattr(place, name))))
+            stack.enter_context(
+                mock.patch.object(place, name, moments.around(f"{of or module}.{name}", getattr(place, name)))
+            )
         yield moments

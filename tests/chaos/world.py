@@ -16,12 +16,10 @@ from jobs.changes.overrides import Wish, set_value
 from jobs.changes.replay import replay
 from jobs.changes.restore import restore_backup, restore_release
 from jobs.lookups.quarantine import Choice
-from jobs.runtime.console import Screen
 from jobs.runtime.session import open_session
-from tests.chaos.shop import FIRST, SECOND, THIRD, Shop, deliveries, digests, new_shop
+from tests.chaos.shop import FIRST, QUIET, SECOND, THIRD, Shop, deliveries, digests, new_shop
 from tests.chaos.strikes import Moments, passing
 
-QUIET = Screen(as_json=True)
 Act = Callable[[Shop, SparkSession], object]
 
 
