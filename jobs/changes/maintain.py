@@ -73,8 +73,7 @@ def maintain(
     """
     done, lakehouse, at = Maintained(), Lakehouse(conf.lakehouse), now or datetime.now(UTC)
     with Lease(conf.lakehouse, f"maintain (process {os.getpid()})") as lease:
-        base = Reader(conf).release
-        lakehouse.roll_back(base.versions, keep=named_tables(lakehouse))
+        Reader(conf)  # there is something to keep in order
         done.ended = finish(conf, screen=screen, lease=lease, local=local, session=session)
         _tidy_state(conf, lakehouse, done, lease)
         _tidy_ops(conf, lakehouse, done)
@@ -101,14 +100,15 @@ def _tidy_state(conf: Configuration, lakehouse: Lakehouse, done: Maintained, lea
     """Rows past their retention and tables of many small files, in one release if there are any."""
     base = newest(lakehouse)
     assert base is not None  # noqa: S101  (asked before)
-    versions = dict(base.versions)
+    versions = lakehouse.roll_back(base.versions, keep=named_tables(lakehouse))
+    before = dict(versions)
     with state_rows(lakehouse, versions) as rows:
         for table in sorted(versions):
             if condition := too_old(conf.privacy.retention, table, base.date):
                 versions[table] = _expire_rows(rows, table, condition, done)
     for table in sorted(versions):
         versions[table] = _compacted(lakehouse, table, versions[table], done)
-    if versions != base.versions:
+    if versions != before:
         releases.publish(
             lakehouse, run_id=f"{releases.MAINTAINED}{base.run_id}", day=base.date, cause="maintenance",
             versions=versions, configuration=base.configuration, holds=lease.check,

@@ -121,7 +121,7 @@ def commit(
             uri, schema, list(written.files), partition_by=list(table.partition), configuration=configuration(table)
         )
         return 0
-    check_upon(opened, upon)
+    check_upon(uri, opened, upon)
     if mode == "append" and (added := _added(opened, schema)):
         opened.alter.add_columns(added)
         opened = DeltaTable(uri)
@@ -133,10 +133,10 @@ def commit(
     return opened.version() + 1
 
 
-def check_upon(opened: DeltaTable, upon: int | None) -> None:
+def check_upon(uri: str, opened: DeltaTable, upon: int | None) -> None:
     """Raise LockedError where a table's newest version is not the one that a run builds on (None: on any)."""
     if upon is not None and opened.version() != upon:
-        raise _taken_over(opened.table_uri)
+        raise _taken_over(uri)
 
 
 @contextmanager

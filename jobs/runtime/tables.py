@@ -225,7 +225,7 @@ class Lakehouse:
         """
         schema, opened = arrow_schema(table), self.open(table.name)
         if opened is not None:
-            check_upon(opened, upon)
+            check_upon(self.path(table.name), opened, upon)
         if mode == "append" and opened is not None:
             # a table keeps the comments it was made with: another wording is no reason to refuse rows
             known = {field.name for field in opened.schema().fields}

@@ -151,7 +151,7 @@ def _digest(shop: Shop, name: str, version: int) -> str:
     frame: pd.DataFrame = table.to_pandas().drop(columns=list(_OF_THE_RUN), errors="ignore")
     texts = frame.map(lambda value: str(sorted(value)) if isinstance(value, list) else str(value))
     if "_file" in texts:
-        texts["_file"] = texts["_file"].str.partition("/extracts/")[2]
+        texts["_file"] = texts["_file"].map(lambda file: file.rpartition("/extracts/")[2])
     lines = sorted(texts[sorted(texts.columns)].agg("|".join, axis=1)) if len(texts) else []
     told = hashlib.sha256("\n".join([*sorted(texts.columns), *lines]).encode()).hexdigest()[:12]
     return f"{len(texts)} rows {told}"
