@@ -41,10 +41,10 @@ def told(command: Callable[..., None]) -> Callable[..., None]:
         except BrokenPipeError:  # whoever read it, such as head, has enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         except Exception as error:
-            if (line := of_the_store(error)) is None:
+            if (refusal := of_the_store(error)) is None:
                 raise
-            screen.fail(line)
-            screen.result({"error": [line], "exit_status": PortraitError.exit_status})
+            screen.fail(refusal)
+            screen.result({"error": [refusal], "exit_status": PortraitError.exit_status})
             raise typer.Exit(PortraitError.exit_status) from None
         except KeyboardInterrupt:
             screen.fail("interrupted; run the same command again to go on")

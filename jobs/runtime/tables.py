@@ -239,7 +239,7 @@ class Lakehouse:
                     commit_properties=None if upon is None else ALONE,
                 )  # fmt: skip
         except OSError as error:
-            raise PortraitError(f"{self.path(table.name)}: cannot be written: {error}") from None
+            raise PortraitError(f"{self.path(table.name)}: cannot be written: {' '.join(str(error).split())}") from None
         version = self.version(table.name)
         assert version is not None  # noqa: S101  (it was written just now)
         return version

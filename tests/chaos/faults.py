@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from types import SimpleNamespace
@@ -252,12 +252,12 @@ def extract(run: Run) -> None:
     warned = run.told or json.dumps(_warnings(run.shop), ensure_ascii=False)
     newest = run.shop.releases()[-1]
     whole = newest.date == SECOND and digests(run.shop, newest) == run.left.digests
-    if newest.date == SECOND and not whole and file.name not in warned:
+    if newest.date == SECOND and not whole and f"source {file.stem}" not in warned:
         run.flaws.append(f"rows of {file.name} are not in the release, and nobody was told: {warned[:200]}")
     file.write_bytes(content)
     os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
-    if newest.date == SECOND and not whole:
-        run.trial, run.told = "again", None
+    if newest.date == SECOND and not whole:  # without the source, and said so
+        run.trial, run.left = "again", replace(run.left, start=digests(run.shop, newest))
 
 
 def _damage(file: Path, how: str, dice: random.Random) -> None:

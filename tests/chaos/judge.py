@@ -50,6 +50,7 @@ def differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> Iterator[
 def _accounts(run: Run) -> Iterator[str]:
     """landed = accepted + … for every source of the night, against what bronze holds of it."""
     rows = [row for row in run.shop.lakehouse.rows(OPS_STAGE) if row["date"] == SECOND and row["status"] == "done"]
+    rows.sort(key=lambda row: row["at"])
     silver = [json.loads(row["figures"]) for row in rows if row["stage"] == "silver"]
     for source, fates in silver[-1]["fates"].items() if silver else ():
         version = run.shop.releases()[-1].versions[f"bronze/{source}"]

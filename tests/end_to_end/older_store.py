@@ -24,7 +24,8 @@ LAYOUT_1 = Path(__file__).with_name("layout_1.json")
 _SAY = """
 import json
 from transforms.schemas import FIXED_TABLES
-print(json.dumps({t.name: {c.name: c.type for c in t.columns} for t in FIXED_TABLES.values()}, indent=1, sort_keys=True))
+told = {table.name: {column.name: column.type for column in table.columns} for table in FIXED_TABLES.values()}
+print(json.dumps(told, indent=1, sort_keys=True))
 """
 Layout = dict[str, dict[str, str]]
 
