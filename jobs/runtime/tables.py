@@ -161,12 +161,11 @@ class Lakehouse:
         for table in list(self.tables()):
             if table not in expected and table not in keep:
                 self.take_back(table, None)
-        return {table: self._brought_up(table, self.take_back(table, version)) for table, version in expected.items()}
+        return {table: self._in_todays_layout(table, version) for table, version in expected.items()}
 
-    def _brought_up(self, table: str, version: int | None) -> int:
-        """The table, whose head is of an earlier layout perhaps, in today's; gives the version that it is at then."""
-        opened = self.open(table)
-        assert version is not None and opened is not None  # noqa: S101  (a state names what is there)
+    def _in_todays_layout(self, table: str, version: int) -> int:
+        """The table at the content of that version, of an earlier layout perhaps; gives the version it is at now."""
+        opened = self._restored(table, version)
         if not KEPT_LOG.items() <= opened.metadata().configuration.items():
             opened.alter.set_table_properties(KEPT_LOG)
         if not MOVED.get(table, {}).keys() & {field.name for field in opened.schema().fields}:
@@ -196,13 +195,16 @@ class Lakehouse:
     def take_back(self, table: str, version: int | None) -> int | None:
         """Bring one table to the content of an earlier version (None: remove it). Gives the version it is at now."""
         # what is removed is not opened first: a removal that died half-way has left what cannot be
-        opened = self.open(table) if version is not None else None
-        if version is None or opened is None:
+        if version is None:
             shutil.rmtree(self.path(table), ignore_errors=True)
             return None
+        return self._restored(table, version).version()
+
+    def _restored(self, table: str, version: int) -> DeltaTable:
+        opened = DeltaTable(self.path(table))
         if opened.version() != version:
             opened.restore(version)
-        return opened.version()
+        return opened
 
     def append(
         self, table: Table, rows: Sequence[Mapping[str, Any]], *, anew: bool = False, upon: int | None = None
