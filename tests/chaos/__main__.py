@@ -20,7 +20,7 @@ def main() -> int:
         "--first", type=int, default=1, help="begin with this number: --first 31 --faults 1 repeats one"
     )
     parser.add_argument("--only", choices=sorted(KINDS), help="one kind of fault")
-    parser.add_argument("--trial", choices=sorted(TRIALS), help="one command")
+    parser.add_argument("--trial", choices=sorted(TRIALS), nargs="+", default=[*TRIALS], help="these commands alone")
     parser.add_argument("--minutes", type=float, default=600, help="stop after so long")
     given = parser.parse_args()
     until, came, flawed = time.monotonic() + given.minutes * 60, Counter[str](), Counter[str]()
@@ -29,7 +29,7 @@ def main() -> int:
         for number in range(given.first, given.first + given.faults):
             if time.monotonic() > until:
                 break
-            fault = planned(given.seed, number, only=given.only, trial=given.trial)
+            fault = planned(given.seed, number, only=given.only, trials=given.trial)
             began = time.monotonic()
             note, flaws = suffered(world, fault)
             came[fault.kind] += 1

@@ -28,12 +28,13 @@ class Fault:
         return f"{self.number:4} {self.kind:8} {self.trial:12} {note}"
 
 
-def planned(seed: int, number: int, *, only: str | None = None, trial: str | None = None) -> Fault:
+def planned(seed: int, number: int, *, only: str | None = None, trials: Sequence[str] = tuple(TRIALS)) -> Fault:
+    """The fault of that number. `only`: of this kind. `trials`: what may be disturbed, as far as the kind allows it."""
     dice = random.Random(f"{seed} {number}")
     kind = only or dice.choices(list(_SHARES), list(_SHARES.values()))[0]
-    trials: Sequence[str] = OF_KIND.get(kind, tuple(TRIALS))
-    chosen = dice.choices(trials, [_OFTEN.get(name, 1) for name in trials])[0]
-    return Fault(seed, number, kind, trial or chosen, dice.random() < _NIGHT_AFTER)
+    possible = [name for name in OF_KIND.get(kind, tuple(TRIALS)) if name in trials] or OF_KIND[kind]
+    trial = dice.choices(possible, [_OFTEN.get(name, 1) for name in possible])[0]
+    return Fault(seed, number, kind, trial, dice.random() < _NIGHT_AFTER)
 
 
 def suffered(world: World, fault: Fault) -> tuple[str, list[str]]:
