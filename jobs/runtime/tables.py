@@ -11,12 +11,12 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyarrow import dataset as ds
 from pyarrow import fs
 
 from jobs.runtime.commits import ALONE, KEPT_LOG, Mode, alone, check_upon, configuration
-from jobs.runtime.damage import damage
+from jobs.runtime.damage import REMEDY, damage
 from transforms.errors import PortraitError
 from transforms.schemas import FIXED_TABLES, Table
 from transforms.schemas.layout import MOVED
@@ -247,8 +247,15 @@ class Lakehouse:
         return version
 
     def rows(self, table: Table, version: int | None = None) -> list[dict[str, Any]]:
-        """All rows of a small table, without Spark; none where there is no table. Maps come as dicts."""
-        found = self.dataset(table.name, version)
+        """All rows of a small table, without Spark; none where there is no table. Maps come as dicts.
+
+        Raises PortraitError where its log is damaged.
+        """
+        try:
+            found = self.dataset(table.name, version)
+        except DeltaError as error:
+            why = str(error).partition("\n")[0]
+            raise PortraitError(f"{self.path(table.name)}: cannot be read ({why}); {REMEDY}") from None
         if found is None:
             return []
         # a newer Portrait's columns are none of ours

@@ -95,9 +95,10 @@ def power(run: Run) -> None:
         timer.join()
     else:
         run.struck(moments)
-    shutil.rmtree(run.shop.folder)
-    cut.rename(run.shop.folder)
-    _dead(run.shop)
+    if cut.exists():  # else it was over before that moment
+        shutil.rmtree(run.shop.folder)
+        cut.rename(run.shop.folder)
+        _dead(run.shop)
 
 
 def snapshot(folder: Path, to: Path) -> None:

@@ -68,6 +68,12 @@ def test_the_file_is_named_and_nothing_is_touched(lakehouse: Lakehouse, kind: st
         assert lakehouse.holds(THING.name, 0)
 
 
+def test_a_log_that_does_not_read_is_told_with_its_table(lakehouse: Lakehouse) -> None:
+    os.truncate(entry(lakehouse, 1), 50)
+    with pytest.raises(PortraitError, match="gold/thing: cannot be read .*; it is damaged: bring the file back"):
+        lakehouse.rows(THING)
+
+
 def test_what_a_power_cut_left_of_a_release_is_no_older_release(tmp_path: Path) -> None:
     """deltalake takes the empty entry for a commit of nothing: the release before would be the newest."""
     lakehouse = Lakehouse(str(tmp_path))
