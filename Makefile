@@ -4,8 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SCALE ?= 1
+FAULTS ?= 200
+SEED ?= 7
 
-.PHONY: help setup s3 run test lint format reference bench clean
+.PHONY: help setup s3 run test lint format reference bench chaos clean
 
 help:  ## show this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -43,6 +45,9 @@ reference: $(READY)  ## docs/reference/, anew from the code
 
 bench: $(READY)  ## nights at scale 1 and 10 beside plain Spark and DuckDB (half an hour)
 	$(BIN)/python -m tests.bench.night
+
+chaos: $(READY)  ## 200 faults: killed, cut off, full, damaged, raced, stalled, clocks moved (FAULTS=200 SEED=7; an hour)
+	$(BIN)/python -m tests.chaos --faults $(FAULTS) --seed $(SEED)
 
 clean:  ## remove the demo, keep the environment
 	rm -rf demo logs exports lakehouse mlflow.db mlartifacts

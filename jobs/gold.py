@@ -65,8 +65,8 @@ class OpenRelease:
         """A table as an Arrow dataset: nothing is read yet. Raises DefinitionError for one that is not to be had."""
         name = self.known(table)
         version = self.named.versions.get(name)
-        if version is not None and "://" not in self.lakehouse.uri and not self.lakehouse.holds(name, version):
-            raise PortraitError(self._gone(name))
+        if version is not None:
+            self._check(name, version)
         found = self.lakehouse.dataset(name, version)
         if found is None:
             raise PortraitError(self._gone(name))
@@ -147,6 +147,12 @@ class OpenRelease:
         raise DefinitionError(
             f"no table '{table}' in release {self.release}{nearest(name, (*self.tables, *self.of_nights))}"
         )
+
+    def _check(self, name: str, version: int) -> None:
+        try:
+            self.lakehouse.check({name: version})
+        except PortraitError as error:
+            raise PortraitError(self._gone(name) if " is gone" in str(error) else str(error)) from None
 
     def _gone(self, name: str) -> str:
         readable = [

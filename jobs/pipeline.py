@@ -5,9 +5,9 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from jobs.runtime.tables import Lakehouse
 from jobs.runtime.watch import watched
 from transforms.errors import DefinitionError, LockedError, PortraitError
 from transforms.schemas import OPS_LINEAGE, OPS_RUN, OPS_STAGE
+from transforms.schemas.layout import LAYOUT
 from transforms.tags.life_cycle import check_life_cycle
 
 
@@ -57,7 +58,7 @@ def release(night: Night, cause: releases.Cause = "night") -> None:
     if night.release is None or night.release.run_id != night.run_id:  # else it died before it had noted the stage
         night.release = releases.publish(
             night.lakehouse, run_id=night.run_id, day=night.day, cause=cause,
-            versions=night.versions, configuration=night.conf.hash,
+            versions=night.versions, configuration=night.conf.hash, holds=night.holds,
         )  # fmt: skip
     if cause == "night":
         end_erasures(night, night.release)
@@ -83,7 +84,8 @@ STAGES = tuple(stage.name for stage in NIGHT)
 
 
 def code_version() -> str:
-    return version("portrait")
+    """What wrote a run's tables: a run that died is not gone on with by another."""
+    return f"{version('portrait')}+{LAYOUT}"
 
 
 def chosen(first: str | None, until: str | None, only: str | None) -> tuple[str, ...]:
@@ -152,7 +154,8 @@ def opened(
     night = Night(
         conf=conf, lakehouse=Lakehouse(conf.lakehouse), day=day, run_id=start.run_id, started_at=start.started_at,
         base=start.base, refit=refit, full_refresh=full_refresh, log=log_file(conf, start.run_id),
-        on_warning=screen.warn, on_session=names_jvm, local=local,
+        on_warning=screen.warn, on_session=names_jvm, holds=lease.check if lease else lambda: None,
+        noted=start.noted, local=local,
     )  # fmt: skip
     if session is not None:
         night.__dict__["spark"] = session
@@ -170,7 +173,8 @@ def noted(night: Night, options: Mapping[str, Any], over: str = OVER) -> Iterato
     except LockedError:
         raise  # the lakehouse is another run's now: not even a note
     except BaseException as error:
-        _note_run(night, "failed", options, error=_told(error, night))
+        with suppress(BaseException):  # a full disk takes no note either, and what went wrong first is what counts
+            _note_run(night, "failed", options, error=_told(error, night))
         raise _shown(error, night) from error
     _note_run(night, over, options)
 
@@ -232,13 +236,17 @@ def _run_stage(night: Night, stage: Stage, screen: Screen) -> None:
     try:
         with screen.working(stage.name):
             stage.run(night)
+    except LockedError:
+        raise  # the lakehouse is another run's now: not even a note
     except BaseException as error:
-        _note_stage(night, stage, "failed", time.monotonic() - began, _jobs(night) - jobs, _told(error, night))
+        with suppress(BaseException):
+            _note_stage(night, stage, "failed", time.monotonic() - began, _jobs(night) - jobs, _told(error, night))
         raise
     if night.has_session:
         night.spark.catalog.clearCache()
     seconds = time.monotonic() - began
     night.finished[stage.name] = night.stage
+    night.holds()
     _note_stage(night, stage, "done", seconds, _jobs(night) - jobs)
     screen.progress(f"{stage.name:<10} {seconds:>7.1f} s {night.stage.rows:>12,} rows")
 
@@ -248,7 +256,7 @@ def _told_of(conf: Configuration) -> dict[str, str]:
 
 
 def _note_run(night: Night, status: str, options: Mapping[str, Any], error: str | None = None) -> None:
-    now = datetime.now(UTC)
+    now = night.now()
     row = {
         "run_id": night.run_id, "date": night.day, "status": status, "at": now, "started_at": night.started_at,
         "base_release": night.base.release if night.base else None, "options": json.dumps(options, sort_keys=True),
@@ -262,7 +270,7 @@ def _note_stage(night: Night, stage: Stage, status: str, seconds: float, jobs: i
     told = night.stage
     figures = {**told.figures, **({"warnings": told.warnings} if told.warnings else {})}
     row = {
-        "run_id": night.run_id, "date": night.day, "stage": stage.name, "status": status, "at": datetime.now(UTC),
+        "run_id": night.run_id, "date": night.day, "stage": stage.name, "status": status, "at": night.now(),
         "seconds": seconds, "jobs": jobs, "rows": told.rows, "inputs": told.inputs, "outputs": told.outputs,
         "figures": json.dumps(figures, default=str), "error": error,
     }  # fmt: skip
@@ -302,6 +310,10 @@ def _told(error: BaseException, night: Night) -> str:
         return str(error)
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
+    try:
+        night.lakehouse.check(night.versions)
+    except PortraitError as damaged:  # under the run: that is why
+        return str(damaged)
     return f"{type(error).__name__}: {scrubbed(str(error))}"
 
 
@@ -309,8 +321,10 @@ def _shown(error: BaseException, night: Night) -> BaseException:
     """What the user gets: a PortraitError, with the stack in the log file for whoever mends it."""
     if isinstance(error, PortraitError | KeyboardInterrupt):
         return error
+    told = _told(error, night)
     if night.log:
-        night.log.parent.mkdir(parents=True, exist_ok=True)
-        with night.log.open("a", encoding="utf-8") as log:
-            log.write("".join(traceback.format_tb(error.__traceback__)) + _told(error, night) + "\n")
-    return PortraitError(f"{_told(error, night)}; the stack is in {night.log}; nothing was released, run it again")
+        with suppress(OSError):  # it may be the disk that is full
+            night.log.parent.mkdir(parents=True, exist_ok=True)
+            with night.log.open("a", encoding="utf-8") as log:
+                log.write("".join(traceback.format_tb(error.__traceback__)) + told + "\n")
+    return PortraitError(f"{told}; the stack is in {night.log}; nothing was released, run it again")

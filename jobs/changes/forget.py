@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ from jobs.runtime.console import Screen
 from jobs.runtime.lease import Lease
 from jobs.runtime.night import Night
 from jobs.runtime.reader import Reader
-from jobs.runtime.recovery import Begin
+from jobs.runtime.recovery import Begin, time_of
 from jobs.runtime.releases import Release, named_tables
 from jobs.runtime.stores import check_local
 from jobs.runtime.tables import Lakehouse
@@ -109,7 +108,7 @@ def opened_state(
 ) -> Night:
     """A run upon a release (the newest), outside the nights."""
     base = at or Reader(conf).release
-    start = Begin(f"state-{secrets.token_hex(4)}", datetime.now(UTC), base)
+    start = Begin(f"state-{secrets.token_hex(4)}", time_of(Lakehouse(conf.lakehouse)), base)
     return pipeline.opened(conf, base.date, start, screen=screen, lease=lease, local=local, session=session)
 
 
@@ -129,7 +128,7 @@ def _publish(night: Night, removed: Removed) -> Release:
     assert base is not None  # noqa: S101  (opened upon a release)
     return releases.publish(
         night.lakehouse, run_id=f"{releases.ERASED}{base.run_id}", day=base.date, cause="erasure",
-        versions=removed.versions, configuration=base.configuration,
+        versions=removed.versions, configuration=base.configuration, holds=night.holds,
     )  # fmt: skip
 
 

@@ -75,10 +75,9 @@ def maintain(
     check_local(conf.lakehouse, "maintain", "it looks through and removes files of a disk")
     done, lakehouse, at = Maintained(), Lakehouse(conf.lakehouse), now or datetime.now(UTC)
     with Lease(conf.lakehouse, f"maintain (process {os.getpid()})") as lease:
-        base = Reader(conf).release
-        lakehouse.roll_back(base.versions, keep=named_tables(lakehouse))
+        Reader(conf)  # there is something to keep in order
         done.ended = finish(conf, screen=screen, lease=lease, local=local, session=session)
-        _tidy_state(conf, lakehouse, done)
+        _tidy_state(conf, lakehouse, done, lease)
         _tidy_ops(conf, lakehouse, done)
         every = erasures.erasures(lakehouse)
         erasures.check_keys(every, conf.privacy.keys.erasure)
@@ -86,7 +85,7 @@ def maintain(
         done.releases = _expired(lakehouse, conf.privacy.retention.get(RELEASES), due)
         releases.expire(lakehouse, done.releases)
         done.purged = purge(lakehouse, [one for one in all_releases(lakehouse) if not one.expired])
-        _prove(conf, lakehouse, every, done)
+        _prove(conf, lakehouse, every, done, lease)
         done.late = [one.told for one in erasures.late(lakehouse, conf.privacy.erasure.proven_within, at)]
         done.waiting = {
             one.erasure: _due(one, conf).date() for one in every if one.erasure not in {*done.proven, *done.left}
@@ -99,21 +98,22 @@ def _due(erasure: Erasure, conf: Configuration) -> datetime:
     return erasure.asked + timedelta(days=max(0, conf.privacy.erasure.proven_within - IN_GOOD_TIME))
 
 
-def _tidy_state(conf: Configuration, lakehouse: Lakehouse, done: Maintained) -> None:
+def _tidy_state(conf: Configuration, lakehouse: Lakehouse, done: Maintained, lease: Lease) -> None:
     """Rows past their retention and tables of many small files, in one release if there are any."""
     base = newest(lakehouse)
     assert base is not None  # noqa: S101  (asked before)
-    versions = dict(base.versions)
+    versions = lakehouse.roll_back(base.versions, keep=named_tables(lakehouse))
+    before = dict(versions)
     with state_rows(lakehouse, versions) as rows:
         for table in sorted(versions):
             if condition := too_old(conf.privacy.retention, table, base.date):
                 versions[table] = _expire_rows(rows, table, condition, done)
     for table in sorted(versions):
         versions[table] = _compacted(lakehouse, table, versions[table], done)
-    if versions != base.versions:
+    if versions != before:
         releases.publish(
             lakehouse, run_id=f"{releases.MAINTAINED}{base.run_id}", day=base.date, cause="maintenance",
-            versions=versions, configuration=base.configuration,
+            versions=versions, configuration=base.configuration, holds=lease.check,
         )  # fmt: skip
 
 
@@ -169,7 +169,7 @@ def _expired(lakehouse: Lakehouse, kept: int | None, due: Collection[Erasure]) -
     ]
 
 
-def _prove(conf: Configuration, lakehouse: Lakehouse, every: Iterable[Erasure], done: Maintained) -> None:
+def _prove(conf: Configuration, lakehouse: Lakehouse, every: Iterable[Erasure], done: Maintained, lease: Lease) -> None:
     """Look for everybody whose erasure no release is older than; where nothing is found, that is the certificate."""
     living = [release for release in all_releases(lakehouse) if not release.expired]
     proven: dict[str, Mapping[str, Any]] = {}
@@ -181,7 +181,7 @@ def _prove(conf: Configuration, lakehouse: Lakehouse, every: Iterable[Erasure], 
             found = _found(conf, lakehouse, living, person, search)
             if found:
                 done.left[erasure.erasure] = {file.removeprefix(f"{conf.lakehouse}/"): n for file, n in found.items()}
-                if _blot(conf, lakehouse, erasure, search, found):
+                if _blot(conf, lakehouse, erasure, search, found, lease):
                     done.blotted.append(erasure.erasure)
             else:
                 # what is so short others' rows hold by chance: people are told of it, and nothing waits for it
@@ -210,8 +210,9 @@ def _found(
 
 
 def _blot(
-    conf: Configuration, lakehouse: Lakehouse, erasure: Erasure, search: Search, found: Mapping[str, int]
-) -> bool:
+    conf: Configuration, lakehouse: Lakehouse, erasure: Erasure, search: Search, found: Mapping[str, int],
+    lease: Lease,
+) -> bool:  # fmt: skip
     """What others wrote of the person is made unreadable, in a release of its own: the next search proves it.
 
     Was there any such text?
@@ -223,7 +224,7 @@ def _blot(
         return False
     release = releases.publish(
         lakehouse, run_id=f"{releases.ERASED}{base.run_id}", day=base.date, cause="erasure", versions=versions,
-        configuration=base.configuration,
+        configuration=base.configuration, holds=lease.check,
     )  # fmt: skip
     erasures.note_gone(lakehouse, erasure, release.release, {"texts of others": sum(found.values())})
     return True

@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -29,7 +29,7 @@ from jobs.runtime.console import Screen
 from jobs.runtime.lease import Lease
 from jobs.runtime.night import Night
 from jobs.runtime.reader import Reader
-from jobs.runtime.recovery import Begin
+from jobs.runtime.recovery import Begin, time_of
 from jobs.runtime.tables import arrow_schema
 from transforms.errors import DefinitionError
 from transforms.override_values import GOLDEN, Field, field_of, read
@@ -70,7 +70,7 @@ def set_value(conf: Configuration, wish: Wish, screen: Screen, *, local: bool, s
         check_life_cycle(conf.tags, released_catalog(reader.lakehouse, reader.release))
         owner = whose(reader, conf, wish.identifier)
         before = _of_profile(reader, owner.customer_id, field)
-        now = datetime.now(UTC)
+        now = time_of(reader.lakehouse)
         rows = overrides_of(reader.lakehouse, reader.release.versions)
         mine = [row for row in of_customer(reader, owner.customer_id) if row["field"] == field.name]
         changed = _unset(rows, mine, wish, now) if wish.value is None else _set(reader, conf, rows, owner, wish, now)
@@ -211,7 +211,7 @@ def _release(night: Night) -> None:
     assert night.base  # noqa: S101  (an override stands on a release)
     night.release = releases.publish(
         night.lakehouse, run_id=night.run_id, day=night.day, cause="override", versions=night.versions,
-        configuration=night.base.configuration,
+        configuration=night.base.configuration, holds=night.holds,
     )  # fmt: skip
     night.figure("release", night.release.release)
 

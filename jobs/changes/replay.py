@@ -11,7 +11,7 @@ import secrets
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.lease import Lease
 from jobs.runtime.night import Night
-from jobs.runtime.recovery import Begin
+from jobs.runtime.recovery import Begin, time_of
 from jobs.runtime.releases import REPLAY
 from jobs.runtime.tables import Lakehouse
 from transforms.columns import data_file
@@ -89,8 +89,8 @@ def replay(
 
 def _opened(conf: Configuration, screen: Screen, lease: Lease | None, local: bool, session: Any) -> Night:
     """A run upon the newest release, for that one's date."""
-    now = datetime.now(UTC)
-    base = released(Lakehouse(conf.lakehouse))
+    lakehouse = Lakehouse(conf.lakehouse)
+    now, base = time_of(lakehouse), released(lakehouse)
     start = Begin(f"{REPLAY}{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}", now, base)
     return pipeline.opened(conf, base.date, start, screen=screen, lease=lease, local=local, session=session)
 

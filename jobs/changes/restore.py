@@ -110,6 +110,7 @@ def _newest_again(
         cause="erasure" if again else "restore",
         versions=night.versions,
         configuration=wanted.configuration,
+        holds=lease.check,
         skipped=skipped,
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobs.runtime.console import Screen
+from jobs.runtime.console import Screen, scrubbed
 from transforms.errors import DefinitionError, PortraitError
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ Env = Annotated[str | None, typer.Option("--env", help="Lay conf/env/NAME.yml ov
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 CONF = Path("conf")
 LONGEST_REASON = 1000
+# what the libraries that reach stores raise, without importing them
+_OF_STORES = ("_internal", "deltalake", "pyarrow")
 
 
 def told(command: Callable[..., None]) -> Callable[..., None]:
@@ -38,11 +40,27 @@ def told(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(error.exit_status) from None
         except BrokenPipeError:  # whoever read it, such as head, has enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        except Exception as error:
+            if (refusal := of_the_store(error)) is None:
+                raise
+            screen.fail(refusal)
+            screen.result({"error": [refusal], "exit_status": PortraitError.exit_status})
+            raise typer.Exit(PortraitError.exit_status) from None
         except KeyboardInterrupt:
             screen.fail("interrupted; run the same command again to go on")
             raise typer.Exit(1) from None
 
     return run
+
+
+def of_the_store(error: Exception) -> str | None:
+    """What a store's refusal to be read or written is told as, a line; None for any other error."""
+    if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in _OF_STORES:
+        return None
+    return (
+        f"the store cannot be read or written: {scrubbed(str(error)) or type(error).__name__}; look at the disk or the "
+        "connection, then run the same command again"
+    )
 
 
 def day_of(text: str, option: str = "--date") -> date:

@@ -5,13 +5,14 @@ import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from jobs.runtime.clock import now_after
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.tables import Lakehouse
 from transforms.erasure import CUSTOMER, Erased, key_name
@@ -106,7 +107,7 @@ def late(lakehouse: Lakehouse, days: int, now: datetime) -> list[Erasure]:
 
 def ask(lakehouse: Lakehouse, entries: Sequence[str], secret: Mapping[str, Any], keys: Sequence[str]) -> Erasure:
     """Put a person on the list: from now on nothing of theirs enters silver. `secret`: what to search for, sealed."""
-    now, sealed = datetime.now(UTC), _sealer(keys).encrypt(_json(secret)).decode()
+    now, sealed = _now(lakehouse), _sealer(keys).encrypt(_json(secret)).decode()
     erasure = Erasure(f"{now:%Y%m%d}-{secrets.token_hex(4)}", now, key_name(keys[0]), frozenset(entries), sealed)
     row = {
         "erasure": erasure.erasure, "status": ASKED, "at": now, "key": erasure.key, "entries": list(entries),
@@ -118,14 +119,14 @@ def ask(lakehouse: Lakehouse, entries: Sequence[str], secret: Mapping[str, Any],
 
 def note_gone(lakehouse: Lakehouse, erasure: Erasure, release: int, found: Mapping[str, int]) -> None:
     """No table holds the person from that release on. `found`: table -> rows that were taken out."""
-    lakehouse.append(OPS_ERASURE, [_told(erasure, GONE, found) | {"release": release}])
+    lakehouse.append(OPS_ERASURE, [_told(lakehouse, erasure, GONE, found) | {"release": release}])
 
 
 def note_proven(lakehouse: Lakehouse, proven: Mapping[str, Mapping[str, Any]]) -> None:
     """These erasures are proven (name -> certificate): what was sealed for them is dropped, in the same commit."""
     rows = lakehouse.rows(OPS_ERASURE)
     kept = [row | ({"sealed": None} if row["erasure"] in proven else {}) for row in rows]
-    now = datetime.now(UTC)
+    now = _now(lakehouse)
     told = [
         {"erasure": name, "status": PROVEN, "at": now, "found": json.dumps(certificate, sort_keys=True)}
         for name, certificate in proven.items()
@@ -145,9 +146,13 @@ def opened(erasure: Erasure, keys: Sequence[str]) -> dict[str, Any]:
     return secret
 
 
-def _told(erasure: Erasure, status: str, found: Mapping[str, int]) -> dict[str, Any]:
+def _now(lakehouse: Lakehouse) -> datetime:
+    return now_after(row["at"] for row in lakehouse.rows(OPS_ERASURE))
+
+
+def _told(lakehouse: Lakehouse, erasure: Erasure, status: str, found: Mapping[str, int]) -> dict[str, Any]:
     told = {name: count for name, count in sorted(found.items()) if count}
-    return {"erasure": erasure.erasure, "status": status, "at": datetime.now(UTC), "found": json.dumps(told)}
+    return {"erasure": erasure.erasure, "status": status, "at": _now(lakehouse), "found": json.dumps(told)}
 
 
 def _sealer(keys: Sequence[str]) -> MultiFernet:

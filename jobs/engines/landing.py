@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from jobs.runtime import databases
 from jobs.runtime.database_refusals import refusal
 from jobs.runtime.extracts import bronze_table, of_night, read_extract
-from jobs.runtime.files import ExtractFile
+from jobs.runtime.files import ExtractFile, is_as_listed
 from jobs.runtime.formats.delimited import unclosed
 from jobs.runtime.formats.dialect import Dialect, can_break
 from jobs.runtime.formats.landing import named
@@ -68,6 +68,9 @@ def _landed_rows(night: Night, source: Source, files: list[ExtractFile], scratch
         # values hold line breaks, it seems: the reader that knows them decides, and refuses what is neither
         night.take_back(table, before, rows=saved.rows)
         return _landed_rows(night, source.with_options(multiline=True), files, scratch)
+    if changed := next((file for file in files if not is_as_listed(file)), None):
+        night.take_back(table, before, rows=saved.rows)
+        raise DataError(f"source {source.source}: {changed.path}: changed while it was read; run the night again")
     told = seen.get
     if told["longest"]:
         night.take_back(table, before, rows=saved.rows)

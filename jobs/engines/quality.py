@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -198,7 +198,7 @@ def _counted(night: Night, day: date, landed: Mapping[str, int], fates: Counts) 
 def _row(night: Night, day: date, finding: Finding, passed: bool) -> dict[str, Any]:
     failed = int(not passed) if finding.failed is None else finding.failed
     return {
-        "run_id": night.run_id, "date": day, "at": datetime.now(UTC), "table": finding.table,
+        "run_id": night.run_id, "date": day, "at": night.now(), "table": finding.table,
         "source": finding.source or None, "check": finding.check, "dimension": finding.dimension,
         "rows": finding.rows, "failed": failed, "share": failed / finding.rows if finding.rows else 0.0,
         "gate": finding.gate, "passed": passed, "value": finding.value, "detail": finding.detail or None,

@@ -7,21 +7,23 @@ of them small. Here a write is one Spark job, and the commit a matter of millise
 import json
 import secrets
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 
 import pyarrow as pa
-from deltalake import DeltaTable
+from deltalake import CommitProperties, DeltaTable
 from deltalake import Schema as DeltaSchema
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 from pyarrow import fs
 from pyarrow import parquet as pq
 
 from jobs.runtime.stores import delta_options, store_of
+from transforms.errors import LockedError
 from transforms.schemas import Table
 
 if TYPE_CHECKING:
@@ -31,6 +33,11 @@ Mode = Literal["overwrite", "append"]
 _NO_MARK = ("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false")
 # Only these stand in the log: minima and maxima of texts could tell of a person.
 _INDEXED = (date, datetime, int)
+# A commit that finds another in its place fails, where deltalake would put it behind that one.
+ALONE = CommitProperties(max_commit_retries=0)
+# deltalake drops entries older than 30 days at every hundredth commit, though a release may name such a version;
+# what no release names is dropped by `portrait maintain`.
+KEPT_LOG = {"delta.enableExpiredLogCleanup": "false"}
 
 
 @dataclass(frozen=True)
@@ -98,11 +105,13 @@ def _written(df: "DataFrame", uri: str, place: str, table: Table, at: Mapping[st
     return Written(schema, files, sum(footer.num_rows for _, footer in footers))
 
 
-def commit(uri: str, table: Table, written: Written, *, mode: Mode, removed: Collection[str] = ()) -> int:
+def commit(
+    uri: str, table: Table, written: Written, *, mode: Mode, removed: Collection[str] = (), upon: int | None = None
+) -> int:
     """Make written files a version of the table, in one commit; gives the version.
 
     `removed`: data files that this version no longer holds (with mode append), by their name, or their path below the
-    table's folder.
+    table's folder. `upon`: the version that it builds on. Raises LockedError where that is not the table's newest.
     """
     schema = DeltaSchema.from_json(json.dumps(written.schema))
     try:
@@ -113,16 +122,43 @@ def commit(uri: str, table: Table, written: Written, *, mode: Mode, removed: Col
             storage_options=delta_options(uri),
         )  # fmt: skip
         return 0
+    check_upon(uri, opened, upon)
     if mode == "append" and (added := _added(opened, schema)):
         opened.alter.add_columns(added)
+        opened = DeltaTable(uri, storage_options=delta_options(uri))
     gone = [_removal(row) for row in _actions(opened) if _names(row["path"]) & set(removed)] if removed else []
-    opened.create_write_transaction([*written.files, *gone], mode, schema, partition_by=list(table.partition))
-    return DeltaTable(uri, storage_options=delta_options(uri)).version()
+    with alone(uri):
+        opened.create_write_transaction(
+            [*written.files, *gone], mode, schema, partition_by=list(table.partition), commit_properties=ALONE
+        )
+    return opened.version() + 1
+
+
+def check_upon(uri: str, opened: DeltaTable, upon: int | None) -> None:
+    """Raise LockedError where a table's newest version is not the one that a run builds on (None: on any)."""
+    if upon is not None and opened.version() != upon:
+        raise _taken_over(uri)
+
+
+@contextmanager
+def alone(uri: str) -> Iterator[None]:
+    """Raise LockedError where another commit comes between a table's opening and the commit of this block."""
+    try:
+        yield
+    except CommitFailedError:
+        raise _taken_over(uri) from None
+
+
+def _taken_over(uri: str) -> LockedError:
+    return LockedError(
+        f"{uri}: another run has written to it, so this one no longer holds the lakehouse; nothing was released, "
+        "run it again"
+    )
 
 
 def configuration(table: Table) -> dict[str, str | None]:
     """What is set on a table when it is made."""
-    return {"delta.dataSkippingNumIndexedCols": str(table.indexed)}
+    return {"delta.dataSkippingNumIndexedCols": str(table.indexed), **KEPT_LOG}
 
 
 def _nullable(schema: Any) -> Any:

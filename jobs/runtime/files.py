@@ -118,6 +118,14 @@ def checksum(file: ExtractFile) -> str:
     return f"{crc:08x}"
 
 
+def is_as_listed(file: ExtractFile) -> bool:
+    """Does a file still lie there as it did when it was listed? What is written meanwhile is read in part."""
+    store, path = store_of(file.path)
+    info = store.get_file_info(path)
+    same_time = info.mtime is None or info.mtime.astimezone(UTC) == file.modified_at
+    return (info.size or 0) == file.size and same_time
+
+
 def is_as_taken(file: ExtractFile, taken: Mapping[str, Any]) -> bool:
     """Does a file still hold what it held when it was taken (a row of ops/file)?
 

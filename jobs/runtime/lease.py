@@ -68,7 +68,7 @@ class Lease:
         except OSError as error:
             raise PortraitError(
                 f"{self.lakehouse}: the lakehouse cannot be written ({error.strerror or refusal(error)}); "
-                "check its permissions, or name another in conf/pipeline.yml: lakehouse"
+                "free some room or check its permissions, or name another in conf/pipeline.yml: lakehouse"
             ) from None
 
     def names_run(self, run_id: str) -> None:
@@ -110,7 +110,7 @@ class Lease:
 
     def _renew(self) -> None:
         while not self._stop.wait(RENEWED_EVERY):
-            # a store that is away for a moment: the lease lasts for some renewals
+            # a store that is away for a moment is asked again, and where it stays away `check` tells
             with suppress(OSError, OvertakenError), self.note.guarded():
                 if self._is_ours(self.note.read()):
                     self._write()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from jobs.runtime.clock import end_of
+from jobs.runtime.clock import end_of, now_after
 from jobs.runtime.commits import Mode, Written, commit, write_apart, write_files
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.releases import Release
@@ -70,6 +70,8 @@ class Night:
         log: Path | None = None,
         on_warning: Callable[[str], None] = lambda _: None,
         on_session: Callable[["SparkSession"], None] = lambda _: None,
+        holds: Callable[[], None] = lambda: None,
+        noted: datetime | None = None,
         local: bool = True,
     ) -> None:
         self.conf = conf
@@ -87,6 +89,8 @@ class Night:
         self.log = log
         self.stage = Ledger()
         self.finished: dict[str, Ledger] = {}
+        self.holds = holds
+        self._noted = noted or started_at
         self._on_warning = on_warning
         self._on_session = on_session
         self._local = local
@@ -222,16 +226,20 @@ class Night:
         It conforms to the table's columns first. The state was rolled back to the base before the night began, so to
         append twice is not possible. `removed`: names of data files that what is appended takes the place of.
         `beside`: files of the table that were written before, for the same commit.
+        Raises LockedError where another run holds the lakehouse by now, or has written to the table.
         """
         from transforms.columns import conform
 
-        mode = mode if table.name in self.versions else "overwrite"
+        upon = self.versions.get(table.name)
+        mode = mode if upon is not None else "overwrite"
         if isinstance(data, pa.Table):
-            return self._wrote(table.name, self.lakehouse.write(table, data, mode=mode), data.num_rows)
+            self.holds()
+            return self._wrote(table.name, self.lakehouse.write(table, data, mode=mode, upon=upon), data.num_rows)
         uri = self.lakehouse.path(table.name)
         written = write_files(conform(data, table), uri, table, dict.fromkeys(table.partition, self.day))
         written = written.and_also(beside)
-        return self._wrote(table.name, commit(uri, table, written, mode=mode, removed=removed), written.rows)
+        self.holds()
+        return self._wrote(table.name, commit(uri, table, written, mode=mode, removed=removed, upon=upon), written.rows)
 
     def write_apart(self, data: "DataFrame", table: Table, *, aside: str) -> tuple[Written, str]:
         """Files for a later `save`, and the folder of the rows, marked by the column `aside`, that are not to be in it.
@@ -263,6 +271,7 @@ class Night:
 
         None: this night's state had no such table. A release may still name one, so what lies there stays.
         """
+        self.holds()
         restored = self.lakehouse.take_back(table.name, version) if version is not None else None
         with self._lock:
             self.stage.rows -= rows
@@ -277,8 +286,9 @@ class Night:
 
     def append(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Append rows to a small table in one commit, without Spark. A table new to this night's state begins anew."""
-        state = _of_state(table)
-        version = self.lakehouse.append(table, rows, anew=state and table.name not in self.versions)
+        self.holds()
+        state, upon = _of_state(table), self.versions.get(table.name)
+        version = self.lakehouse.append(table, rows, anew=state and upon is None, upon=upon)
         if version is not None and state:
             self.versions[table.name] = self.stage.outputs[table.name] = version
 
@@ -287,6 +297,12 @@ class Night:
         self.versions.pop(_name(table), None)
 
     # -- telling
+
+    def now(self) -> datetime:
+        """The time, later than all that earlier runs and this one have noted."""
+        with self._lock:
+            self._noted = now_after([self._noted])
+            return self._noted
 
     def figure(self, name: str, value: Any) -> None:
         """A figure of the current stage, for ops/stage and the report. JSON-able; no personal data."""

@@ -30,10 +30,16 @@ class Reader:
         self.release_end = end_of(release.date, conf.pipeline.timezone)
 
     def dataset(self, table: str | Table) -> ds.Dataset | None:
-        """The table at the release's version; nothing is read yet. None where the release has no such table."""
+        """The table at the release's version; nothing is read yet. None where the release has no such table.
+
+        Raises PortraitError where it is damaged.
+        """
         name = table if isinstance(table, str) else table.name
         version = self.release.versions.get(name)
-        return self.lakehouse.dataset(name, version) if version is not None else None
+        if version is None:
+            return None
+        self.lakehouse.check({name: version})
+        return self.lakehouse.dataset(name, version)
 
     def where(self, table: str | Table, condition: ds.Expression, columns: list[str] | None = None) -> Any:
         """The rows that meet a condition, as dicts; none where the release has no such table."""

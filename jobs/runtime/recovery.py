@@ -3,10 +3,11 @@
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from typing import Any
 
+from jobs.runtime.clock import now_after
 from jobs.runtime.releases import OVERRIDE, REPLAY, Release, all_releases, gone, made_by
 from jobs.runtime.tables import Lakehouse
 from transforms.errors import DefinitionError
@@ -19,7 +20,8 @@ OVER = "released"  # everything done, exports and report too
 class Begin:
     """How a run starts. `base`: the release whose state it builds on. `finished`: stages done before, in order.
 
-    `kept`: tables that stay as they are, whatever the base holds of them.
+    `kept`: tables that stay as they are, whatever the base holds of them. `noted`: when the newest of what runs have
+    noted was noted.
     """
 
     run_id: str
@@ -28,6 +30,7 @@ class Begin:
     release: Release | None = None
     finished: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     kept: Mapping[str, int] = field(default_factory=dict)
+    noted: datetime | None = None
 
     @property
     def resumed(self) -> bool:
@@ -70,7 +73,7 @@ def begin(
         raise DefinitionError(
             f"--again: only the newest night can be run again ({last.date if last else 'there is none'})"
         )
-    told = sorted(lakehouse.rows(OPS_RUN), key=lambda row: row["at"])
+    told, now = sorted(lakehouse.rows(OPS_RUN), key=lambda row: row["at"]), time_of(lakehouse)
     runs = {row["run_id"]: row for row in told}
     if again and last and _beneath(last, releases, runs).of_replay and not options.get("full_refresh"):
         raise DefinitionError(
@@ -78,7 +81,7 @@ def begin(
             "add --full-refresh, or restore the night's own release first (portrait restore)"
         )
     if last and last.date == day and not again:
-        return _after_release(lakehouse, last, runs)
+        return replace(_after_release(lakehouse, last, runs), noted=now)
     base = _base_of(last, releases, runs) if last and again else last
     if base and base.expired:
         raise DefinitionError(f"--again: what the night was built on is gone: {gone(base, lakehouse)}")
@@ -94,10 +97,16 @@ def begin(
     if row and unfinished and all(row[key] == value for key, value in same.items()):
         release = last if last and last.run_id == row["run_id"] else None
         if release or not last or last.released_at < row["at"]:
-            start = Begin(row["run_id"], row["started_at"], base, release, finished(lakehouse, row["run_id"]), kept)
+            done = finished(lakehouse, row["run_id"])
+            start = Begin(row["run_id"], row["started_at"], base, release, done, kept, now)
             if release or _holds(lakehouse, start):
                 return start
-    return Begin(run_id or _new_id(day), datetime.now(UTC), base, kept=kept)
+    return Begin(run_id or _new_id(day), now, base, kept=kept)
+
+
+def time_of(lakehouse: Lakehouse) -> datetime:
+    """When a run begins: later than all that runs have noted, wherever the clock stands."""
+    return now_after(row["at"] for table in (OPS_RUN, OPS_STAGE) for row in lakehouse.rows(table))
 
 
 def _holds(lakehouse: Lakehouse, start: Begin) -> bool:

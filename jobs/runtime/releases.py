@@ -1,14 +1,15 @@
 """Releases: which versions of all tables make one consistent night. Readers take the newest."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import Literal
 
 from jobs.runtime.tables import Lakehouse
-from transforms.errors import DefinitionError
+from transforms.errors import DefinitionError, PortraitError
 from transforms.schemas import OPS_RELEASE
+from transforms.schemas.layout import LAYOUT
 
 Cause = Literal["night", "restore", "override", "erasure", "maintenance", "replay"]
 RESTORE = "restore-"  # before the id of the run whose release was restored
@@ -35,6 +36,7 @@ class Release:
     versions: Mapping[str, int]
     configuration: str
     expired: bool | None = None
+    layout: int | None = None
 
     @property
     def of_replay(self) -> bool:
@@ -50,8 +52,19 @@ def made_by(run_id: str) -> str:
 
 
 def all_releases(lakehouse: Lakehouse, version: int | None = None) -> list[Release]:
-    """Every release, oldest first. `version`: as that version of ops/release tells of them."""
+    """Every release, oldest first. `version`: as that version of ops/release tells of them.
+
+    Raises PortraitError where that table is damaged, for it would tell of other releases, or of a newer Portrait.
+    """
+    head = version if version is not None else lakehouse.version(OPS_RELEASE.name)
+    if head is not None:
+        lakehouse.check({OPS_RELEASE.name: head})
     rows = lakehouse.rows(OPS_RELEASE, version)
+    if (newest_layout := max((row["layout"] or 1 for row in rows), default=1)) > LAYOUT:
+        raise PortraitError(
+            f"{lakehouse.uri}: was written by a newer Portrait (layout {newest_layout}, this one knows {LAYOUT}); "
+            "upgrade Portrait"
+        )
     return sorted((Release(**row) for row in rows), key=lambda release: release.release)
 
 
@@ -121,10 +134,16 @@ def skipped_between(releases: Iterable[int], since: int, until: int) -> bool:
 
 def publish(
     lakehouse: Lakehouse, *, run_id: str, day: date, cause: Cause, versions: Mapping[str, int], configuration: str,
-    skipped: int = 0,
+    holds: Callable[[], None] = lambda: None, skipped: int = 0,
 ) -> Release:  # fmt: skip
-    """Write the one row that makes these versions what readers see. `skipped`: numbers that no release gets."""
+    """Write the one row that makes these versions what readers see.
+
+    `holds` raises where the run has lost its lease; a release that another publishes after it was asked raises
+    LockedError too. `skipped`: numbers that no release gets.
+    """
+    at = lakehouse.version(OPS_RELEASE.name)
     last = newest(lakehouse)
+    holds()
     release = Release(
         release=(last.release if last else 0) + skipped + 1,
         run_id=run_id,
@@ -133,6 +152,7 @@ def publish(
         cause=cause,
         versions=dict(sorted(versions.items())),
         configuration=configuration,
+        layout=LAYOUT,
     )
-    lakehouse.append(OPS_RELEASE, [vars(release)])
+    lakehouse.append(OPS_RELEASE, [vars(release)], upon=at)
     return release

@@ -10,11 +10,13 @@ from collections.abc import Collection, Mapping
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from jobs.runtime.tables import Lakehouse
+from jobs.runtime.tables import Lakehouse, renamed_in
 from transforms.columns import data_file
 from transforms.errors import PortraitError
+from transforms.schemas import FIXED_TABLES
 
 # Past so many files Spark's own, distributed reading of the log is the better one.
 MOST_FILES = 500
@@ -28,10 +30,19 @@ def read_version(
     Raises PortraitError where that version can no longer be read.
     """
     try:
-        return _read(spark, lakehouse, table, version, only)
+        return _as_today(_read(spark, lakehouse, table, version, only), table)
     except (DeltaError, AnalysisException):
         gone = f"{lakehouse.path(table)}: its version {version} can no longer be read; was it vacuumed or removed?"
         raise PortraitError(gone) from None
+
+
+def _as_today(rows: DataFrame, table: str) -> DataFrame:
+    """A table of an earlier layout as today's: columns under their names now, those that came since NULL."""
+    if table not in FIXED_TABLES:
+        return rows
+    rows = rows.withColumnsRenamed(renamed_in(table, rows.columns))
+    new = {c.name: F.lit(None).cast(c.type) for c in FIXED_TABLES[table].columns if c.name not in rows.columns}
+    return rows.withColumns(new) if new else rows
 
 
 def _read(

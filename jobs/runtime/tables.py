@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import date
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,7 +14,8 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyarrow import dataset as ds
 from pyarrow import fs
 
-from jobs.runtime.commits import Mode, configuration
+from jobs.runtime.commits import ALONE, KEPT_LOG, Mode, alone, check_upon, configuration
+from jobs.runtime.damage import REMEDY, damage
 from jobs.runtime.stores import (
     delta_options,
     exists,
@@ -25,7 +28,8 @@ from jobs.runtime.stores import (
     store_of,
 )
 from transforms.errors import PortraitError
-from transforms.schemas import Table
+from transforms.schemas import FIXED_TABLES, Table
+from transforms.schemas.layout import MOVED
 
 LAYERS = ("bronze", "silver", "identity", "tag", "gold")
 # State that nights build on and that a release therefore names, though it lies under ops.
@@ -83,6 +87,21 @@ def dataset_of(opened: DeltaTable) -> ds.Dataset:
     return opened.to_pyarrow_dataset(filesystem=fs.SubTreeFileSystem(path, store))
 
 
+def _as_today(found: ds.Dataset, table: Table) -> ds.Dataset:
+    """A table of an earlier layout as today's: columns under their names now, those that came since NULL."""
+    renamed = renamed_in(table.name, found.schema.names)
+    if renamed:  # no scan renames, so such a table is read whole, until a night has written it anew
+        read = found.to_table()
+        found = ds.dataset(read.rename_columns([renamed.get(name, name) for name in read.column_names]))
+    new = [field for field in arrow_schema(table) if field.name not in found.schema.names]
+    return found.replace_schema(pa.schema([*found.schema, *new])) if new else found
+
+
+def renamed_in(table: str, names: Collection[str]) -> dict[str, str]:
+    """Of a table with these columns: name in an earlier layout -> name now."""
+    return {old: new for old, new in MOVED.get(table, {}).items() if new and old in names and new not in names}
+
+
 class Lakehouse:
     """The tables under one URI. Knows where they lie and at which version they are; nothing of a night."""
 
@@ -114,9 +133,11 @@ class Lakehouse:
         return [unquote(path) for path in pa.table(opened.get_add_actions())["path"].to_pylist()] if opened else []
 
     def dataset(self, table: str, version: int | None = None) -> ds.Dataset | None:
-        """The table at a version as an Arrow dataset, or None where there is none."""
+        """The table at a version as an Arrow dataset, with today's columns at least, or None where there is none."""
         opened = self.open(table, version)
-        return dataset_of(opened) if opened else None
+        if opened is None:
+            return None
+        return _as_today(dataset_of(opened), FIXED_TABLES.get(table, Table(table, ())))
 
     def version(self, table: str) -> int | None:
         """The version of the table's head; None where there is no table."""
@@ -154,12 +175,25 @@ class Lakehouse:
 
         `keep`: tables that some release names; they stay where they are even if this state has none of them.
         Gives the versions that hold this content now: rolling back is a commit of its own.
+        Raises PortraitError, and leaves everything as it is, where something of that content is damaged.
         """
+        self.check(expected)
         self._forget_halves()
         for table in list(self.tables()):
             if table not in expected and table not in keep:
                 self.take_back(table, None)
-        return {table: self.take_back(table, version) or version for table, version in expected.items()}
+        return {table: self._in_todays_layout(table, version) for table, version in expected.items()}
+
+    def _in_todays_layout(self, table: str, version: int) -> int:
+        """The table at the content of that version, of an earlier layout perhaps; gives the version it is at now."""
+        opened = self._restored(table, version)
+        if not KEPT_LOG.items() <= opened.metadata().configuration.items():
+            opened.alter.set_table_properties(KEPT_LOG)
+        if not MOVED.get(table, {}).keys() & {field.name for field in opened.schema().fields}:
+            return opened.version()
+        found = self.dataset(table)
+        assert found is not None  # noqa: S101  (it is opened)
+        return self.write(FIXED_TABLES[table], found.to_table(), mode="overwrite")
 
     def _forget_halves(self) -> None:
         """Rows that a run that died had set aside, in clear, on their way."""
@@ -169,63 +203,96 @@ class Lakehouse:
             remove_folder(f"{self.path('silver')}/{folder}")
 
     def holds(self, table: str, version: int) -> bool:
-        """Can the table be read at that version?"""
+        """Is the table there at that version, whole?"""
+        if not on_s3(self.uri):
+            return damage(Path(self.path(table)), version) is None
         try:
             opened = self.open(table, version)
         except DeltaError:
             return False
         return opened is not None and files_below(self.path(table)).issuperset(self.files(table, version))
 
+    def check(self, versions: Mapping[str, int]) -> None:
+        """Raise PortraitError, naming the first file and what to do, where something of these versions is damaged.
+
+        What an S3 store has taken in whole, it keeps whole: there nothing is looked at.
+        """
+        if on_s3(self.uri):
+            return
+        for table, version in versions.items():
+            if wrong := damage(Path(self.path(table)), version):
+                raise PortraitError(wrong)
+
     def take_back(self, table: str, version: int | None) -> int | None:
         """Bring one table to the content of an earlier version (None: remove it). Gives the version it is at now."""
         # what is removed is not opened first: a removal that died half-way has left what cannot be
-        opened = self.open(table) if version is not None else None
-        if version is None or opened is None:
+        if version is None:
             remove_folder(self.path(table))
             return None
+        return self._restored(table, version).version()
+
+    def _restored(self, table: str, version: int) -> DeltaTable:
+        opened = DeltaTable(self.path(table), storage_options=delta_options(self.uri))
         if opened.version() != version:
             opened.restore(version)
-        return opened.version()
+        return opened
 
-    def append(self, table: Table, rows: Sequence[Mapping[str, Any]], *, anew: bool = False) -> int | None:
+    def append(
+        self, table: Table, rows: Sequence[Mapping[str, Any]], *, anew: bool = False, upon: int | None = None
+    ) -> int | None:
         """Append rows to a small table in one commit, without Spark. Gives the version, None for no rows.
 
-        `anew`: in place of whatever it holds.
+        `anew`: in place of whatever it holds. `upon`: as for `write`.
         """
         if not rows:
             return None
         data = pa.Table.from_pylist(
             [{name: row.get(name) for name in table.names} for row in rows], arrow_schema(table)
         )
-        return self.write(table, data, mode="overwrite" if anew else "append")
+        return self.write(table, data, mode="overwrite" if anew else "append", upon=upon)
 
-    def write(self, table: Table, data: pa.Table, *, mode: Mode) -> int:
-        """Write what the driver holds to a table in one commit, without Spark. Gives the version."""
-        schema = arrow_schema(table)
-        if mode == "append" and (opened := self.open(table.name)):
+    def write(self, table: Table, data: pa.Table, *, mode: Mode, upon: int | None = None) -> int:
+        """Write what the driver holds to a table in one commit, without Spark. Gives the version.
+
+        `upon`: the version that it builds on, and no other. Raises LockedError where that is not the newest any more.
+        """
+        schema, opened = arrow_schema(table), self.open(table.name)
+        if opened is not None:
+            check_upon(self.path(table.name), opened, upon)
+        if mode == "append" and opened is not None:
             # a table keeps the comments it was made with: another wording is no reason to refuse rows
             known = {field.name for field in opened.schema().fields}
             schema = pa.schema([field.remove_metadata() if field.name in known else field for field in schema])
         conformed = data.select(table.names).cast(schema)
         try:
-            write_deltalake(
-                self.path(table.name), conformed, mode=mode, configuration=configuration(table),
-                schema_mode="merge" if mode == "append" else "overwrite",
-                storage_options=delta_options(self.uri),
-            )  # fmt: skip
+            with alone(self.path(table.name)) if upon is not None else nullcontext():
+                write_deltalake(
+                    opened or self.path(table.name), conformed, mode=mode, configuration=configuration(table),
+                    schema_mode="merge" if mode == "append" else "overwrite",
+                    commit_properties=None if upon is None else ALONE, storage_options=delta_options(self.uri),
+                )  # fmt: skip
         except OSError as error:
-            raise PortraitError(f"{self.path(table.name)}: cannot be written: {error}") from None
+            raise PortraitError(f"{self.path(table.name)}: cannot be written: {' '.join(str(error).split())}") from None
         version = self.version(table.name)
         assert version is not None  # noqa: S101  (it was written just now)
         return version
 
     def rows(self, table: Table, version: int | None = None) -> list[dict[str, Any]]:
-        """All rows of a small table, without Spark; none where there is no table. Maps come as dicts."""
-        found = self.dataset(table.name, version)
+        """All rows of a small table, without Spark; none where there is no table. Maps come as dicts.
+
+        Raises PortraitError where its log is damaged.
+        """
+        try:
+            found = self.dataset(table.name, version)
+        except DeltaError as error:
+            why = str(error).partition("\n")[0]
+            raise PortraitError(f"{self.path(table.name)}: cannot be read ({why}); {REMEDY}") from None
         if found is None:
             return []
+        # a newer Portrait's columns are none of ours
+        read = found.to_table([name for name in table.names if name in found.schema.names])
         maps = [column.name for column in table.columns if column.type.startswith("map<")]
-        rows: list[dict[str, Any]] = found.to_table().to_pylist()
+        rows: list[dict[str, Any]] = read.to_pylist()
         for row in rows:
             row.update({name: dict(row[name]) for name in maps if row.get(name) is not None})
         return rows

@@ -54,7 +54,10 @@ def outcome(conf: Configuration, day: date, *, since: datetime, error: str | Non
     done = sorted((row for row in lakehouse.rows(OPS_STAGE) if row["run_id"] == run_id), key=lambda row: row["at"])
     stages = {row["stage"]: row for row in done}
     figures = {name: json.loads(row["figures"] or "{}") for name, row in stages.items()}
-    released = newest(lakehouse)
+    try:
+        released = newest(lakehouse)
+    except PortraitError:  # damaged, or a newer Portrait's: that is the failure told of
+        released = None
     return {
         "event": "failure" if error else "success",
         "date": day.isoformat(),

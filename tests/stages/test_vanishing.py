@@ -71,3 +71,23 @@ def test_gone_between_looking_at_it_and_reading_its_rows(
 
     monkeypatch.setattr(landing, "_check_columns", checked)
     check_refused(extracts, files)
+
+
+def test_written_while_it_is_read(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What landed is neither what was delivered nor what lies there: taken back, and told."""
+    extracts, files = night(spark, tmp_path)
+    changed = {"gone_csv": files["gone_csv"], "gone_json": files["gone_json"]}
+    for name in files.keys() - changed.keys():
+        del extracts.yaml[name]
+    check = landing._check_columns
+
+    def checked(_night: Any, source: Any, *rest: Any) -> None:
+        if file := changed.get(source.source):
+            file.write_text(file.read_text() * 2)
+        check(_night, source, *rest)
+
+    monkeypatch.setattr(landing, "_check_columns", checked)
+    check_refused(extracts, changed)
+    assert extracts.base and extracts.base.versions.keys().isdisjoint(f"bronze/{name}" for name in changed)
+    monkeypatch.undo()
+    assert set(extracts.night(2)) == changed.keys()  # late, and whole

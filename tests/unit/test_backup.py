@@ -21,6 +21,7 @@ from jobs.engines.backups import Place
 from jobs.engines.persons import Person
 from jobs.engines.purge import purge
 from jobs.runtime import releases
+from jobs.runtime.commits import KEPT_LOG
 from jobs.runtime.configuration import Configuration, load_configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.lease import Lease
@@ -58,7 +59,8 @@ class House:
         return replace(self.conf, pipeline=self.conf.pipeline.model_copy(update={"lakehouse": folder}))
 
     def add(self, table: str, *customers: str) -> int:
-        write_deltalake(self.lakehouse.path(table), pa.table({"customer_id": list(customers)}), mode="append")
+        rows = pa.table({"customer_id": list(customers)})
+        write_deltalake(self.lakehouse.path(table), rows, mode="append", configuration=KEPT_LOG)
         return self.lakehouse.version(table) or 0
 
     def night(self, day: date, *customers: str) -> Release:

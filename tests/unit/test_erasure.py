@@ -25,7 +25,7 @@ from jobs.engines.refused_rows import OfPerson
 from jobs.engines.search import Search
 from jobs.engines.state_rows import state_rows
 from jobs.lookups.access import held_on
-from jobs.runtime import releases
+from jobs.runtime import clock, releases
 from jobs.runtime.commits import Written, commit
 from jobs.runtime.rewriting import take_out
 from jobs.runtime.tables import Lakehouse
@@ -42,6 +42,19 @@ from transforms.tags.definition import parse_tags
 
 OLD, NEW = "o" * 32, "n" * 32
 ANN = [("email", "ann@x.org"), ("phone", "+4930123456")]
+
+
+def test_a_clock_that_was_put_back_does_not_put_what_was_noted_out_of_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lakehouse, now = Lakehouse(str(tmp_path)), datetime.now(UTC)
+    asked = erasures.ask(lakehouse, ["e"], {}, [OLD])
+    put_back = SimpleNamespace(now=lambda _: now - timedelta(hours=2))
+    monkeypatch.setattr(clock, "datetime", put_back)
+    erasures.note_gone(lakehouse, asked, 7, {})
+    erasures.note_proven(lakehouse, {asked.erasure: {}})
+    [found] = erasures.erasures(lakehouse)
+    assert found.gone and found.proven and found.asked < found.gone < found.proven
 
 
 def erased_by(key: str, *keys: str) -> Erased:

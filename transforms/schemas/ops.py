@@ -91,6 +91,9 @@ OPS_RELEASE = Table(
         Column("versions", "map<string,bigint>", "table -> version: one consistent state", "none", True),
         Column("configuration", "string", "hash of every YAML file", "none", True),
         Column("expired", "boolean", "its versions are gone: it can be neither read nor restored", "none"),
+        Column(
+            "layout", "int", "the store's layout that it is written in; NULL: 1, from before layouts were told", "none"
+        ),
     ),
 )
 OPS_EXPORT = Table(

@@ -1,0 +1,140 @@
+"""A damaged table is told by the file and what to do, and never read as something else."""
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import DeltaError
+
+from jobs.runtime.clock import now_after
+from jobs.runtime.commits import KEPT_LOG
+from jobs.runtime.damage import damage
+from jobs.runtime.releases import all_releases, publish
+from jobs.runtime.tables import Lakehouse
+from tests.unit.test_recovery import MONDAY, TUESDAY
+from transforms.errors import LockedError, PortraitError
+from transforms.schemas import Column, Table
+
+THING = Table("gold/thing", (Column("v", "bigint", ""),))
+
+
+@pytest.fixture
+def lakehouse(tmp_path: Path) -> Lakehouse:
+    made = Lakehouse(str(tmp_path))
+    for value in (1, 2):
+        made.append(THING, [{"v": value}])
+    return made
+
+
+def entry(lakehouse: Lakehouse, version: int) -> Path:
+    return Path(lakehouse.path(THING.name)) / "_delta_log" / f"{version:020}.json"
+
+
+def data(lakehouse: Lakehouse) -> Path:
+    return Path(lakehouse.path(THING.name)) / lakehouse.files(THING.name)[0]
+
+
+DAMAGES = {
+    "data gone": (data, None, "is gone"),
+    "data cut": (data, 100, "has 100 bytes, not "),
+    "data empty": (data, 0, "has 0 bytes, not "),
+    "log gone": (lambda made: entry(made, 1), None, "is gone"),
+    "log cut": (lambda made: entry(made, 1), 50, "is empty or cut short"),
+    "log empty": (lambda made: entry(made, 1), 0, "is empty or cut short"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_the_file_is_named_and_nothing_is_touched(lakehouse: Lakehouse, kind: str) -> None:
+    of, size, told = DAMAGES[kind]
+    assert damage(Path(lakehouse.path(THING.name)), 1) is None and lakehouse.holds(THING.name, 1)
+    file = of(lakehouse)
+    if size is None:
+        file.unlink()
+    else:
+        os.truncate(file, size)
+    before = sorted(Path(lakehouse.path(THING.name)).rglob("*"))
+    with pytest.raises(PortraitError, match=told) as error:
+        lakehouse.roll_back({THING.name: 1})
+    [line] = str(error.value).splitlines()
+    assert line.startswith(str(file)) and "portrait restore --to RUN" in line
+    assert not lakehouse.holds(THING.name, 1)
+    assert sorted(Path(lakehouse.path(THING.name)).rglob("*")) == before
+    if of is not data:  # the version before it is whole
+        assert lakehouse.holds(THING.name, 0)
+
+
+def test_a_log_that_does_not_read_is_told_with_its_table(lakehouse: Lakehouse) -> None:
+    os.truncate(entry(lakehouse, 1), 50)
+    with pytest.raises(PortraitError, match=r"gold/thing: cannot be read .*; it is damaged: bring the file back"):
+        lakehouse.rows(THING)
+
+
+def test_what_a_power_cut_left_of_a_release_is_no_older_release(tmp_path: Path) -> None:
+    """deltalake takes the empty entry for a commit of nothing: the release before would be the newest."""
+    lakehouse = Lakehouse(str(tmp_path))
+    for day in (MONDAY, TUESDAY):
+        publish(lakehouse, run_id=f"{day}", day=day, cause="night", versions={}, configuration="c")
+    os.truncate(tmp_path / "ops" / "release" / "_delta_log" / f"{1:020}.json", 0)
+    assert DeltaTable(lakehouse.path("ops/release")).to_pyarrow_table().num_rows == 1
+    with pytest.raises(PortraitError, match=r"ops/release/_delta_log/0+1\.json: is empty or cut short"):
+        all_releases(lakehouse)
+
+
+def test_log_entries_that_a_release_may_name_outlive_thirty_days(tmp_path: Path) -> None:
+    """deltalake drops them at a checkpoint, where nothing is set."""
+    old = time.time() - 40 * 86400
+    for name, settings in (("kept", KEPT_LOG), ("usual", {})):
+        for value in range(9):
+            every = {"delta.checkpointInterval": "2", **settings}
+            write_deltalake(tmp_path / name, pa.table({"v": [value]}), mode="append", configuration=every)
+            for file in (tmp_path / name / "_delta_log").iterdir():
+                os.utime(file, (old, old))
+    assert DeltaTable(tmp_path / "kept", version=1).version() == 1
+    with pytest.raises(DeltaError):
+        DeltaTable(tmp_path / "usual", version=1)
+
+
+def test_a_commit_comes_upon_the_version_it_was_made_for_or_not_at_all(
+    lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert lakehouse.append(THING, [{"v": 3}], upon=1) == 2
+    with pytest.raises(LockedError, match="gold/thing: another run has written to it"):
+        lakehouse.append(THING, [{"v": 4}], upon=1)
+    # and where the other one comes after the look and before the commit
+    behind = DeltaTable(lakehouse.path(THING.name))
+    lakehouse.append(THING, [{"v": 5}])
+    monkeypatch.setattr(Lakehouse, "open", lambda *_: behind)
+    with pytest.raises(LockedError, match="gold/thing: another run has written to it"):
+        lakehouse.append(THING, [{"v": 6}], upon=2)
+    monkeypatch.undo()
+    assert sorted(row["v"] for row in lakehouse.rows(THING)) == [1, 2, 3, 5]
+
+
+def test_a_run_that_lost_its_lease_publishes_nothing(tmp_path: Path) -> None:
+    lakehouse = Lakehouse(str(tmp_path))
+    about = {"cause": "night", "versions": {}, "configuration": "c"}
+    publish(lakehouse, run_id="a", day=MONDAY, **about)
+
+    def lost() -> None:
+        raise LockedError("lost")
+
+    with pytest.raises(LockedError, match="lost"):
+        publish(lakehouse, run_id="b", day=TUESDAY, holds=lost, **about)
+    # another one releases between the question and the answer
+    meanwhile = lambda: publish(lakehouse, run_id="c", day=TUESDAY, **about)  # noqa: E731
+    with pytest.raises(LockedError, match="ops/release: another run has written to it"):
+        publish(lakehouse, run_id="d", day=TUESDAY, holds=meanwhile, **about)
+    assert [(known.release, known.run_id) for known in all_releases(lakehouse)] == [(1, "a"), (2, "c")]
+
+
+def test_what_is_noted_is_in_order_wherever_the_clock_stands() -> None:
+    now = datetime.now(UTC)
+    assert now_after([]) >= now
+    assert now_after([now - timedelta(days=400)]) >= now
+    ahead = now + timedelta(days=2)
+    assert now_after([now, ahead]) == ahead + timedelta(microseconds=1)
