@@ -66,10 +66,13 @@ class Lease:
         except OvertakenError:
             raise LockedError(f"{self.lakehouse}: {_holder(self.note.read())}; wait for it to end") from None
         except OSError as error:
-            raise PortraitError(
-                f"{self.lakehouse}: the lakehouse cannot be written ({error.strerror or refusal(error)}); "
-                "free some room or check its permissions, or name another in conf/pipeline.yml: lakehouse"
-            ) from None
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> PortraitError:
+        return PortraitError(
+            f"{self.lakehouse}: the lakehouse cannot be written ({error.strerror or refusal(error)}); "
+            "free some room or check its permissions, or name another in conf/pipeline.yml: lakehouse"
+        )
 
     def names_run(self, run_id: str) -> None:
         """The run is known by another name now. Raises LockedError where the lease was lost."""
@@ -91,17 +94,18 @@ class Lease:
     @contextmanager
     def _ours(self) -> Iterator[None]:
         """The note is this run's in this block. Raises LockedError where it is not, or is not any more."""
-        with self.note.guarded():
-            held = self.note.read()
-            try:
-                if not self._is_ours(held):
+        try:
+            with self.note.guarded():
+                if not self._is_ours(self.note.read()):
                     raise OvertakenError
                 yield
-            except OvertakenError:
-                raise LockedError(
-                    f"{self.lakehouse}: run {self.run_id} has lost its lease, {_holder(self.note.read())}; "
-                    "nothing more is written, run the night again"
-                ) from None
+        except OvertakenError:
+            raise LockedError(
+                f"{self.lakehouse}: run {self.run_id} has lost its lease, {_holder(self.note.read())}; "
+                "nothing more is written, run the night again"
+            ) from None
+        except OSError as error:
+            raise self._unwritable(error) from None
 
     def _is_ours(self, held: dict[str, Any]) -> bool:
         return (held.get("run_id"), held.get("host"), held.get("pid")) == (
