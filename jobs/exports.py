@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from jobs.engines.database_delivery import DatabaseTable
 from jobs.engines.delivery import Files, read_manifest
 from jobs.engines.manifests import Told, is_of, row_of, schema_of, version_of
-from jobs.engines.owed import State, owed_at
+from jobs.engines.owed import State, hidden_of, owed_at
 from jobs.engines.places import Place
 from jobs.engines.table_delivery import KeptTable
 from jobs.runtime.configuration import Configuration
@@ -18,7 +18,7 @@ from jobs.runtime.releases import Release, all_releases
 from transforms.destinations import JDBC
 from transforms.errors import PortraitError
 from transforms.export_rows import CHANGES, text_cells
-from transforms.exports import CHANGE, KEY, Export, columns_of
+from transforms.exports import CHANGE, KEY, Export, as_shown, columns_of
 from transforms.profile import profile_table
 from transforms.schemas import OPS_EXPORT
 
@@ -71,7 +71,8 @@ def deliver(
     Raises PortraitError naming the destination where it cannot be written.
     """
     columns = _columns(state.conf, export)
-    definition, path = export.definition_hash(columns), path_at(state.conf, export, release)
+    shown = as_shown(columns, hidden_of(state.conf, export, columns))
+    definition, path = export.definition_hash(shown), path_at(state.conf, export, release)
     place = _place(state, export, path)
     held = place.held()
     there = held.manifest

@@ -54,6 +54,7 @@ class House:
         self.lakehouse = Lakehouse(str(root / "lakehouse"))
         self.exports: dict[str, Export] = {}
         self.secrets: dict[str, str] = {}
+        self.role = Role()
 
     @property
     def conf(self) -> Configuration:
@@ -61,7 +62,7 @@ class House:
             root=self.root, pipeline=Pipeline(),
             privacy=Privacy(
                 purposes={"marketing": Purpose(consent="opt_in"), "service": Purpose(consent="none")},
-                keys=Keys(customer=["k" * 32], erasure=["e" * 32]), roles={"all": Role()},
+                keys=Keys(customer=["k" * 32], erasure=["e" * 32]), roles={"all": self.role},
             ),
             sources={}, identity=None, tags=TAGS,
             audiences={"vip": Audience(audience="vip", where="true", purpose="marketing")},
