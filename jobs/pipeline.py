@@ -21,14 +21,14 @@ from jobs import (
     journeys,
     profile,
     recommendations,
+    release,
     report,
     segments,
     silver,
     tags,
 )
 from jobs.engines import gate
-from jobs.engines.erased_again import bring_to, end_erasures
-from jobs.runtime import releases
+from jobs.engines.erased_again import bring_to
 from jobs.runtime.catalog import released_catalog
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen, scrubbed
@@ -52,18 +52,6 @@ class Stage:
     writes: str
 
 
-def release(night: Night, cause: releases.Cause = "night") -> None:
-    """Make what the stages wrote the state that readers see: one row, so all of it or nothing."""
-    if night.release is None or night.release.run_id != night.run_id:  # else it died before it had noted the stage
-        night.release = releases.publish(
-            night.lakehouse, run_id=night.run_id, day=night.day, cause=cause,
-            versions=night.versions, configuration=night.conf.hash,
-        )  # fmt: skip
-    if cause == "night":
-        end_erasures(night, night.release)
-    night.figure("release", night.release.release)
-
-
 NIGHT = (
     Stage("bronze", bronze.run, reads="extracts", writes="bronze/<source>, ops/file"),
     Stage("silver", silver.run, reads="bronze", writes="silver/<entity>, silver/quarantine"),
@@ -75,7 +63,7 @@ NIGHT = (
     Stage("segments", segments.run, reads="gold, silver", writes="gold/segmentation, gold/segment_*"),
     Stage("recommendations", recommendations.run, reads="silver", writes="gold/association, gold/recommendation"),
     Stage("audiences", audiences.run, reads="gold, silver", writes="gold/audience, gold/campaign_result, …"),
-    Stage("release", release, reads="every table's version", writes="ops/release"),
+    Stage("release", release.run, reads="every table's version", writes="ops/release"),
     Stage("exports", exports.run, reads="the release", writes="files, ops/export"),
     Stage("report", report.run, reads="ops", writes="report.html"),
 )
