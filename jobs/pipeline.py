@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -67,6 +68,7 @@ NIGHT = (
     Stage("exports", exports.run, reads="the release", writes="files, ops/export"),
     Stage("report", report.run, reads="ops", writes="report.html"),
 )
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,99}")
 STAGES = tuple(stage.name for stage in NIGHT)
 
 
@@ -88,6 +90,12 @@ def chosen(first: str | None, until: str | None, only: str | None) -> tuple[str,
     return STAGES[start : end + 1]
 
 
+def check_run_id(run_id: str | None) -> None:
+    """Raise DefinitionError for a name that no run may have: it names a log file, too."""
+    if run_id is not None and not _RUN_ID.fullmatch(run_id):
+        raise DefinitionError(f"--run-id {run_id!r}: letters, digits and . _ : + - alone, at most 100, no sign first")
+
+
 def run_night(
     conf: Configuration,
     day: date,
@@ -106,6 +114,7 @@ def run_night(
     `session`: a Spark session to use instead of starting one. Gives the night, with what each stage counted.
     Raises PortraitError where a stage fails; nothing is released then, and what readers see is unchanged.
     """
+    check_run_id(run_id)
     lakehouse = Lakehouse(conf.lakehouse)
     options = {"again": again, "full_refresh": full_refresh, "refit": refit}
     whole = stages[-1] == STAGES[-1]

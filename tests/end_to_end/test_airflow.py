@@ -31,7 +31,7 @@ _PARSED = """
 import json
 from airflow.dag_processing.dagbag import DagBag
 
-bag = DagBag("{folder}", include_examples=False)
+bag = DagBag("{folder}")
 dag = bag.dags["portrait"]
 print(json.dumps({{
     "errors": bag.import_errors, "dags": sorted(bag.dags), "catchup": dag.catchup, "at_once": dag.max_active_runs,
