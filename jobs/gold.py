@@ -22,7 +22,7 @@ import duckdb as duck
 import pyarrow as pa
 from pyarrow import dataset as ds
 
-from jobs.lookups.seen import seen
+from jobs.lookups.seen import Seen, seen
 from jobs.runtime.releases import Release, all_releases, gone
 from jobs.runtime.tables import Lakehouse
 from transforms.definitions import nearest
@@ -73,8 +73,13 @@ class OpenRelease:
 
         Under a role it has the columns alone that the role sees in clear.
         """
+        return self._opened(table)[0]
+
+    def _opened(self, table: str) -> tuple[ds.Dataset, Seen]:
+        """A table's columns in clear, and what the role sees of it."""
         found = self._whole(table)
-        return found if self.role is None else found.replace_schema(seen(found.schema, self.role).clear)
+        view = seen(found.schema, self.role)
+        return (found.replace_schema(view.clear) if self.role else found), view
 
     def _whole(self, table: str) -> ds.Dataset:
         name = self.known(table)
@@ -92,8 +97,7 @@ class OpenRelease:
 
     def arrow(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A table, or some of its columns, as an Arrow table. Raises DefinitionError for a column that is not there."""
-        found = self._whole(table)
-        view = seen(found.schema, self.role)
+        found, view = self._opened(table)
         wanted = list(columns) if columns else view.names
         for name in wanted:
             if name not in view.names:
@@ -109,13 +113,8 @@ class OpenRelease:
         """A table as a Polars LazyFrame: nothing is read before `collect`, and then what is asked for alone."""
         import polars as pl
 
-        found = self._whole(table)
-        view = seen(found.schema, self.role)
-        frame = pl.scan_pyarrow_dataset(self.dataset(table))
-        hidden: pl.DataFrame = pl.from_arrow(view.mask)  # type: ignore[assignment]
-        return frame.with_columns(**{name: pl.lit(hidden[name][0], hidden[name].dtype) for name in view.masked}).select(
-            view.names
-        )
+        found, view = self._opened(table)
+        return view.masking_polars(pl.scan_pyarrow_dataset(found))
 
     def duckdb(self) -> duck.DuckDBPyConnection:
         """A new DuckDB connection with a view a table, `customer_profile` or `gold.customer_profile`. Times are UTC."""
@@ -129,23 +128,11 @@ class OpenRelease:
         for table in tables:
             layer, _, name = table.partition("/")
             held = name if layer == "gold" else f"{layer}_{name}"
-            self._register(connection, held, table)
+            found, view = self._opened(table)
+            view.register(connection, held, found)
             connection.execute(f"create schema if not exists {layer}")
             current = f" where {self._current}" if layer == "silver" and name in ENTITIES else ""
             connection.execute(f'create view {layer}."{name}" as from "{held}"{current}')
-
-    def _register(self, connection: duck.DuckDBPyConnection, held: str, table: str) -> None:
-        view = seen(self._whole(table).schema, self.role)
-        if not view.masked:
-            connection.register(held, self.dataset(table))
-            return
-        # what is masked is not even in what the view stands on
-        connection.register(f"_{held}", self.dataset(table))
-        connection.register(f"_{held}_masked", view.mask)
-        columns = ", ".join(f'{"m" if name in view.masked else "t"}."{name}"' for name in view.names)
-        connection.execute(
-            f'create temp view "{held}" as select {columns} from "_{held}" t cross join "_{held}_masked" m'
-        )
 
     @cached_property
     def of_nights(self) -> tuple[str, ...]:
@@ -193,11 +180,7 @@ class OpenRelease:
         at = {} if version is None else {"versionAsOf": str(version)}
         session = open_session()
         frame: DataFrame = session.read.format("delta").options(**at).load(self.lakehouse.path(name))
-        view = seen(self._whole(table).schema, self.role)
-        if not view.masked:
-            return frame.select(view.names)
-        hidden = session.createDataFrame(view.mask)
-        return frame.select(view.clear.names).crossJoin(hidden).select(view.names)
+        return self._opened(table)[1].masking_spark(frame) if self.role else frame
 
     def known(self, table: str) -> str:
         """The table's full name. Raises DefinitionError for one that is not to be had."""

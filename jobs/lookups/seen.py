@@ -3,12 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
+import duckdb
 import pyarrow as pa
+from pyarrow import dataset as ds
 
 from transforms.privacy import Role
 from transforms.roles import MASK
 from transforms.schemas.shape import told_sensitivity
+
+if TYPE_CHECKING:
+    import polars as pl
+    from pyspark.sql import DataFrame
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,31 @@ class Seen:
         """These columns, in this order: those in clear of `rows`, the masked ones as they are shown."""
         every = pa.array([0] * rows.num_rows, pa.int64())
         return pa.table({name: self.mask[name].take(every) if name in self.masked else rows[name] for name in names})
+
+    def masking_polars(self, frame: "pl.LazyFrame") -> "pl.LazyFrame":
+        """The same of a frame of the columns in clear, in the table's order."""
+        import polars as pl
+
+        hidden: pl.DataFrame = pl.from_arrow(self.mask)  # type: ignore[assignment]
+        constants = {name: pl.lit(hidden[name][0], hidden[name].dtype) for name in self.masked}
+        return frame.with_columns(**constants).select(self.names)
+
+    def masking_spark(self, frame: "DataFrame") -> "DataFrame":
+        """The same of a frame of all columns."""
+        shown = frame.select(self.clear.names)
+        hidden = frame.sparkSession.createDataFrame(self.mask) if self.masked else None
+        return shown.crossJoin(hidden).select(self.names) if hidden else shown
+
+    def register(self, connection: duckdb.DuckDBPyConnection, name: str, rows: ds.Dataset) -> None:
+        """Make the table known to DuckDB. `rows`: its columns in clear: no query reaches what is masked."""
+        if not self.masked:
+            connection.register(name, rows)
+            return
+        connection.register(f"_{name}", rows)
+        connection.register(f"_{name}_masked", self.mask)
+        columns = ", ".join(f'{"m" if column in self.masked else "t"}."{column}"' for column in self.names)
+        both = f'"_{name}" t cross join "_{name}_masked" m'
+        connection.execute(f'create temp view "{name}" as select {columns} from {both}')
 
 
 def seen(schema: pa.Schema, role: Role | None) -> Seen:

@@ -43,7 +43,7 @@ TAGS = Table(
     ("customer_id",),
 )
 _VIEWS = "select schema_name || '.\"' || view_name || '\"' from duckdb_views() where not internal"
-SECRETS = ("Altona", "41", "gout", "Ann Berg", "ann@x.org", "poor thing")
+SECRETS = ("Altona", "40417", "gout", "Ann Berg", "ann@x.org", "poor thing")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     house = Lakehouse(str(root / "lakehouse"))
     told = {
         TAGS: [
-            {"customer_id": "c1", "spend": 5, "age": 41, "district": "Altona", "rich": False, "illness": ["gout"]},
+            {"customer_id": "c1", "spend": 5, "age": 40417, "district": "Altona", "rich": False, "illness": ["gout"]},
             {"customer_id": "c2", "spend": 7},
         ],
         GOLD_CUSTOMER: [{"customer_id": "c1", "full_name": "Ann Berg", "email": "ann@x.org", "city": "Hamburg"}],
