@@ -1,6 +1,6 @@
 """Stage `audiences`: who is in each audience tonight, from one scan of the profile; what came of their campaigns."""
 
-if __name__ == "__main__":  # before all that it imports: see there
+if __name__ == "__main__":  # first of all: stage_main takes this folder off the path of Python
     from jobs.cli import stage_main
 
     stage_main("audiences")
@@ -74,3 +74,9 @@ def found_in(night: Night) -> DataFrame:
 
 def _table(rows: list[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(rows, arrow_schema(GOLD_AUDIENCE))
+
+
+if __name__ == "__main__":
+    from jobs.cli import stage_main
+
+    stage_main("audiences")

@@ -1,6 +1,6 @@
 """Bronze: what landed, unchanged. Takes the files that were not taken yet; a source lands whole or not at all."""
 
-if __name__ == "__main__":  # before all that it imports: see there
+if __name__ == "__main__":  # first of all: stage_main takes this folder off the path of Python
     from jobs.cli import stage_main
 
     stage_main("bronze")

@@ -1,6 +1,6 @@
 """Stage `catalog`: tonight's tags for people, and every value that is another than the night before, and why."""
 
-if __name__ == "__main__":  # before all that it imports: see there
+if __name__ == "__main__":  # first of all: stage_main takes this folder off the path of Python
     from jobs.cli import stage_main
 
     stage_main("catalog")

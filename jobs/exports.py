@@ -1,6 +1,6 @@
 """Stage `exports`: what each export's receivers are owed since their last delivery, from the newest release."""
 
-if __name__ == "__main__":  # before all that it imports: see there
+if __name__ == "__main__":  # first of all: stage_main takes this folder off the path of Python
     from jobs.cli import stage_main
 
     stage_main("exports")
@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from jobs.engines.database_delivery import DatabaseTable
 from jobs.engines.delivery import Files, read_manifest
 from jobs.engines.manifests import Told, is_of, row_of, schema_of, version_of
-from jobs.engines.owed import State, owed_at
+from jobs.engines.owed import State, hidden_of, owed_at
 from jobs.engines.places import Place
 from jobs.engines.table_delivery import KeptTable
 from jobs.runtime.configuration import Configuration
@@ -24,7 +24,7 @@ from jobs.runtime.releases import Release, all_releases
 from transforms.destinations import JDBC
 from transforms.errors import PortraitError
 from transforms.export_rows import CHANGES, text_cells
-from transforms.exports import CHANGE, KEY, MERGED_INTO, Export, columns_of, consent_asked
+from transforms.exports import CHANGE, KEY, MERGED_INTO, Export, as_shown, columns_of, consent_asked
 from transforms.profile import profile_table
 from transforms.schemas import OPS_EXPORT
 
@@ -77,7 +77,8 @@ def deliver(
     Raises PortraitError naming the destination where it cannot be written.
     """
     columns = _columns(state.conf, export)
-    definition = export.definition_hash(columns, consent=consent_asked(export, state.conf.privacy))
+    shown = as_shown(columns, hidden_of(state.conf, export, columns))
+    definition = export.definition_hash(shown, consent=consent_asked(export, state.conf.privacy))
     path = path_at(state.conf, export, release)
     place = _place(state, export, path)
     held = place.held()
@@ -155,3 +156,9 @@ def _last(history: Sequence[dict[str, Any]], release: Release, definition: str) 
 def _counts(df: DataFrame) -> list[Any]:
     kinds = CHANGES if CHANGE in df.columns else ()
     return [F.count(F.lit(1)).alias("rows"), *(F.count_if(F.col(CHANGE) == kind).alias(kind) for kind in kinds)]
+
+
+if __name__ == "__main__":
+    from jobs.cli import stage_main
+
+    stage_main("exports")

@@ -22,11 +22,14 @@ import duckdb as duck
 import pyarrow as pa
 from pyarrow import dataset as ds
 
+from jobs.lookups.seen import Seen, seen
 from jobs.runtime.releases import Release, all_releases, gone
 from jobs.runtime.tables import Lakehouse
 from transforms.definitions import nearest
 from transforms.errors import DefinitionError, PortraitError
+from transforms.privacy import Role
 from transforms.profile import PROFILE
+from transforms.roles import role_of
 from transforms.schemas import ENTITIES, FIXED_TABLES
 
 if TYPE_CHECKING:
@@ -42,11 +45,15 @@ _OF_NIGHTS = tuple(name for name in FIXED_TABLES if name.startswith(_OPS))
 
 @dataclass(frozen=True)
 class OpenRelease:
-    """A release opened for reading. Tables are named with or without `gold/`: `order`, `gold/order`, `gold.order`."""
+    """A release opened for reading. Tables are named with or without `gold/`: `order`, `gold/order`, `gold.order`.
+
+    `role`: who reads; what is kept from them is not there, or masked. None: all that the tables hold.
+    """
 
     lakehouse: Lakehouse
     named: Release
     tables: tuple[str, ...]
+    role: Role | None = None
 
     @property
     def release(self) -> int:
@@ -62,19 +69,41 @@ class OpenRelease:
         return self.named.date
 
     def dataset(self, table: str) -> ds.Dataset:
-        """A table as an Arrow dataset: nothing is read yet. Raises DefinitionError for one that is not to be had."""
+        """A table as an Arrow dataset: nothing is read yet. Raises DefinitionError for one that is not to be had.
+
+        Under a role it has the columns alone that the role sees in clear.
+        """
+        return self._opened(table)[0]
+
+    def _opened(self, table: str) -> tuple[ds.Dataset, Seen]:
+        """A table's columns in clear, and what the role sees of it."""
+        found = self._whole(table)
+        view = seen(found.schema, self.role)
+        return (found.replace_schema(view.clear) if self.role else found), view
+
+    def _whole(self, table: str) -> ds.Dataset:
         name = self.known(table)
         version = self.named.versions.get(name)
-        if version is not None:
-            self._check(name, version)
-        found = self.lakehouse.dataset(name, version)
+        try:
+            if version is not None:
+                self._check(name, version)
+            found = self.lakehouse.dataset(name, version)
+        except OSError:
+            raise PortraitError(
+                f"{name}: the store does not let it be read; whoever grants its folders can say why"
+            ) from None
         if found is None:
             raise PortraitError(self._gone(name))
         return found
 
     def arrow(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """A table, or some of its columns, as an Arrow table."""
-        return self.dataset(table).to_table(columns=list(columns) if columns else None)
+        """A table, or some of its columns, as an Arrow table. Raises DefinitionError for a column that is not there."""
+        found, view = self._opened(table)
+        wanted = list(columns) if columns else view.names
+        for name in wanted:
+            if name not in view.names:
+                raise DefinitionError(f"{table}: no column '{name}'{nearest(name, view.names)}")
+        return view.masking(found.to_table([name for name in wanted if name not in view.masked]), wanted)
 
     def pandas(self, table: str, columns: Sequence[str] | None = None) -> "pd.DataFrame":
         """A table, or some of its columns, as a pandas DataFrame."""
@@ -85,12 +114,13 @@ class OpenRelease:
         """A table as a Polars LazyFrame: nothing is read before `collect`, and then what is asked for alone."""
         import polars as pl
 
-        return pl.scan_pyarrow_dataset(self.dataset(table))
+        found, view = self._opened(table)
+        return view.masking_polars(pl.scan_pyarrow_dataset(found))
 
     def duckdb(self) -> duck.DuckDBPyConnection:
         """A new DuckDB connection with a view a table, `customer_profile` or `gold.customer_profile`. Times are UTC."""
         connection = duck.connect()
-        self.show_to(connection, (*self.tables, *self.of_nights))
+        self.show_to(connection, self.readable)
         return connection
 
     def show_to(self, connection: duck.DuckDBPyConnection, tables: Iterable[str]) -> None:
@@ -99,18 +129,31 @@ class OpenRelease:
         for table in tables:
             layer, _, name = table.partition("/")
             held = name if layer == "gold" else f"{layer}_{name}"
-            connection.register(held, self.dataset(table))
+            found, view = self._opened(table)
+            view.register(connection, held, found)
             connection.execute(f"create schema if not exists {layer}")
-            seen = f" where {self._seen}" if layer == "silver" and name in ENTITIES else ""
-            connection.execute(f'create view {layer}."{name}" as from "{held}"{seen}')
+            current = f" where {self._current}" if layer == "silver" and name in ENTITIES else ""
+            connection.execute(f'create view {layer}."{name}" as from "{held}"{current}')
 
     @cached_property
     def of_nights(self) -> tuple[str, ...]:
         """The tables that tell of nights."""
-        return tuple(name for name in _OF_NIGHTS if self.lakehouse.version(name) is not None)
+        return tuple(name for name in _OF_NIGHTS if self._may_open(name) and self.lakehouse.version(name) is not None)
 
     @property
-    def _seen(self) -> str:
+    def readable(self) -> list[str]:
+        """The tables that the store does not keep from whoever asks."""
+        return [*filter(self._may_open, self.tables), *self.of_nights]
+
+    def _may_open(self, name: str) -> bool:
+        try:
+            self.lakehouse.version(name)
+        except OSError:
+            return False
+        return True
+
+    @property
+    def _current(self) -> str:
         day = f"date '{self.date}'"
         current = f"_batch_date <= {day} and (_valid_to is null or _valid_to > {day})"
         return f"{current} and coalesce(event_date, {day}) <= {day}"
@@ -123,7 +166,11 @@ class OpenRelease:
         """
         from jobs.lookups.history import earlier_profile
 
-        return earlier_profile(self.lakehouse, self.named, night)
+        rebuilt = earlier_profile(self.lakehouse, self.named, night)
+        if self.role is None:
+            return rebuilt
+        view = seen(self._whole(PROFILE).schema, self.role)  # a column that is gone since tells no sensitivity
+        return view.masking(rebuilt, [name for name in rebuilt.column_names if name in view.names])
 
     def spark(self, table: str) -> "DataFrame":
         """A table as a Spark DataFrame, in the session that is open, or in a new one."""
@@ -134,7 +181,7 @@ class OpenRelease:
         at = {} if version is None else {"versionAsOf": str(version)}
         path = self.lakehouse.path(name)
         frame: DataFrame = open_session(reaches=[path]).read.format("delta").options(**at).load(path)
-        return frame
+        return self._opened(table)[1].masking_spark(frame) if self.role else frame
 
     def known(self, table: str) -> str:
         """The table's full name. Raises DefinitionError for one that is not to be had."""
@@ -172,6 +219,7 @@ def open_release(
     release: int | None = None,
     *,
     restricted: bool = False,
+    role: str | None = None,
     conf: str | Path | None = None,
     env: str | None = None,
 ) -> OpenRelease:
@@ -180,9 +228,14 @@ def open_release(
     `lakehouse`: its path or URI; without it, that of the configuration in `conf`, in the folder that the environment
     variable PORTRAIT_CONF names, or in the nearest folder `conf` here or above; `env`: as laid over by conf/env.
     `restricted`: with the tables that hold personal data: gold/customer, gold/override, silver and identity.
-    Raises PortraitError where there is no such release.
+    `role`: as that role of conf/privacy.yml sees gold; with the two tables of persons where it sees personal data.
+    Raises PortraitError where there is no such release, DefinitionError where there is no such role.
     """
-    house = Lakehouse(lakehouse or _configured(Path(conf) if conf else _nearest_conf(), env))
+    if restricted and role:
+        raise DefinitionError("--restricted shows everything, --role what that role may see; say one of them")
+    place = Path(conf) if conf else _nearest_conf() if role or not lakehouse else Path()
+    reader = _reader(place, env, role) if role else None
+    house = Lakehouse(lakehouse or _configured(place, env))
     releases = {found.release: found for found in all_releases(house)}
     if not releases:
         raise PortraitError(f"{house.uri}: no release yet; run a night first: portrait run --date …")
@@ -192,12 +245,23 @@ def open_release(
     if named.expired:
         raise PortraitError(f"{house.uri}: {gone(named, house)}")
     shown = (name for name in named.versions if name.startswith(_GOLD) or _restricted(name))
-    return OpenRelease(house, named, tuple(sorted(name for name in shown if restricted or not _restricted(name))))
+    may = (name for name in shown if restricted or not _restricted(name) or (reader and _sees_people(reader, name)))
+    return OpenRelease(house, named, tuple(sorted(may)), reader)
 
 
 def _restricted(table: str) -> bool:
     """Does a table hold personal data in clear, and people ask for it all the same?"""
     return table in RESTRICTED or table.startswith((_SILVER, "identity/"))
+
+
+def _sees_people(role: Role, table: str) -> bool:
+    return table in RESTRICTED and role.shows("", "personal") != "deny"
+
+
+def _reader(conf: Path, env: str | None, name: str) -> Role:
+    from jobs.runtime.configuration import load_roles
+
+    return role_of(load_roles(conf, env), name)
 
 
 def _configured(conf: Path, env: str | None) -> str:

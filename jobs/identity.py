@@ -5,7 +5,7 @@ release saw them. From there on the driver works in integers, on what the news r
 limits.driver_edges of conf/identity.yml Spark finds the components.
 """
 
-if __name__ == "__main__":  # before all that it imports: see there
+if __name__ == "__main__":  # first of all: stage_main takes this folder off the path of Python
     from jobs.cli import stage_main
 
     stage_main("identity")
@@ -24,6 +24,7 @@ from pyspark.sql import functions as F
 
 from jobs.engines.components import components
 from jobs.engines.linking import Linked, link
+from jobs.engines.minted import minted_before
 from jobs.engines.overrides import by_hand, golden_by_hand
 from jobs.engines.spread import on_spark
 from jobs.engines.tonights_matches import unlooked
@@ -117,8 +118,9 @@ def _customers(night: Night, part: Part, pairs: Pairs) -> Tonight:
     linked = link(graph, believed, identity.identifiers, pairs, find=find)
     ledger = part.ledger.rows.filter(pa.array(part.its_ids))
     past = stable_ids.remember(graph, part.record.own, ledger, graph.find(ledger["id_type"], ledger["id_value"]))
-    key = night.conf.privacy.keys.customer[0]
-    ids = stable_ids.assign(linked.part, linked.owner, graph, past, key=key, day=night.day)
+    keys = night.conf.privacy.keys.customer
+    given = minted_before(night) if len(keys) > 1 else ()
+    ids = stable_ids.assign(linked.part, linked.owner, graph, past, keys=keys, day=night.day, given=given)
     makes_known = np.isin(graph.value_type, [graph.type_code(name) for name in identity.known_by])
     known = np.isin(np.arange(len(ids.customer)), linked.owner[makes_known])
     told = _named(graph, pd.concat([believed.conflicts, linked.conflicts], ignore_index=True))
@@ -313,3 +315,9 @@ def _identifiers(graph: Graph, at: Ints) -> dict[str, pa.Array]:
 
 def _table(rows: pd.DataFrame, table: Table) -> pa.Table:
     return pa.Table.from_pandas(rows[list(table.names)], schema=arrow_schema(table), preserve_index=False)
+
+
+if __name__ == "__main__":
+    from jobs.cli import stage_main
+
+    stage_main("identity")

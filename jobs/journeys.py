@@ -3,7 +3,7 @@
 DuckDB on the driver within a bound, Spark beyond it: the queries are the same. See docs/adr/0019.
 """
 
-if __name__ == "__main__":  # before all that it imports: see there
+if __name__ == "__main__":  # first of all: stage_main takes this folder off the path of Python
     from jobs.cli import stage_main
 
     stage_main("journeys")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,14 +22,14 @@ from jobs import (
     journeys,
     profile,
     recommendations,
+    release,
     report,
     segments,
     silver,
     tags,
 )
 from jobs.engines import gate
-from jobs.engines.erased_again import bring_to, end_erasures
-from jobs.runtime import releases
+from jobs.engines.erased_again import bring_to
 from jobs.runtime.catalog import released_catalog
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen, scrubbed
@@ -53,18 +54,6 @@ class Stage:
     writes: str
 
 
-def release(night: Night, cause: releases.Cause = "night") -> None:
-    """Make what the stages wrote the state that readers see: one row, so all of it or nothing."""
-    if night.release is None or night.release.run_id != night.run_id:  # else it died before it had noted the stage
-        night.release = releases.publish(
-            night.lakehouse, run_id=night.run_id, day=night.day, cause=cause,
-            versions=night.versions, configuration=night.conf.hash, holds=night.holds,
-        )  # fmt: skip
-    if cause == "night":
-        end_erasures(night, night.release)
-    night.figure("release", night.release.release)
-
-
 NIGHT = (
     Stage("bronze", bronze.run, reads="extracts", writes="bronze/<source>, ops/file"),
     Stage("silver", silver.run, reads="bronze", writes="silver/<entity>, silver/quarantine"),
@@ -76,10 +65,11 @@ NIGHT = (
     Stage("segments", segments.run, reads="gold, silver", writes="gold/segmentation, gold/segment_*"),
     Stage("recommendations", recommendations.run, reads="silver", writes="gold/association, gold/recommendation"),
     Stage("audiences", audiences.run, reads="gold, silver", writes="gold/audience, gold/campaign_result, …"),
-    Stage("release", release, reads="every table's version", writes="ops/release"),
+    Stage("release", release.run, reads="every table's version", writes="ops/release"),
     Stage("exports", exports.run, reads="the release", writes="files, ops/export"),
     Stage("report", report.run, reads="ops", writes="report.html"),
 )
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,99}")
 STAGES = tuple(stage.name for stage in NIGHT)
 
 
@@ -102,6 +92,12 @@ def chosen(first: str | None, until: str | None, only: str | None) -> tuple[str,
     return STAGES[start : end + 1]
 
 
+def check_run_id(run_id: str | None) -> None:
+    """Raise DefinitionError for a name that no run may have: it names a log file, too."""
+    if run_id is not None and not _RUN_ID.fullmatch(run_id):
+        raise DefinitionError(f"--run-id {run_id!r}: letters, digits and . _ : + - alone, at most 100, no sign first")
+
+
 def run_night(
     conf: Configuration,
     day: date,
@@ -120,6 +116,7 @@ def run_night(
     `session`: a Spark session to use instead of starting one. Gives the night, with what each stage counted.
     Raises PortraitError where a stage fails; nothing is released then, and what readers see is unchanged.
     """
+    check_run_id(run_id)
     lakehouse = Lakehouse(conf.lakehouse)
     options = {"again": again, "full_refresh": full_refresh, "refit": refit}
     whole = stages[-1] == STAGES[-1]

@@ -1,6 +1,6 @@
 """Stage `profile`: the tag tables of tonight, joined to one wide row a known customer, and what is set by hand."""
 
-if __name__ == "__main__":  # before all that it imports: see there
+if __name__ == "__main__":  # first of all: stage_main takes this folder off the path of Python
     from jobs.cli import stage_main
 
     stage_main("profile")
@@ -29,3 +29,9 @@ def run(night: Night) -> None:
 def tag_tables() -> list[str]:
     """Every tag table that a night can have: one an entity, one across them, and one for tags over the customer."""
     return [*(f"tag/{entity}" for entity in ENTITIES), "tag/across", "tag/customer"]
+
+
+if __name__ == "__main__":
+    from jobs.cli import stage_main
+
+    stage_main("profile")

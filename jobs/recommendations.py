@@ -1,6 +1,6 @@
 """Stage `recommendations`: what goes together in baskets, and what each customer may want next."""
 
-if __name__ == "__main__":  # before all that it imports: see there
+if __name__ == "__main__":  # first of all: stage_main takes this folder off the path of Python
     from jobs.cli import stage_main
 
     stage_main("recommendations")

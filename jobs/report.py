@@ -1,6 +1,6 @@
 """Stage `report`: how the night went, as one HTML file that opens offline."""
 
-if __name__ == "__main__":  # before all that it imports: see there
+if __name__ == "__main__":  # first of all: stage_main takes this folder off the path of Python
     from jobs.cli import stage_main
 
     stage_main("report")
@@ -161,3 +161,9 @@ def _shown(value: Any) -> str:
 
 def _is_figure(value: Any) -> bool:
     return isinstance(value, int | float) or (isinstance(value, str) and value.strip("0123456789.,-%") == "")
+
+
+if __name__ == "__main__":
+    from jobs.cli import stage_main
+
+    stage_main("report")

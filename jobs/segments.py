@@ -1,6 +1,6 @@
 """Stage `segments`: who moved between segments; and where something was fitted or defined anew, how good they are."""
 
-if __name__ == "__main__":  # before all that it imports: see there
+if __name__ == "__main__":  # first of all: stage_main takes this folder off the path of Python
     from jobs.cli import stage_main
 
     stage_main("segments")

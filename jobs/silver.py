@@ -1,6 +1,6 @@
 """Silver: every version of every record, typed and checked. What is not right goes to quarantine with its reasons."""
 
-if __name__ == "__main__":  # before all that it imports: see there
+if __name__ == "__main__":  # first of all: stage_main takes this folder off the path of Python
     from jobs.cli import stage_main
 
     stage_main("silver")

@@ -1,6 +1,6 @@
 """Stage `tags`: every tag that is online, each entity's in a few scans, then what is built on those and on models."""
 
-if __name__ == "__main__":  # before all that it imports: see there
+if __name__ == "__main__":  # first of all: stage_main takes this folder off the path of Python
     from jobs.cli import stage_main
 
     stage_main("tags")

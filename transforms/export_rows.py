@@ -12,6 +12,7 @@ from pyspark.sql import types as T
 from transforms.audience_members import consents
 from transforms.exports import CHANGE, KEY, MERGED_INTO, Export, Form
 from transforms.privacy import Purpose
+from transforms.roles import MASK
 
 CHANGES = ("added", "changed", "removed", "merged")
 _BLOCK = 64  # bytes of a SHA-256 block
@@ -33,14 +34,15 @@ def rows(
     columns: Sequence[str],
     purpose: tuple[str, Purpose] | None,
     pads: DataFrame | None = None,
+    hidden: Sequence[str] = (),
 ) -> DataFrame:
     """The export's rows at one release: customer_id, its identifiers, its columns. Grain: known customer.
 
     With an audience: its target arm alone (`members`: gold/audience_member), whose consent the audience saw to.
     Without: every known customer that may be used for the purpose. `customers` (gold/customer) is there where
-    `asks_customers` says so. `pads`: the key that hmac signs with.
+    `asks_customers` says so. `pads`: the key that hmac signs with. `hidden`: columns that its role sees masked.
     """
-    chosen = profile.select(KEY, *columns)
+    chosen = profile.select(KEY, *columns).transform(hiding, hidden)
     if members is not None:
         reached = members.where((F.col("audience") == export.audience) & (F.col("arm") == "target")).select(KEY)
         chosen = chosen.join(reached, KEY, "left_semi")
@@ -50,6 +52,14 @@ def rows(
         chosen = chosen.where(consents(purpose[1], purpose[0]))
     forms = {name: export.identifiers[name] for name in export.fields} | {KEY: export.form_of_key}
     return chosen.transform(shown_as, forms=forms, pads=pads).select(KEY, *export.fields, *columns)
+
+
+def hiding(df: DataFrame, columns: Sequence[str]) -> DataFrame:
+    """`df` with nothing to be read in these columns, not even who has a value."""
+    types = {name: df.schema[name].dataType for name in columns}
+    return df.withColumns(
+        {name: F.lit(MASK if isinstance(kind, T.StringType) else None).cast(kind) for name, kind in types.items()}
+    )
 
 
 def asks_customers(export: Export, purpose: tuple[str, Purpose] | None) -> bool:

@@ -3,7 +3,7 @@
 import hmac
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, SecretStr, field_validator
@@ -13,8 +13,9 @@ from transforms.contracts import Contract
 from transforms.definitions import Definition, nearest, parse, parse_yaml
 from transforms.destinations import JDBC, Destination
 from transforms.errors import DefinitionError
-from transforms.privacy import SHORTEST_KEY, Privacy
+from transforms.privacy import NO_ROLE, SHORTEST_KEY, Privacy, Role
 from transforms.profile import NOT_TAGS, tag_of_column
+from transforms.roles import masked
 from transforms.schemas import GOLDEN_FIELDS, Column, Table
 
 if TYPE_CHECKING:
@@ -133,10 +134,9 @@ def consent_asked(export: Export, privacy: Privacy) -> str | None:
     return None if consent == "none" else consent
 
 
-def denied(export: Export, privacy: Privacy) -> set[str]:
-    """The sensitivities that it may not hold. An export without a role holds nothing personal."""
-    role = privacy.roles.get(export.role or "")
-    return set(role.deny) if role else {"personal", "sensitive"}
+def reader_of(export: Export, privacy: Privacy) -> Role:
+    """Whose view it is. An export without a role holds nothing personal."""
+    return privacy.roles.get(export.role or "", NO_ROLE)
 
 
 def columns_of(
@@ -145,14 +145,25 @@ def columns_of(
     """The profile's columns that it holds, in their order."""
     if not export.holds_all:
         return export.named
-    kept_back, purpose, given_by = denied(export, privacy), purpose_of(export, audiences), tag_of_column(tags)
+    role, purpose, given_by = reader_of(export, privacy), purpose_of(export, audiences), tag_of_column(tags)
     return [
         column.name
         for column in profile.columns
         if column.name not in NOT_TAGS
-        and column.sensitivity not in kept_back
+        and role.shows(column.name, column.sensitivity) != "deny"
         and not (purpose and not_meant_for(given_by[column.name], purpose))
     ]
+
+
+def masked_columns(export: Export, columns: Sequence[str], profile: Table, privacy: Privacy) -> list[str]:
+    """Those of its columns that its role sees masked."""
+    held = (column for column in profile.columns if column.name in columns)
+    return masked(reader_of(export, privacy), held)
+
+
+def as_shown(columns: Sequence[str], hidden: Collection[str]) -> list[str]:
+    """The columns as the definition's hash tells them: rows with a masked one compare with none that show it."""
+    return [f"{name} masked" if name in hidden else name for name in columns]
 
 
 def delivered_columns(export: Export, columns: list[str], profile: Table) -> list[Column]:
@@ -226,15 +237,15 @@ def _unknown_columns(export: Export, profile: Table) -> Iterator[str]:
 
 
 def _kept_back(export: Export, profile: Table, privacy: Privacy) -> Iterator[str]:
-    kept_back = denied(export, privacy)
+    role = reader_of(export, privacy)
     who = f"the role '{export.role}'" if export.role else "an export without a role"
     described = {column.name: column for column in profile.columns}
     for name in export.named:
-        if name in described and described[name].sensitivity in kept_back:
+        if name in described and role.shows(name, described[name].sensitivity) == "deny":
             what = f"'{name}' ({described[name].sensitivity})"
             yield f"columns: {who} may not hold {what}; leave it out, or name a role that may"
     for name, form in export.identifiers.items():
-        if name in _FIELDS and form in _TELLING and _FIELDS[name].sensitivity in kept_back:
+        if name in _FIELDS and form in _TELLING and role.shows(name, _FIELDS[name].sensitivity) != "allow":
             yield (
                 f"identifiers.{name}: {who} may not hold it as {form} ({_FIELDS[name].sensitivity}); "
                 "make it hmac or masked, or name a role that may"

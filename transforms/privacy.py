@@ -2,11 +2,13 @@
 
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from transforms.definitions import Definition, days
 
 SHORTEST_KEY = 32
+Sensitive = Literal["personal", "sensitive"]
+Shown = Literal["allow", "mask", "deny"]
 
 
 def shape(text: str) -> str:
@@ -77,9 +79,31 @@ class Keys(Definition):
 
 
 class Role(Definition):
-    """Who reads an export, and the sensitivities that are kept from them."""
+    """Who reads gold or an export, and what is kept from them, by sensitivity; of `columns` what is said there counts.
 
-    deny: list[Literal["personal", "sensitive"]] = []
+    deny: the column is left out. mask: it is there and tells nothing, not even who has a value. allow: it is shown.
+    """
+
+    deny: list[Sensitive] = []
+    mask: list[Sensitive] = []
+    columns: dict[str, Shown] = {}
+
+    @model_validator(mode="after")
+    def _says_one(self) -> "Role":
+        for name in self.deny:
+            if name in self.mask:
+                raise ValueError(f"{name} is denied and masked; say one")
+        return self
+
+    def shows(self, column: str, sensitivity: str) -> Shown:
+        """What the role sees of a column."""
+        if column in self.columns:
+            return self.columns[column]
+        return "deny" if sensitivity in self.deny else "mask" if sensitivity in self.mask else "allow"
+
+
+# Whoever names no role.
+NO_ROLE = Role(deny=["personal", "sensitive"])
 
 
 class Erasure(Definition):

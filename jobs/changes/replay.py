@@ -19,7 +19,7 @@ from pyarrow import dataset as ds
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs import pipeline, silver
+from jobs import pipeline, release, silver
 from jobs.engines.erased_again import bring_to
 from jobs.lookups.quarantine import Choice, released
 from jobs.lookups.refused import Look, look
@@ -100,8 +100,8 @@ def _stages(found: Look) -> list[pipeline.Stage]:
     their folders are named by the date, and what lies there may have been taken in."""
     again = pipeline.Stage("silver", partial(_again, found=found), reads="bronze", writes="silver")
     after = [told_anew(stage) for stage in pipeline.NIGHT if stage.name in AFTER_SILVER]
-    release = pipeline.Stage("release", partial(pipeline.release, cause="replay"), reads="", writes="ops/release")
-    return [again, *after, release]
+    publish = pipeline.Stage("release", partial(release.run, cause="replay"), reads="", writes="ops/release")
+    return [again, *after, publish]
 
 
 def told_anew(stage: pipeline.Stage) -> pipeline.Stage:

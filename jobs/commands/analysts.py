@@ -19,6 +19,10 @@ def query(
     restricted: Annotated[
         bool, typer.Option("--restricted", help="With gold.customer, silver and identity: personal data in clear.")
     ] = False,
+    role: Annotated[
+        str | None,
+        typer.Option("--role", help="As this role of conf/privacy.yml sees gold."),
+    ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Every row, as CSV.")] = False,
     rows: Annotated[int, typer.Option(min=1, help="Show so many rows of the table.")] = 100,
     conf: Conf = CONF,
@@ -29,7 +33,7 @@ def query(
     from jobs.gold import open_release
     from jobs.lookups.query import show_query
 
-    gold = open_release(release=release, restricted=restricted, conf=conf, env=env)
+    gold = open_release(release=release, restricted=restricted, role=role, conf=conf, env=env)
     show_query(gold, sql, Screen(as_json=as_json), as_csv=as_csv, most=rows)
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobs.engines.delivered_files import Facts
-from jobs.engines.owed import Owed
+from jobs.engines.owed import Owed, hidden_of
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.releases import Release
 from transforms.contracts import Schema, agreed_version, contract_file
@@ -96,13 +96,14 @@ def row_of(manifest: Mapping[str, Any], path: str) -> dict[str, Any]:
 
 def schema_of(conf: Configuration, export: Export, columns: list[str]) -> Schema:
     """A delivery's columns as receivers see them. In CSV lists are JSON, and identifiers are texts everywhere."""
+    forms = {**dict.fromkeys(hidden_of(conf, export, columns), "masked"), **export.identifiers}
     return [
         {
             "name": column.name,
             "type": column.type,
             "meaning": column.comment,
             "sensitivity": column.sensitivity,
-            "form": export.identifiers.get(column.name),
+            "form": forms.get(column.name),
         }
         for column in delivered_columns(export, columns, profile_table(conf.tags))
     ]

@@ -17,8 +17,8 @@ from jobs.runtime.tables import Lakehouse
 from transforms.audience_members import consents
 from transforms.errors import PortraitError
 from transforms.export_rows import all_added, asks_customers, changes, comparable, pads_of, rows, shown_as, survivors
-from transforms.exports import KEY, MERGED_INTO, Export, consent_asked, purpose_of
-from transforms.profile import PROFILE
+from transforms.exports import KEY, MERGED_INTO, Export, as_shown, consent_asked, masked_columns, purpose_of
+from transforms.profile import PROFILE, profile_table
 from transforms.schemas import GOLD_AUDIENCE_MEMBER, GOLD_CUSTOMER, IDENTITY_CHANGE
 
 
@@ -68,7 +68,11 @@ def owed_at(
 
     if last is None:
         return everything(nothing)
-    if last["definition"] in export.earlier_hashes(list(columns), consent=consent_asked(export, state.conf.privacy)):
+    shown, consent = (
+        as_shown(columns, hidden_of(state.conf, export, columns)),
+        consent_asked(export, state.conf.privacy),
+    )
+    if last["definition"] in export.earlier_hashes(shown, consent=consent):
         return everything("its key was changed")
     if last["definition"] != definition:
         return everything("the export's definition changed")
@@ -132,7 +136,13 @@ def _rows_at(state: State, export: Export, release: Release, columns: Sequence[s
         columns=columns,
         purpose=purpose,
         pads=_pads(state.spark, export),
+        hidden=hidden_of(conf, export, columns),
     )
+
+
+def hidden_of(conf: Configuration, export: Export, columns: Sequence[str]) -> list[str]:
+    """Those of the export's columns that its role sees masked."""
+    return masked_columns(export, columns, profile_table(conf.tags), conf.privacy)
 
 
 def _pads(spark: SparkSession, export: Export) -> DataFrame | None:

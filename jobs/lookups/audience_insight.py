@@ -16,10 +16,11 @@ from jobs.runtime.console import Screen
 from jobs.runtime.reader import Reader
 from transforms.audience_sql import MEMBER
 from transforms.audiences import compile_rule, not_meant_for, reached
-from transforms.definitions import nearest
 from transforms.errors import DefinitionError
 from transforms.insight.tags import Cell, Number, TagInsight, day_of, is_date
+from transforms.privacy import NO_ROLE
 from transforms.profile import PROFILE, profile_table, tag_of_column
+from transforms.roles import role_of
 from transforms.schemas import GOLD_AUDIENCE, GOLD_AUDIENCE_MEMBER
 from transforms.tags.changes import quoted
 from transforms.tags.tag import Tag
@@ -157,18 +158,15 @@ def _members(reader: Reader, conf: Configuration, one: Wanted) -> pa.Table:
 
 def _columns(conf: Configuration, asked: Asked, there: list[str]) -> tuple[list[str], dict[str, list[str]]]:
     """The profile's columns that may be told of, and why the others may not."""
-    roles = conf.privacy.roles
-    if asked.role is not None and asked.role not in roles:
-        raise DefinitionError(f"--role {asked.role}: no such role in conf/privacy.yml{nearest(asked.role, roles)}")
-    denied = set(roles[asked.role].deny) if asked.role else {"personal", "sensitive"}
+    role = NO_ROLE if asked.role is None else role_of(conf.privacy.roles, asked.role)
     purpose = asked.one.audience.purpose
     kept, left_out = list[str](), dict[str, list[str]]()
     for column, tag in tag_of_column(conf.tags).items():
         sensitivity = next(output.sensitivity for output in tag.outputs if output.name == column)
         if column not in there:
             continue
-        if sensitivity in denied:
-            left_out.setdefault(sensitivity, []).append(column)
+        if role.shows(column, sensitivity) != "allow":
+            left_out.setdefault("kept from the role" if column in role.columns else sensitivity, []).append(column)
         elif not_meant_for(tag, purpose):
             left_out.setdefault(f"not meant for {purpose}", []).append(column)
         else:

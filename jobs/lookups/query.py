@@ -63,10 +63,10 @@ def _named(gold: OpenRelease, sql: str, connection: duckdb.DuckDBPyConnection) -
     try:
         named = connection.get_table_names(sql, qualified=True)
     except duckdb.Error:
-        return every
+        return gold.readable
     full = {name.partition(" AS ")[0].replace('"', "").replace(".", "/", 1) for name in named}
     found = [name for name in every if name in full or name.removeprefix("gold/") in full]
-    return found if named else every
+    return found if named else gold.readable
 
 
 def _rows(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from jobs.cli import app
 from jobs.pages.writing import grid
+from jobs.project.storage import storage
 from jobs.runtime.configuration import Pipeline
 from transforms.audiences import Audience
 from transforms.exports import Export
@@ -44,7 +45,9 @@ _OF_THE_LOADER = ("place", "text", "category")  # fields that no YAML gives
 
 def pages() -> dict[str, str]:
     """File name -> its text."""
-    return {"tables.md": tables(), "configuration.md": configuration(), "commands.md": commands()}
+    return {
+        "tables.md": tables(), "configuration.md": configuration(), "commands.md": commands(), "storage.md": storage(),
+    }  # fmt: skip
 
 
 # -- tables

@@ -19,10 +19,11 @@ from transforms.errors import DefinitionError, PortraitError
 from transforms.exports import Export, check_exports, parse_export
 from transforms.identity.definition import Identity, check_identity
 from transforms.identity.manual import Decision, Decisions, check_decisions, parse_decisions
-from transforms.privacy import Privacy
+from transforms.privacy import Privacy, Role
 from transforms.profile import profile_table
 from transforms.recommendations import Recommendations, parse_recommendations
 from transforms.retention import check_retention
+from transforms.roles import check_roles
 from transforms.sources.checks import check_known, id_types_of
 from transforms.sources.database import PASSWORD
 from transforms.sources.definition import Source, known_zone, parse_source
@@ -103,6 +104,12 @@ class Pipeline(Definition):
         return {key: str(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
+class _Roles(Definition):
+    """What of conf/privacy.yml holds no secret."""
+
+    roles: dict[str, Role] = {}
+
+
 @dataclass(frozen=True)
 class Configuration:
     """All that a user wrote. `hash` changes with any of it; secrets are not in it.
@@ -165,6 +172,14 @@ def load_pipeline(conf: Path, environment: str | None = None) -> tuple[Pipeline,
     return pipeline, located(loader.root, pipeline.lakehouse)
 
 
+def load_roles(conf: Path, environment: str | None = None) -> dict[str, Role]:
+    """The roles of conf/privacy.yml alone: who reads under one need not have the keys. Raises DefinitionError."""
+    loader = _loader(conf, environment)
+    file = loader.conf / "privacy.yml"
+    data = parse_yaml(loader._read(file), place=loader._place(file))
+    return parse(_Roles, {"roles": data.get("roles") or {}}, place=loader._place(file)).roles
+
+
 def _loader(conf: Path, environment: str | None) -> "_Loader":
     conf = conf.absolute()
     if not (conf / "pipeline.yml").is_file():
@@ -208,6 +223,8 @@ class _Loader:
         profile = profile_table(tags)
         self.attempt(lambda: check_purposes(tags, privacy.purposes))
         self.attempt(lambda: check_retention(privacy, tags, sources))
+        if definitions:
+            self.attempt(lambda: check_roles(privacy.roles, profile))
         self.attempt(lambda: check_audiences(audiences, tags, profile, privacy, pipeline.timezone))
         self.attempt(lambda: check_exports(exports, audiences, tags, profile, privacy))
         self._look_for_deleted(pipeline)

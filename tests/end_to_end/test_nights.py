@@ -11,7 +11,6 @@ from deltalake import DeltaTable
 
 from jobs.runtime.tables import Lakehouse, dataset_of
 from tests.end_to_end.conftest import Nights
-from tests.end_to_end.contents import contents
 from tests.end_to_end.project import HOUSEHOLDS, SINCE
 from transforms.identity.evaluate import pairwise
 from transforms.schemas import OPS_QUALITY
@@ -160,34 +159,3 @@ def test_what_people_do_reaches_their_profile(nights: Nights) -> None:
             waiting = rows[rows["closed_at"].isin(["None", "NaT"])].groupby("customer").size()
             counted = profile["open_tickets"].astype(int)
             assert counted[counted > 0].to_dict() == waiting[waiting.index.isin(profile.index)].to_dict() != {}
-
-
-RESTRICTED = ("bronze", "silver", "identity", "tag", "gold/customer", "gold/override")
-
-
-def is_open(file: Path, lakehouse: Path) -> bool:
-    """May more than the pipeline itself read the file? The logs of restricted tables are to tell nothing either."""
-    if not file.is_relative_to(lakehouse):
-        return True
-    layer, *rest = file.relative_to(lakehouse).parts
-    return "_delta_log" in rest or not {layer, f"{layer}/{(rest or [''])[0]}"} & set(RESTRICTED)
-
-
-def test_what_is_not_restricted_holds_no_direct_identifier(nights: Nights) -> None:
-    """No e-mail address, phone or name of anybody in open gold, ops, Delta's logs, reports, logs or an export."""
-    people = nights.project.table("silver/contact")
-    secrets = {
-        value
-        for column in ("email", "phone", "full_name")
-        for value in people[column]
-        if value not in ("None", "nan") and len(value) > 7
-    }
-    folder = nights.project.folder
-    lakehouse = folder / "lakehouse"
-    shown = dict(contents(lakehouse, folder / "logs", folder / "exports"))
-    looked_at = {file: text for file, text in shown.items() if is_open(file, lakehouse)}
-    kinds = {file.suffix for file in looked_at}
-    assert secrets and {".parquet", ".json", ".html", ".gz"} <= kinds
-    assert any(secret in text for text in shown.values() for secret in list(secrets)[:20])
-    everything = "\n".join(looked_at.values())
-    assert [secret for secret in secrets if secret in everything] == []

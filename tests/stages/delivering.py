@@ -54,6 +54,7 @@ class House:
         self.lakehouse = Lakehouse(str(root / "lakehouse"))
         self.exports: dict[str, Export] = {}
         self.secrets: dict[str, str] = {}
+        self.role = Role()
         self.consent: Any = "opt_in"  # that marketing asks for
 
     @property
@@ -62,7 +63,7 @@ class House:
             root=self.root, pipeline=Pipeline(),
             privacy=Privacy(
                 purposes={"marketing": Purpose(consent=self.consent), "service": Purpose(consent="none")},
-                keys=Keys(customer=["k" * 32], erasure=["e" * 32]), roles={"all": Role()},
+                keys=Keys(customer=["k" * 32], erasure=["e" * 32]), roles={"all": self.role},
             ),
             sources={}, identity=None, tags=TAGS,
             audiences={"vip": Audience(audience="vip", where="true", purpose="marketing")},

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests.stages.delivering import House, Person, asked, people
 from transforms.contracts import Contract
 from transforms.destinations import Destination
 from transforms.errors import PortraitError
+from transforms.privacy import Role
 from transforms.profile import PROFILE
 from transforms.schemas import OPS_EXPORT
 
@@ -430,3 +432,21 @@ def test_no_manifest_or_message_holds_personal_data(house: House):
     assert "secret.person" not in json.dumps(house.manifest()) + str(house.noted())
     (house.out() / "export-00000.csv").write_text("customer_id,email,spend\nsecret.person,x\n")
     assert "secret.person" not in str(verify(str(house.out())))
+
+
+def test_what_a_role_sees_masked_is_delivered_and_tells_nothing(house: House):
+    house.wants("x", mode="changes", columns=["likes", "note", "spend"], to={"format": "parquet"})
+    who = {**people(a=1, b=2), "a": {"spend": 1, "note": "loud", "likes": ["gin"]}}
+    house.release(who)
+    house.deliver()
+    house.role = Role(columns={"note": "mask", "likes": "mask"})
+    house.release(who, day=1)
+    house.deliver()
+    assert house.manifest(day=1)["reset"] == "the export's definition changed"
+    assert [column["form"] for column in house.manifest(day=1)["schema"]][3:] == ["masked", "masked", None]
+    assert held_after(house, [0, 1]) == {"a": (None, "***", Decimal(1)), "b": (None, "***", Decimal(2))}
+    house.release({**who, "a": {"spend": 1, "note": "quiet"}, "b": {"spend": 3}}, day=2)
+    house.deliver()
+    # who has another note is no news to somebody who may not read it
+    assert house.manifest(day=2)["counts"] == {"added": 0, "changed": 1, "removed": 0, "merged": 0}
+    assert held_after(house, [0, 1, 2])["b"] == (None, "***", Decimal(3))

@@ -51,10 +51,12 @@ class House:
     def table(self, stage: str) -> Table:
         return Table(f"tag/{stage}", (Column("turn", "bigint", "", "none"),))
 
-    def night(self, *, first: str | None = None, until: str | None = None, only: str | None = None) -> list[str]:
+    def night(
+        self, *, first: str | None = None, until: str | None = None, only: str | None = None, run_id: str | None = None
+    ) -> list[str]:
         """Run the night; gives the stages that ran, but for the release."""
         before = len(self.ran)
-        run_night(self.conf, DAY, screen=Screen(as_json=True), stages=chosen(first, until, only))
+        run_night(self.conf, DAY, screen=Screen(as_json=True), stages=chosen(first, until, only), run_id=run_id)
         return self.ran[before:]
 
     def dies_in(self, stage: str) -> list[str]:

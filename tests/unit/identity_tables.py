@@ -120,7 +120,7 @@ def night(
     past = remember(
         graph, pa.Table.from_pylist(rows, RECORD), before, graph.find(before["id_type"], before["id_value"])
     )
-    ids = assign(found.part, found.owner, graph, past, key=KEY, day=day)
+    ids = assign(found.part, found.owner, graph, past, keys=[KEY], day=day)
     names = ids.customer.to_pylist()
     customers = {node: names[part] for node, part in zip(graph.nodes.to_pylist(), found.part, strict=True)}
     changes = [(row.kind, row.customer_id, row.from_ids) for row in ids.changes.itertuples()]

@@ -100,7 +100,7 @@ def test_after_a_rotation_old_entries_count_and_new_ones_are_signed_anew() -> No
 def test_a_rotated_customer_key_makes_other_ids_and_only_for_new_customers() -> None:
     """The first key alone mints: an id once given stands in the ledger and is never computed again."""
     nobody = pa.array([], pa.string())
-    by_key = {key: new_ids(["crm:1"], nobody, key=key, day=date(2026, 3, 1)) for key in (OLD, NEW)}
+    by_key = {key: new_ids(["crm:1"], nobody, keys=[key], day=date(2026, 3, 1)) for key in (OLD, NEW)}
     assert by_key[OLD] != by_key[NEW]
 
 

@@ -22,7 +22,7 @@ from transforms.export_rows import (
     survivors,
     text_cells,
 )
-from transforms.exports import Export, check_exports, columns_of, delivered_columns, parse_export
+from transforms.exports import Export, check_exports, columns_of, delivered_columns, masked_columns, parse_export
 from transforms.privacy import Keys, Privacy, Purpose, Role
 from transforms.profile import profile_table
 from transforms.schemas import Column
@@ -31,8 +31,9 @@ KEY_TEXT = "a-key-of-this-destination-0123456789"
 PRIVACY = Privacy(
     purposes={"marketing": Purpose(consent="opt_in"), "service": Purpose(consent="none")},
     keys=Keys(customer=["k" * 32], erasure=["e" * 32]),
-    roles={"analyst": Role(deny=["personal", "sensitive"]), "marketer": Role(deny=["sensitive"]), "all": Role()},
-)
+    roles={"analyst": Role(deny=["personal", "sensitive"]), "marketer": Role(deny=["sensitive"]), "all": Role(),
+           "support": Role(deny=["sensitive"], mask=["personal"], columns={"wealth": "allow", "spend": "deny"})},
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -199,6 +200,8 @@ def test_every_mistake_is_one_line_with_file_key_and_remedy():
             {"identifiers": {"email": "clear"}, "role": "analyst"},
             "identifiers.email: the role 'analyst' may not hold it as clear",
         ),
+        ({"columns": ["spend"], "role": "support"}, "columns: the role 'support' may not hold 'spend' (normal)"),
+        ({"identifiers": {"email": "sha256"}, "role": "support"}, "identifiers.email: the role 'support' may not hold"),
         ({"identifiers": {"email": "sha256"}}, "identifiers.email: an export without a role may not hold it as sha256"),
         (
             {"columns": ["tickets"], "audience": "vip"},
@@ -243,6 +246,8 @@ def test_all_columns_are_those_that_role_and_purpose_allow():
     assert columns(role="all") == ["age", "likes", "spend", "tickets", "wealth"]
     assert columns() == ["likes", "spend", "tickets"]
     assert columns(role="marketer", audience="vip") == ["age", "likes", "spend"]
+    assert columns(role="support") == ["age", "likes", "tickets", "wealth"]
+    assert masked_columns(parse_all(role="support"), columns(role="support"), PROFILE, PRIVACY) == ["age"]
     held = delivered_columns(parse_all(mode="changes", identifiers={"email": "masked"}), ["spend"], PROFILE)
     assert [column.name for column in held] == ["customer_id", "change", "merged_into", "email", "spend"]
 

@@ -4,12 +4,13 @@ import hashlib
 import hmac
 from datetime import date, timedelta
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from identity_tables import DAY, KEY, identifiers, night
 
-from transforms.identity.stable_ids import churn
+from transforms.identity.stable_ids import churn, new_ids
 
 TYPES = identifiers(crm_id=1, email=2, phone=3, cookie=5)
 OLD, OLDER = DAY - timedelta(days=5), DAY - timedelta(days=9)
@@ -166,6 +167,17 @@ def test_a_minted_id_in_use_is_passed_over():
     assert customers["b:1"] == taken
     assert customers["a:1"] not in (taken, None)
     assert len(set(customers.values())) == 2
+
+
+def test_a_date_that_runs_again_gives_the_ids_that_it_gave_whatever_key_makes_new_ones():
+    nobody, (old, new) = pa.array([], pa.string()), ("o" * 32, "n" * 32)
+    (before,) = new_ids(["a:1"], nobody, keys=[old], day=DAY)
+    (after,) = new_ids(["b:1"], nobody, keys=[new], day=DAY)
+    records = ["a:1", "b:1"]
+    assert new_ids(records, nobody, keys=[new, old], day=DAY, given={before}) == [before, after]
+    # of another date, or without the old key, nobody can tell
+    assert before not in new_ids(records, nobody, keys=[new, old], day=OLD, given={before})
+    assert before not in new_ids(records, nobody, keys=[new], day=DAY, given={before})
 
 
 NODES = [f"n:{number}" for number in range(7)]

@@ -9,11 +9,12 @@ import pytest
 
 from jobs import identity
 from jobs.runtime.night import Night
-from jobs.runtime.releases import Release
+from jobs.runtime.releases import Release, publish
 from jobs.runtime.tables import Lakehouse, arrow_schema
 from transforms.errors import DataError
 from transforms.identity.definition import Identity
 from transforms.identity.manual import Decision, Decisions
+from transforms.identity.stable_ids import new_ids
 from transforms.schemas import (
     CONSENT,
     CONTACT,
@@ -50,6 +51,7 @@ class Nights:
     base: Release | None = None
     decisions: Decisions = field(default_factory=Decisions)
     by_hand: list[dict] = field(default_factory=list)
+    keys: list[str] = field(default_factory=lambda: ["k" * 32])
 
     def run(self, day: int, contacts: dict, web=(), consents=(), *, release=True) -> Night:
         """contacts: key -> (ids, fields). web: cookie and e-mail of a hit. consents: ids, purpose, granted."""
@@ -70,7 +72,7 @@ class Nights:
     def _night(self, day: int) -> Night:
         conf = SimpleNamespace(
             identity=Identity.model_validate(self.rules),
-            privacy=SimpleNamespace(keys=SimpleNamespace(customer=["k" * 32])),
+            privacy=SimpleNamespace(keys=SimpleNamespace(customer=self.keys)),
             pipeline=SimpleNamespace(timezone="UTC", spark={}, mlflow=None),
             decisions=self.decisions,
             hash=str(self.rules),
@@ -247,6 +249,22 @@ def test_a_night_run_again_and_rows_in_another_order_give_the_same(nights):
     two = nights.run(2, dict(reversed(contacts.items())), release=False)
     assert [sorted(map(str, two.rows(table))) for table in tables] == before
     assert changes(one) == changes(two)
+
+
+def test_a_night_run_again_after_a_rotation_gives_the_ids_that_it_gave(nights):
+    """With the old key behind the new one; whoever the night did not have before gets an id by the new one."""
+    nights.run(1, {"1": ANN})
+    one = nights.run(2, {"1": ANN, "2": BOB}, release=False)
+    before = owners(one)
+    publish(nights.lakehouse, run_id="run-2", day=one.day, cause="night", versions=one.versions, configuration="")
+    nights.keys.insert(0, "n" * 32)
+    nights.lakehouse.roll_back(nights.base.versions)
+    two = nights.run(2, {"1": ANN, "2": BOB, "3": CARD}, release=False)
+    assert owners(two) == before | {"crm:3": new_ids(["crm:3"], pa.array([]), keys=["n" * 32], day=two.day)[0]}
+    nights.keys[:] = ["n" * 32]
+    nights.lakehouse.roll_back(nights.base.versions)
+    three = nights.run(2, {"1": ANN, "2": BOB}, release=False)
+    assert owners(three)["crm:1"] == before["crm:1"] and owners(three)["crm:2"] != before["crm:2"]
 
 
 def test_the_churn_limit_stops_the_night(nights):

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from jobs import bronze
-from jobs.pipeline import NIGHT
+from jobs.pipeline import NIGHT, STAGES
 from jobs.runtime.releases import all_releases
+from tests.end_to_end.project import ROOT
 from tests.unit.house import House
-from transforms.errors import DefinitionError, LockedError
-from transforms.schemas import OPS_RUN
+from transforms.errors import DefinitionError, LockedError, PortraitError
+from transforms.schemas import OPS_RUN, OPS_STAGE
 
 WORK = [stage.name for stage in NIGHT if stage.name != "release"]
 
@@ -64,6 +65,31 @@ def test_stages_as_tasks_of_a_scheduler(house: House) -> None:
     assert house.night(first="release") == ["exports", "report"]
     assert [house.turns(name) for name in before] == [[n + 1] for n in range(len(before))]
     assert [row["status"] for row in house.lakehouse.rows(OPS_RUN)].count("released") == 1
+
+
+def test_a_task_is_tried_again_under_the_run_of_its_scheduler(house: House) -> None:
+    run = "scheduled__2026-03-02T01:30:00+00:00"
+    for name in STAGES:
+        if name in ("silver", "exports"):
+            house.fails = name
+            with pytest.raises(PortraitError, match=f"{name} failed"):
+                house.night(only=name, run_id=run)
+            house.fails = None
+        assert house.night(only=name, run_id=run) == [name] * (name != "release")
+    [release] = all_releases(house.lakehouse)
+    assert release.run_id == run
+    told = sorted(house.lakehouse.rows(OPS_STAGE), key=lambda row: row["at"])
+    assert [row["stage"] for row in told if row["status"] == "done"] == list(STAGES)
+    with pytest.raises(DefinitionError, match="released already"):
+        house.night(only="bronze", run_id=run)
+    with pytest.raises(DefinitionError, match=r"--run-id '\.\./x': letters, digits"):
+        house.night(run_id="../x")
+
+
+def test_each_stage_is_a_file_for_spark_submit() -> None:
+    for name in STAGES:
+        main = (ROOT / "jobs" / f"{name}.py").read_text().partition('if __name__ == "__main__":')[2]
+        assert main.split() == ["from", "jobs.cli", "import", "stage_main", f'stage_main("{name}")']
 
 
 def test_a_run_that_lost_its_lease_writes_nothing_more(house: House) -> None:

@@ -11,7 +11,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from jobs.runtime.recovery import OVER, Begin, begin
-from jobs.runtime.releases import all_releases, expire, last_before, publish
+from jobs.runtime.releases import all_releases, expire, last_before, of_run, publish
 from jobs.runtime.tables import Lakehouse
 from transforms.errors import DefinitionError
 from transforms.schemas import GOLD_OVERRIDE, OPS_FILE, OPS_RUN, OPS_STAGE
@@ -226,6 +226,14 @@ def test_what_cannot_be_run_is_told(house: House) -> None:
         house.begin(MONDAY)
     with pytest.raises(DefinitionError, match="--again: only the newest night"):
         house.begin(WEDNESDAY, again=True)
+
+
+def test_a_restore_to_a_run_that_never_was_names_those_that_were(house: House) -> None:
+    with pytest.raises(DefinitionError, match=r"--to never: no release of such a run; released runs: none yet$"):
+        of_run(house.lakehouse, "never")
+    house.night("one", MONDAY, base=None)
+    with pytest.raises(DefinitionError, match=r"--to never: no release of such a run; released runs: one$"):
+        of_run(house.lakehouse, "never")
 
 
 def test_a_table_that_was_half_removed_is_removed(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ Ids and components are worked on as integers; the texts come back at the end.
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -93,14 +93,16 @@ def remember(graph: Graph, record: pa.Table, ledger: pa.Table, value: Ints) -> P
     )
 
 
-def assign(part: Ints, owner: Ints, graph: Graph, past: Past, *, key: str, day: date) -> Ids:
+def assign(
+    part: Ints, owner: Ints, graph: Graph, past: Past, *, keys: Sequence[str], day: date, given: Collection[str] = ()
+) -> Ids:
     """The id of each component, and what changed.
 
     part: the component of each node; components are numbered by their smallest node.
     owner: the component of each identifier, -1 where it belongs to nobody.
     A component takes the id with which it shares most records; known customers choose before anonymous ones, so
     that no visitor's cookies outvote them. One that is left without takes back an id that its identifiers had
-    and that nobody uses now, else a new one.
+    and that nobody uses now, else a new one. keys, given: see `new_ids`.
     """
     parts = int(part.max(initial=-1)) + 1
     shared = _counted(part[past.node_id >= 0], past.node_id[past.node_id >= 0])
@@ -111,29 +113,38 @@ def assign(part: Ints, owner: Ints, graph: Graph, past: Past, *, key: str, day: 
     fresh = np.flatnonzero(chosen < 0)
     smallest = np.unique(part, return_index=True)[1]
     used = past.ids.take(pa.array(chosen[chosen >= 0]))
-    minted = new_ids(graph.nodes.take(pa.array(smallest[fresh])).to_pylist(), used, key=key, day=day)
+    minted = new_ids(graph.nodes.take(pa.array(smallest[fresh])).to_pylist(), used, keys=keys, day=day, given=given)
     place = chosen.copy()
     place[fresh] = len(past.ids) + np.arange(len(fresh))
     customer = pa.concat_arrays([past.ids, pa.array(minted, pa.large_string())]).take(pa.array(place))
     return Ids(customer, chosen, _changes(chosen, kept, shared, customer, past))
 
 
-def new_ids(records: Sequence[str], used: pa.Array, *, key: str, day: date) -> list[str]:
+def new_ids(
+    records: Sequence[str], used: pa.Array, *, keys: Sequence[str], day: date, given: Collection[str] = ()
+) -> list[str]:
     """An id for each first record: HMAC-SHA256 of the date and the record, cut to 32 hexadecimal digits.
 
     It tells nothing without the key, and a replay of the date gives the same. An id that is in use (its first
     record left the customer that was named after it, on the same date) is passed over for the next in line.
+    keys: the first makes ids; those after it, which did so before, only such as the date gave before: `given`.
     """
     taken = set(used.to_pylist())
     minted = []
     for record in records:
-        attempt, found = 0, _keyed(f"{day.isoformat()} {record}", key)
-        while found in taken:
-            attempt += 1
-            found = _keyed(f"{day.isoformat()}+{attempt} {record}", key)
+        before = (_in_line(record, taken, key=key, day=day) for key in keys[1:])
+        found = next((one for one in before if one in given), None) or _in_line(record, taken, key=keys[0], day=day)
         taken.add(found)
         minted.append(found)
     return minted
+
+
+def _in_line(record: str, taken: Collection[str], *, key: str, day: date) -> str:
+    attempt, found = 0, _keyed(f"{day.isoformat()} {record}", key)
+    while found in taken:
+        attempt += 1
+        found = _keyed(f"{day.isoformat()}+{attempt} {record}", key)
+    return found
 
 
 def _keyed(text: str, key: str) -> str:

@@ -25,6 +25,11 @@ class Column:
         return "; ".join(part for part in (self.comment, f"sensitivity: {self.sensitivity}") if part)
 
 
+def told_sensitivity(comment: str) -> str:
+    """The sensitivity that a column's comment tells, as `Column.told` writes it; one that tells none is sensitive."""
+    return comment.rpartition("sensitivity: ")[2] if "sensitivity: " in comment else "sensitive"
+
+
 @dataclass(frozen=True)
 class Table:
     """A table at `<lakehouse>/<name>`; `key` names one row.
