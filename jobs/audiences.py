@@ -74,9 +74,3 @@ def found_in(night: Night) -> DataFrame:
 
 def _table(rows: list[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(rows, arrow_schema(GOLD_AUDIENCE))
-
-
-if __name__ == "__main__":
-    from jobs.cli import stage_main
-
-    stage_main("audiences")

@@ -156,9 +156,3 @@ def _last(history: Sequence[dict[str, Any]], release: Release, definition: str) 
 def _counts(df: DataFrame) -> list[Any]:
     kinds = CHANGES if CHANGE in df.columns else ()
     return [F.count(F.lit(1)).alias("rows"), *(F.count_if(F.col(CHANGE) == kind).alias(kind) for kind in kinds)]
-
-
-if __name__ == "__main__":
-    from jobs.cli import stage_main
-
-    stage_main("exports")

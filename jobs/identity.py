@@ -315,9 +315,3 @@ def _identifiers(graph: Graph, at: Ints) -> dict[str, pa.Array]:
 
 def _table(rows: pd.DataFrame, table: Table) -> pa.Table:
     return pa.Table.from_pandas(rows[list(table.names)], schema=arrow_schema(table), preserve_index=False)
-
-
-if __name__ == "__main__":
-    from jobs.cli import stage_main
-
-    stage_main("identity")

@@ -29,9 +29,3 @@ def run(night: Night) -> None:
 def tag_tables() -> list[str]:
     """Every tag table that a night can have: one an entity, one across them, and one for tags over the customer."""
     return [*(f"tag/{entity}" for entity in ENTITIES), "tag/across", "tag/customer"]
-
-
-if __name__ == "__main__":
-    from jobs.cli import stage_main
-
-    stage_main("profile")

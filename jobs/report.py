@@ -161,9 +161,3 @@ def _shown(value: Any) -> str:
 
 def _is_figure(value: Any) -> bool:
     return isinstance(value, int | float) or (isinstance(value, str) and value.strip("0123456789.,-%") == "")
-
-
-if __name__ == "__main__":
-    from jobs.cli import stage_main
-
-    stage_main("report")
