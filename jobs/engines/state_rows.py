@@ -28,14 +28,15 @@ class StateRows:
         return [field.name for field in opened.schema().fields] if opened else []
 
     def scan(self, table: str) -> str | None:
-        """What stands behind FROM; None where the table has no files. `filename`, `file_row_number` tell the place."""
+        """What stands behind FROM; None where the table has no files. `_data_file`, `file_row_number` tell the place."""
         opened = self.lakehouse.open(table, self.versions[table]) if table in self.versions else None
         files = sorted(opened.file_uris()) if opened else []
         if not files:
             return None
         listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        # an extract may have a column `filename`; no column that landed begins with `_`
         # the log's schema counts: a file may lack a column that came later, or hold one the table does not have
-        options = "union_by_name=true, hive_partitioning=false, filename=true, file_row_number=true"
+        options = "union_by_name=true, hive_partitioning=false, filename='_data_file', file_row_number=true"
         return f"read_parquet([{listed}], {options})"
 
     def values(self, name: str, **columns: Iterable[str]) -> None:
@@ -48,7 +49,7 @@ class StateRows:
         """Where the rows that meet a condition lie."""
         scan, found = self.scan(table), defaultdict(list)
         if scan:
-            sql = f"select filename, file_row_number from {scan} where coalesce({condition}, false) order by all"
+            sql = f"select _data_file, file_row_number from {scan} where coalesce({condition}, false) order by all"
             for file, row in self.db.execute(sql).fetchall():
                 found[file].append(row)
         return dict(found)
@@ -58,7 +59,7 @@ class StateRows:
         scan = self.scan(table)
         if scan is None:
             return {}
-        counted = f"select filename, count(*), count(*) filter (coalesce({condition}, false)) from {scan} group by all"
+        counted = f"select _data_file, count(*), count(*) filter (coalesce({condition}, false)) from {scan} group by all"
         told = {file: (every, met) for file, every, met in self.db.execute(counted).fetchall() if met}
         parts = self.places(table, condition) if any(every > met for every, met in told.values()) else {}
         return {file: None if every == met else parts[file] for file, (every, met) in told.items()}

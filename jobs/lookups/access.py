@@ -24,7 +24,7 @@ from transforms.retention import kept_for
 from transforms.schemas import QUARANTINE
 
 Rows = list[dict[str, Any]]
-_TECHNICAL = ("filename", "file_row_number", "_hash")
+_TECHNICAL = ("_hash",)
 
 
 @dataclass(frozen=True)
