@@ -1,7 +1,7 @@
 """Which identifiers the rows of bronze give: asked of the values that they come from, of each once.
 
-Where a source takes them as they stand, the rules of the standard forms are enough; else Spark computes its expressions,
-in the chain that silver reads rows through.
+Where a source takes them from cells as they stand, the rules of their standard forms are enough; else Spark computes
+its expressions first, as it does for silver.
 """
 
 import json
@@ -15,12 +15,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.engines.landed_rows import Landed
-from jobs.runtime.night import FEW_ROWS, Night
+from jobs.runtime.night import Night
 from transforms.schemas import BRONZE_COLUMNS
-from transforms.sources import refine
+from transforms.sources import RULES, refine
 from transforms.sources.context import Context
 from transforms.sources.names import comment
-from transforms.sources.plain_ids import Identifiers, plain_ids
+from transforms.sources.plain_ids import Identifiers, own_columns, plain_ids, standard_ids
+from transforms.sources.typing import id_column
 
 AT_ONCE = 3
 Answer = TypeVar("Answer")
@@ -31,7 +32,7 @@ def identifiers(night: Night, sources: Sequence[Landed], values: Sequence[pa.Tab
     rules = [plain_ids(source.compiled) for source in sources]
     hard = [(source, table) for source, table, rule in zip(sources, values, rules, strict=True) if rule is None]
     with ThreadPoolExecutor(1) as aside:  # a session takes seconds to start
-        asked = aside.submit(at_once, night, partial(_by_chain, night), hard)
+        asked = aside.submit(at_once, night, partial(_by_expressions, night), hard)
         plain = [
             [rule(cells) for cells in _raw(source, table).to_pylist()] if rule else []
             for source, table, rule in zip(sources, values, rules, strict=True)
@@ -44,15 +45,20 @@ def _raw(source: Landed, values: pa.Table) -> pa.Table:
     return values.rename_columns([source.raw[name] for name in values.column_names])
 
 
-def _by_chain(night: Night, source: Landed, values: pa.Table) -> list[Identifiers]:
-    compiled, pipeline = refine.identifying(source.compiled), night.conf.pipeline
-    context = Context(night.day, pipeline.timezone, pipeline.base_currency, few=len(values) <= FEW_ROWS)
+def _by_expressions(night: Night, source: Landed, values: pa.Table) -> list[Identifiers]:
+    """The same where Spark must compute what identifiers come from: that is all it does, and starts no Python."""
+    compiled, entity = refine.identifying(source.compiled), source.source.table
     rows = refine.parsed(as_landed(night, source, values), compiled, day=night.day, as_of=night.as_of)
-    told = rows.transform(refine.identified, source.source.table, [compiled], context=context)
-    texts: list[str | None] = [None] * len(values)
-    for row in told.select("_file", "_ids").where("_ids is not null").collect():
-        texts[int(row["_file"])] = row["_ids"]
-    return [pairs_in(text) for text in texts]
+    if not entity.person and (finish := RULES[entity.name].finish):
+        pipeline = night.conf.pipeline
+        rows = finish(rows, context=Context(night.day, pipeline.timezone, pipeline.base_currency, few=True))
+    own, held = own_columns(compiled), {kind: id_column(kind, each) for kind, each in compiled.ids.items()}
+    columns = [*(F.col(name).cast("string") for name in own), *(F.col(name).alias(kind) for kind, name in held.items())]
+    told = [frozenset[tuple[str, str]]()] * len(values)
+    for number, *cells in rows.select("_file", *columns).collect():
+        given = dict(zip(held, cells[len(own) :], strict=True))
+        told[int(number)] = standard_ids(compiled, dict(zip(own, cells, strict=False)), given)
+    return told
 
 
 def pairs_in(text: str | None) -> Identifiers:

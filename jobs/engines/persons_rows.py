@@ -63,7 +63,7 @@ def in_bronze(night: Night, rows: StateRows, person: Person, listed: Erased) -> 
 def _note(rows: StateRows, source: Landed, person: Person, given: Sequence[Identifiers]) -> None:
     """Keep, beside the source's distinct values, whether they give an identifier of the person's own (`mine`), none of
     anybody (`nobodys`), or just those of a node of the person's (`of_node`)."""
-    nodes = {pairs_in(node.partition(":")[2]) for node in person.nodes if node.startswith(f'{source.name}:{{')}
+    nodes = {pairs_in(node.partition(":")[2]) for node in person.nodes if node.startswith(f"{source.name}:{{")}
     told = {
         "mine": [bool(ids & person.own) for ids in given],
         "nobodys": [not ids for ids in given],

@@ -28,7 +28,7 @@ class StateRows:
         return [field.name for field in opened.schema().fields] if opened else []
 
     def scan(self, table: str) -> str | None:
-        """What stands behind FROM; None where the table has no files. `_data_file`, `file_row_number` tell the place."""
+        """What stands behind FROM; None where the table has no files. `_data_file`, `file_row_number`: the place."""
         opened = self.lakehouse.open(table, self.versions[table]) if table in self.versions else None
         files = sorted(opened.file_uris()) if opened else []
         if not files:
@@ -59,7 +59,9 @@ class StateRows:
         scan = self.scan(table)
         if scan is None:
             return {}
-        counted = f"select _data_file, count(*), count(*) filter (coalesce({condition}, false)) from {scan} group by all"
+        counted = (
+            f"select _data_file, count(*), count(*) filter (coalesce({condition}, false)) from {scan} group by all"
+        )
         told = {file: (every, met) for file, every, met in self.db.execute(counted).fetchall() if met}
         parts = self.places(table, condition) if any(every > met for every, met in told.values()) else {}
         return {file: None if every == met else parts[file] for file, (every, met) in told.items()}

@@ -85,6 +85,7 @@ class Night:
         self.full_refresh = full_refresh
         self.versions: dict[str, int] = dict(base.versions) if base else {}
         self.log = log
+        self.brief = False  # little is asked of Spark, however much there is
         self.stage = Ledger()
         self.finished: dict[str, Ledger] = {}
         self._on_warning = on_warning
@@ -97,7 +98,7 @@ class Night:
     def spark(self) -> "SparkSession":
         """The session, started when a stage first asks for it."""
         session: SparkSession = open_session(
-            self.conf.pipeline.spark, log=self.log, local=self._local, light=self._holds_little()
+            self.conf.pipeline.spark, log=self.log, local=self._local, light=self.brief or self._holds_little()
         )
         self._on_session(session)
         return session

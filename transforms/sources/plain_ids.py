@@ -1,6 +1,7 @@
-"""The identifiers of a row told from its raw cells without Spark, where the source's YAML takes them as they stand."""
+"""The identifiers of a row, told in Python by the rules that `refine.identified` asks: of values, each once, without
+Spark where the source's YAML takes them from cells as they stand."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from transforms.sources import RULES
 from transforms.sources.definition import CompiledSource
@@ -11,36 +12,48 @@ from transforms.sources.typing import alone, as_it_stands
 
 Cells = Mapping[str, str | None]
 Identifiers = frozenset[tuple[str, str]]
-# what the entity's own rules make something else of than a contact's
-_MADE = frozenset({"handle"})
+
+
+def own_columns(compiled: CompiledSource) -> list[str]:
+    """The entity's columns that tell identifiers by themselves, as far as the source gives them."""
+    own = {*compiled.source.table.automatic_ids.values(), *RULES[compiled.source.entity].tells_ids}
+    return [column for column in compiled.columns if column in own]
+
+
+def standard_ids(
+    compiled: CompiledSource, own: Mapping[str, str | None], given: Mapping[str, str | Sequence[str | None] | None]
+) -> Identifiers:
+    """(type, value) of a row. `own`: its columns of that name, as typed, and of others than a contact as finished;
+    `given`: type -> what the source's `ids` say."""
+    source, entity = compiled.source, compiled.source.table
+    if entity.person:
+        told = contact(None, *({**own, "_country": source.country}.get(column) for column in ASKED))
+        own = {"email": told.mailbox, "phone": told.phone}
+    found = [(kind, own.get(column)) for kind, column in entity.automatic_ids.items()]
+    for kind, value in given.items():
+        several = [value] if value is None or isinstance(value, str) else value
+        found += [(kind, _standard(kind, one, source.country)) for one in several]
+    return frozenset((kind, bare) for kind, value in found if (bare := _bare(value)))
 
 
 def plain_ids(compiled: CompiledSource) -> Callable[[Cells], Identifiers] | None:
-    """What tells (type, value) of raw cells (raw name -> text), the same as `refine.identified` does of a row.
-
-    None where an identifier is more than a cell in its standard form: to compute expressions takes Spark.
-    """
-    source, entity = compiled.source, compiled.source.table
-    own = {*entity.automatic_ids.values(), *RULES[entity.name].tells_ids}
-    held = {column: as_it_stands(compiled, column) for column in own if column in compiled.columns}
-    taken = {}
-    for kind, expression in compiled.ids.items():
-        name = alone(expression)
-        # the entity's columns stand before raw ones of the same name
-        taken[kind] = as_it_stands(compiled, name) if name in entity.types else name
-        if name in entity.types and entity.types[name] != "string":
-            return None
-    if None in (*held.values(), *taken.values()) or held.keys() & _MADE:
+    """What tells the identifiers of raw cells (raw name -> text); None where to compute an expression takes Spark."""
+    source, types = compiled.source, compiled.source.table.types
+    own = {column: as_it_stands(compiled, column) for column in own_columns(compiled)}
+    names = {kind: alone(expression) for kind, expression in compiled.ids.items()}
+    # the entity's columns stand before raw ones of the same name
+    given = {kind: as_it_stands(compiled, name) if name in types else name for kind, name in names.items()}
+    typed = any(types.get(name, "string") != "string" for name in names.values() if name)
+    finished = not source.table.person and own and RULES[source.entity].makes_ids
+    if None in (*own.values(), *given.values()) or typed or finished:
         return None
 
     def identifiers(cells: Cells) -> Identifiers:
-        told = {column: _bare(cells[raw]) for column, raw in held.items() if raw}
-        if entity.person:
-            made = contact(None, *({**told, "_country": source.country}.get(column) for column in ASKED))
-            told |= {"email": made.mailbox, "phone": made.phone}
-        given = [(kind, told.get(column)) for kind, column in entity.automatic_ids.items()]
-        given += [(kind, _standard(kind, cells[raw], source.country)) for kind, raw in taken.items() if raw]
-        return frozenset((kind, bare) for kind, value in given if (bare := _bare(value)))
+        return standard_ids(
+            compiled,
+            {column: _bare(cells[raw]) for column, raw in own.items() if raw},
+            {kind: cells[raw] for kind, raw in given.items() if raw},
+        )
 
     return identifiers
 
