@@ -17,10 +17,11 @@ from pyspark.sql import functions as F
 from jobs.engines.landed_rows import Landed
 from jobs.runtime.night import Night
 from transforms.schemas import BRONZE_COLUMNS
-from transforms.sources import RULES, refine
+from transforms.sources import refine
 from transforms.sources.context import Context
 from transforms.sources.names import comment
 from transforms.sources.plain_ids import Identifiers, own_columns, plain_ids, standard_ids
+from transforms.sources.rules import RULES
 from transforms.sources.typing import id_column
 
 AT_ONCE = 3

@@ -9,10 +9,11 @@ import pyarrow as pa
 
 from jobs.engines.state_rows import StateRows
 from jobs.runtime.configuration import Configuration
-from transforms.sources import RULES, refine
+from transforms.sources import refine
 from transforms.sources.definition import CompiledSource, Source, compiled_over
 from transforms.sources.names import raw_names
 from transforms.sources.records import LONGEST_KEY
+from transforms.sources.rules import RULES
 from transforms.sources.typing import as_it_stands
 
 _PART = re.compile(r"((?:[^:\\]|\\.)*)(?::|$)")  # of a record's name, with what is escaped in it

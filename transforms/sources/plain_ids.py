@@ -3,8 +3,8 @@ Spark where the source's YAML takes them from cells as they stand."""
 
 from collections.abc import Callable, Mapping, Sequence
 
-from transforms.sources import RULES
 from transforms.sources.definition import CompiledSource
+from transforms.sources.rules import RULES
 from transforms.sources.standard.contacts import ASKED, contact
 from transforms.sources.standard.emails import mailbox
 from transforms.sources.standard.phones import e164

@@ -10,10 +10,11 @@ from pyspark.sql import functions as F
 from transforms.definitions import seconds
 from transforms.erasure import Erased, with_erased
 from transforms.schemas import QUARANTINE, WEB_EVENT, Entity
-from transforms.sources import RULES, versions, wholes
+from transforms.sources import versions, wholes
 from transforms.sources.context import Context
 from transforms.sources.definition import CompiledSource, Source
 from transforms.sources.records import with_hash, with_ids, with_keys, with_node, with_reasons, with_time
+from transforms.sources.rules import RULES
 from transforms.sources.standard.divisions import Divisions
 from transforms.sources.standard.money import Rates
 from transforms.sources.typing import CARRIED, id_column, typed
