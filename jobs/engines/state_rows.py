@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import duckdb
 import pyarrow as pa
+from deltalake import DeltaTable
 from pyarrow import parquet as pq
 
 from jobs.runtime.tables import Lakehouse
@@ -21,15 +22,23 @@ class StateRows:
         self.lakehouse = lakehouse
         self.versions = versions
         self.db = db
+        self._opened: dict[str, DeltaTable] = {}
+
+    def _open(self, table: str) -> DeltaTable | None:
+        """The table, opened once; None where the state has none."""
+        if table not in self._opened and table in self.versions:
+            opened = self.lakehouse.open(table, self.versions[table])
+            self._opened |= {table: opened} if opened else {}
+        return self._opened.get(table)
 
     def columns(self, table: str) -> list[str]:
         """The table's columns; none where the state has no such table."""
-        opened = self.lakehouse.open(table, self.versions[table]) if table in self.versions else None
+        opened = self._open(table)
         return [field.name for field in opened.schema().fields] if opened else []
 
     def scan(self, table: str) -> str | None:
         """What stands behind FROM; None where the table has no files. `_data_file`, `file_row_number`: the place."""
-        opened = self.lakehouse.open(table, self.versions[table]) if table in self.versions else None
+        opened = self._open(table)
         files = sorted(opened.file_uris()) if opened else []
         if not files:
             return None
