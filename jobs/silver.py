@@ -29,8 +29,9 @@ from jobs.runtime.references import currency_rates
 from jobs.runtime.stores import remove_folder
 from transforms.columns import conform
 from transforms.schemas import CONSENT, ENTITIES, OPS_FILE, QUARANTINE, Entity
-from transforms.sources import RULES, refine, versions, web_event
+from transforms.sources import refine, versions, web_event
 from transforms.sources.definition import CompiledSource, compiled_over
+from transforms.sources.rules import RULES
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn

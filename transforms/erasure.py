@@ -6,14 +6,14 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from typing import TYPE_CHECKING
 
 from transforms.identity.manual import RECORD
-from transforms.sources.standard.answers import with_answers
 from transforms.sources.standard.emails import mailbox
 from transforms.sources.standard.phones import e164
+
+if TYPE_CHECKING:  # to look somebody up takes no Spark
+    from pyspark.sql import DataFrame
 
 CUSTOMER = "customer_id"
 # The columns of silver, gold/override and gold/tag_change that hold what people write, where they may name somebody.
@@ -102,11 +102,15 @@ def _cells(text: str) -> list[str]:
     return [value for value in row.values() if isinstance(value, str)] if isinstance(row, dict) else []
 
 
-def with_erased(rows: DataFrame, erased: Erased | None, *, few: bool) -> DataFrame:
+def with_erased(rows: "DataFrame", erased: Erased | None, *, few: bool) -> "DataFrame":
     """Adds `_erased`: the row is of a person on the list. Such a row is neither wanted nor refused.
 
     After keys, identifiers and reasons are there. Grain: a row that landed. `few`: see `Context`.
     """
+    from pyspark.sql import functions as F
+
+    from transforms.sources.standard.answers import with_answers
+
     if erased is None:
         return rows.withColumn("_erased", F.lit(False))
     record = F.when(F.col("source").isin(*erased.sources), F.col("record_id"))

@@ -109,7 +109,9 @@ def opened_state(
     """A run upon a release (the newest), outside the nights."""
     base = at or Reader(conf).release
     start = Begin(f"state-{secrets.token_hex(4)}", time_of(Lakehouse(conf.lakehouse)), base)
-    return pipeline.opened(conf, base.date, start, screen=screen, lease=lease, local=local, session=session)
+    night = pipeline.opened(conf, base.date, start, screen=screen, lease=lease, local=local, session=session)
+    night.brief = True
+    return night
 
 
 def _asked(night: Night, person: Person) -> Erasure:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from jobs.engines.erased_rows import InBronze, in_bronze
 from jobs.engines.erasing import Removed, remove
 from jobs.engines.erasures import Erasure, erasures, note_gone, opened
 from jobs.engines.persons import Person
+from jobs.engines.persons_rows import InBronze, in_bronze
 from jobs.engines.state_rows import state_rows
 from jobs.runtime.night import Night
 from jobs.runtime.releases import Release, named_tables
@@ -18,8 +18,8 @@ def without(night: Night, person: Person) -> Removed:
     """The night's state without the person. Its tables' heads are at the state's versions."""
     key = night.conf.privacy.keys.erasure[0]
     own = Erased((key,), frozenset(entries_of(person.own, person.records, (), key)))
-    landed = in_bronze(night, own) if own.entries else InBronze()
     with state_rows(night.lakehouse, night.versions) as rows:
+        landed = in_bronze(night, rows, person, own) if own.entries else InBronze()
         return remove(rows, person, landed.places, landed.raws)
 
 

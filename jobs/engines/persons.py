@@ -7,9 +7,8 @@ from typing import Any
 
 from jobs.engines.state_rows import StateRows
 from jobs.runtime.configuration import Configuration
-from transforms.identity.edges import LINKING
 from transforms.identity.manual import RECORD
-from transforms.schemas import CONTACT, IDENTITY_CHANGE, IDENTITY_EDGE, IDENTITY_RECORD, LEDGER, Entity, Table
+from transforms.schemas import CONTACT, ENTITIES, IDENTITY_CHANGE, IDENTITY_EDGE, IDENTITY_RECORD, LEDGER, Entity, Table
 
 Identifiers = frozenset[tuple[str, str]]
 _GIVES = "right_type, right_value"
@@ -49,7 +48,7 @@ def person_of(rows: StateRows, conf: Configuration, customer_id: str) -> Person:
     """The person behind a customer id, as the state's silver and identity tell: every version of every record."""
     customers = _merged_into(rows, customer_id)
     rows.values("customers", v=customers)
-    entities = [entity for entity in LINKING if rows.scan(entity.table.name)]
+    entities = [entity for entity in ENTITIES.values() if not entity.reference and rows.scan(entity.table.name)]
     _find_nodes(rows, entities)
     given = _identifiers(text for (text,) in rows.db.execute("select text from node where mine").fetchall())
     given |= _told(rows, LEDGER, "id_type, id_value", "customer_id in (select v from customers)")

@@ -1,6 +1,7 @@
 """Whose a row is that silver refused, as far as its cells tell: with the source's YAML, and without Spark."""
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -12,6 +13,9 @@ from transforms.erasure import said
 from transforms.expressions import names_in
 from transforms.identity.written import forms
 from transforms.sources.definition import Source
+
+_IN_PHONES = " ()[]./~*+xX-"  # what may stand between a number's digits
+_BETWEEN = r"[ ()\[\]./~*+-]*"
 
 
 class OfPerson:
@@ -37,6 +41,31 @@ class OfPerson:
             )
         country = self.sources[source].country
         return any((kind, form) in self.person.own for kind, cell in given for form in forms(kind, cell, [country]))
+
+    @property
+    def may_hold(self) -> tuple[str, dict[str, str]]:
+        """What the column `raw` meets in every row that `holds` is true of, in SQL, and what that compares it with.
+
+        To ask of every row would take longer than all else.
+        """
+        values = {kind: [value for of, value in self.person.own if of == kind] for kind in self._kinds}
+        every = [json.dumps(value, ensure_ascii=False)[1:-1] for of_kind in values.values() for value in of_kind]
+        if not every:
+            return "false", {}
+        known = {"values": "|".join(map(re.escape, every))}
+        met = ["regexp_matches(raw, $values)", "strlen(raw) > length(raw)", "contains(raw, '\\')"]
+        if emails := values.get("email"):
+            known["emails"] = "|".join(re.sub("[^a-z0-9]", "", value.rpartition("@")[0]) for value in emails)
+            letters = "regexp_replace(lower(raw), '[^a-z0-9]', '', 'g')"
+            met.append(f"(contains(raw, '@') and regexp_matches({letters}, $emails))")
+        if phones := values.get("phone"):
+            # however it is written the last digits stay, or letters stand for some
+            known["phones"] = "|".join(value[-4:] for value in phones)
+            met.append(f"regexp_matches(translate(raw, '{_IN_PHONES}', ''), $phones)")
+            met.append(
+                f"regexp_matches(raw, '(?:[0-9]{_BETWEEN}){{3}}[0-9]*{_BETWEEN}(?:[A-Za-z][0-9]*{_BETWEEN}){{3}}')"
+            )
+        return " or ".join(met), known
 
     @cached_property
     def _kinds(self) -> frozenset[str]:

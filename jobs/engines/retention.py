@@ -18,7 +18,7 @@ def too_old(retention: Mapping[str, int], table: str, day: date) -> str | None:
     layer, _, name = table.partition("/")
     if layer == "bronze":
         # the date is a part of the files' names
-        return f"cast(regexp_extract(filename, '_batch_date=([0-9-]+)', 1) as date) < {before}"
+        return f"cast(regexp_extract(_data_file, '_batch_date=([0-9-]+)', 1) as date) < {before}"
     if layer != "silver":
         return None
     if name == "quarantine":

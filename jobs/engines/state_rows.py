@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import duckdb
 import pyarrow as pa
+from deltalake import DeltaTable
 from pyarrow import parquet as pq
 
 from jobs.runtime.stores import on_s3
@@ -22,25 +23,34 @@ class StateRows:
         self.lakehouse = lakehouse
         self.versions = versions
         self.db = db
+        self._opened: dict[str, DeltaTable] = {}
         self._registered: dict[str, str | None] = {}
+
+    def _open(self, table: str) -> DeltaTable | None:
+        """The table, opened once; None where the state has none."""
+        if table not in self._opened and table in self.versions:
+            opened = self.lakehouse.open(table, self.versions[table])
+            self._opened |= {table: opened} if opened else {}
+        return self._opened.get(table)
 
     def columns(self, table: str) -> list[str]:
         """The table's columns; none where the state has no such table."""
-        opened = self.lakehouse.open(table, self.versions[table]) if table in self.versions else None
+        opened = self._open(table)
         return [field.name for field in opened.schema().fields] if opened else []
 
     def scan(self, table: str) -> str | None:
-        """What stands behind FROM; None where the table has no files. `filename`, `file_row_number` tell the place,
-        but for tables on S3: those are Arrow's to read, which tells of none."""
+        """What stands behind FROM; None where the table has no files. `_data_file`, `file_row_number`: the place, but
+        for tables on S3: those are Arrow's to read, which tells of none."""
         if on_s3(self.lakehouse.uri):
             return self._by_arrow(table)
-        opened = self.lakehouse.open(table, self.versions[table]) if table in self.versions else None
+        opened = self._open(table)
         files = sorted(opened.file_uris()) if opened else []
         if not files:
             return None
         listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        # an extract may have a column `filename`; no column that landed begins with `_`
         # the log's schema counts: a file may lack a column that came later, or hold one the table does not have
-        options = "union_by_name=true, hive_partitioning=false, filename=true, file_row_number=true"
+        options = "union_by_name=true, hive_partitioning=false, filename='_data_file', file_row_number=true"
         return f"read_parquet([{listed}], {options})"
 
     def _by_arrow(self, table: str) -> str | None:
@@ -61,7 +71,7 @@ class StateRows:
         """Where the rows that meet a condition lie."""
         scan, found = self.scan(table), defaultdict(list)
         if scan:
-            sql = f"select filename, file_row_number from {scan} where coalesce({condition}, false) order by all"
+            sql = f"select _data_file, file_row_number from {scan} where coalesce({condition}, false) order by all"
             for file, row in self.db.execute(sql).fetchall():
                 found[file].append(row)
         return dict(found)
@@ -71,7 +81,9 @@ class StateRows:
         scan = self.scan(table)
         if scan is None:
             return {}
-        counted = f"select filename, count(*), count(*) filter (coalesce({condition}, false)) from {scan} group by all"
+        counted = (
+            f"select _data_file, count(*), count(*) filter (coalesce({condition}, false)) from {scan} group by all"
+        )
         told = {file: (every, met) for file, every, met in self.db.execute(counted).fetchall() if met}
         parts = self.places(table, condition) if any(every > met for every, met in told.values()) else {}
         return {file: None if every == met else parts[file] for file, (every, met) in told.items()}

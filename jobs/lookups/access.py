@@ -24,7 +24,7 @@ from transforms.retention import kept_for
 from transforms.schemas import QUARANTINE
 
 Rows = list[dict[str, Any]]
-_TECHNICAL = ("filename", "file_row_number", "_hash")
+_TECHNICAL = ("_hash",)
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,11 @@ def _rows_of(rows: StateRows, table: str, refused: OfPerson) -> Rows:
     scan = rows.scan(table)
     if scan is None or table.startswith("bronze/"):
         return []
-    asked = "true" if table == QUARANTINE.name else condition(rows.columns(table))
-    columns = ", ".join(f'"{name}"' for name in rows.columns(table) if name not in _TECHNICAL)
-    found = rows.db.sql(f"select {columns} from {scan} where coalesce({asked}, false)").to_arrow_table()
+    names = rows.columns(table)
+    asked, known = refused.may_hold if table == QUARANTINE.name else (condition(names), {})
+    columns = ", ".join(f'"{name}"' for name in names if name not in _TECHNICAL)
+    sql = f"select {columns} from {scan} where coalesce({asked}, false)"
+    found = rows.db.sql(sql, params=known or None).to_arrow_table()
     if table == QUARANTINE.name:
         given = zip(found["source"].to_pylist(), found["raw"].to_pylist(), strict=True)
         found = found.filter(pa.array([refused.holds(*row) for row in given], pa.bool_()))

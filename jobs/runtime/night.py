@@ -87,6 +87,7 @@ class Night:
         self.full_refresh = full_refresh
         self.versions: dict[str, int] = dict(base.versions) if base else {}
         self.log = log
+        self.brief = False  # little is asked of Spark, however much there is
         self.stage = Ledger()
         self.finished: dict[str, Ledger] = {}
         self.holds = holds
@@ -101,7 +102,7 @@ class Night:
     def spark(self) -> "SparkSession":
         """The session, started when a stage first asks for it."""
         session: SparkSession = open_session(
-            self.conf.pipeline.spark, log=self.log, local=self._local, light=self._holds_little(),
+            self.conf.pipeline.spark, log=self.log, local=self._local, light=self.brief or self._holds_little(),
             reaches=self.conf.places,
         )  # fmt: skip
         self._on_session(session)
@@ -138,11 +139,13 @@ class Night:
         name = _name(table)
         if name not in self.versions:
             raise PortraitError(f"{name}: no such table as of {self.day}; run the stages before this one first")
+
         self.stage.inputs[name] = self.versions[name]
         return read_version(self.spark, self.lakehouse, name, self.versions[name])
 
     def load_files(self, table: str | Table, names: Collection[str]) -> "DataFrame":
         """The rows of some of the table's data files, at this night's version."""
+
         name = _name(table)
         return read_version(self.spark, self.lakehouse, name, self.versions[name], only=names)
 

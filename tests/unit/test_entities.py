@@ -11,8 +11,9 @@ from pyspark.sql import functions as F
 
 from transforms.identity.edges import LINKING
 from transforms.schemas import ENTITIES, FIXED_TABLES
-from transforms.sources import RULES, refine, versions
+from transforms.sources import refine, versions
 from transforms.sources.definition import Read, Source, compile_source, parse_source
+from transforms.sources.rules import RULES
 
 DAY = date(2026, 1, 31)
 AS_OF = datetime(2026, 1, 31, 23, 59, 59)

@@ -1,6 +1,8 @@
 """`transforms/` is pure: it never imports `jobs`, acts on nothing, and knows neither clock nor chance."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -37,3 +39,11 @@ def test_the_core_is_pure() -> None:
 )
 def test_what_breaks_the_rule_is_seen(text: str) -> None:
     assert list(broken(ast.parse(text)))
+
+
+def test_what_only_reads_does_not_import_spark() -> None:
+    """It would be a quarter of what such a command takes."""
+    lookups = ", ".join(f"jobs.lookups.{name}" for name in ("access", "customer", "query"))
+    look = f"import sys, jobs.runtime.configuration, {lookups}; print('pyspark' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

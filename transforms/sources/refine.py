@@ -10,10 +10,11 @@ from pyspark.sql import functions as F
 from transforms.definitions import seconds
 from transforms.erasure import Erased, with_erased
 from transforms.schemas import QUARANTINE, WEB_EVENT, Entity
-from transforms.sources import RULES, versions, wholes
+from transforms.sources import versions, wholes
 from transforms.sources.context import Context
 from transforms.sources.definition import CompiledSource, Source
 from transforms.sources.records import with_hash, with_ids, with_keys, with_node, with_reasons, with_time
+from transforms.sources.rules import RULES
 from transforms.sources.standard.divisions import Divisions
 from transforms.sources.standard.money import Rates
 from transforms.sources.typing import CARRIED, id_column, typed
@@ -67,11 +68,9 @@ def refined(
     """
     context = Context(day, timezone, base_currency, rates, divisions, few)
     rules = RULES[entity.name]
-    types = {kind for compiled in sources for kind in compiled.ids}
     ranking = wholes.ranking(defined(sources))
-    finished = rules.finish(rows, context=context) if rules.finish else rows
     return (
-        finished.transform(with_ids, entity, types, few=few)
+        rows.transform(identified, entity, sources, context=context)
         .transform(with_keys, entity, ranking=ranking)
         .transform(with_node, entity)
         .transform(with_time, entity, timezone=timezone)
@@ -86,6 +85,25 @@ def refined(
         .transform(with_erased, erased, few=few)
         .transform(grouped, entity, sources)
     )
+
+
+def identified(rows: DataFrame, entity: Entity, sources: Sequence[CompiledSource], *, context: Context) -> DataFrame:
+    """Parsed rows in canonical form, with the identifiers that they give: `ids`, `_ids` as `with_ids` tells them."""
+    finish = RULES[entity.name].finish
+    types = {kind for compiled in sources for kind in compiled.ids}
+    finished = finish(rows, context=context) if finish else rows
+    return finished.transform(with_ids, entity, types, few=context.few)
+
+
+def identifying(compiled: CompiledSource) -> CompiledSource:
+    """The source without what its rows' identifiers do not depend on: `identified` tells the same ids of its rows."""
+    automatic, rules = compiled.source.table.automatic_ids.values(), RULES[compiled.source.entity]
+    asked = {*automatic, *rules.tells_ids}.union(*(expression.columns for expression in compiled.ids.values()))
+    for name in reversed(compiled.columns):
+        # a column is made from raw ones and from those before it
+        asked |= compiled.columns[name].columns if name in asked else set()
+    columns = {name: expression for name, expression in compiled.columns.items() if name in asked}
+    return compiled.model_copy(update={"columns": columns, "where": None, "checks": {}})
 
 
 def grouped(rows: DataFrame, entity: Entity, sources: Sequence[CompiledSource]) -> DataFrame:

@@ -68,8 +68,7 @@ def _batches(compiled: CompiledSource) -> list[dict[str, Expression]]:
 def _converted(expression: Expression, name: str, source: Source, *, day: date, as_of: datetime) -> SparkColumn:
     target = source.table.types[name]
     value = expression.column(day=day, as_of=as_of)
-    bare = _NAME.fullmatch(expression.text.strip())
-    is_raw_text = bool(bare and bare[1] in expression.columns)
+    is_raw_text = alone(expression) is not None
     if is_raw_text or expression.type == "string":
         value = F.nullif(F.trim(value.cast("string")), F.lit(""))
     if target == "timestamp":
@@ -77,6 +76,20 @@ def _converted(expression: Expression, name: str, source: Source, *, day: date, 
         return _in_calendar(_moment(value, expression, source.timezone, from_text=from_text), target)
     converted = value.cast(target) if "<" in target else value.try_cast(target)
     return _in_calendar(converted, target) if target == "date" else converted
+
+
+def alone(expression: Expression) -> str | None:
+    """The column whose name is the whole expression."""
+    name = _NAME.fullmatch(expression.text.strip())
+    return name[1] if name and name[1] in expression.columns else None
+
+
+def as_it_stands(compiled: CompiledSource, column: str) -> str | None:
+    """The raw column that a column of the entity is, but for blanks around it; None where it is made in another way."""
+    if column not in compiled.columns:
+        return None
+    name, columns = alone(compiled.columns[column]), list(compiled.columns)
+    return None if name in columns[: columns.index(column)] else name
 
 
 def _in_calendar(value: SparkColumn, target: str) -> SparkColumn:

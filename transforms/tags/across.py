@@ -5,10 +5,7 @@ Their columns make up one table, tag/across. Grain: known customer.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-
-from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from typing import TYPE_CHECKING
 
 from transforms.errors import DefinitionError
 from transforms.expressions import Query, compile_query
@@ -16,6 +13,10 @@ from transforms.schemas import ENTITIES
 from transforms.tags.items import columns_of, ended, literal
 from transforms.tags.sequences import Happening, happening_of
 from transforms.tags.tag import COLUMN_TYPES, CUSTOMER, Tag
+
+if TYPE_CHECKING:  # to read the configuration takes no Spark
+    from pyspark.sql import Column as SparkColumn
+    from pyspark.sql import DataFrame
 
 TABLE = "across"
 _ID = "customer_id"
@@ -107,8 +108,10 @@ def kind_of(tag: Tag, query: Query | None = None) -> str:
     return query.columns["value"] if query else "string"
 
 
-def one_each(rows: DataFrame) -> DataFrame:
+def one_each(rows: "DataFrame") -> "DataFrame":
     """The result of a query, a row a customer: the value, and how many rows there were. NULL where several."""
+    from pyspark.sql import functions as F
+
     return (
         rows.groupBy(_ID)
         .agg(F.count(F.lit(1)).alias("rows"), F.max("value").alias("value"))
@@ -116,11 +119,15 @@ def one_each(rows: DataFrame) -> DataFrame:
     )
 
 
-def side_by_side(customers: DataFrame, *, sequences: DataFrame | None, others: Mapping[str, DataFrame]) -> DataFrame:
+def side_by_side(
+    customers: "DataFrame", *, sequences: "DataFrame | None", others: "Mapping[str, DataFrame]"
+) -> "DataFrame":
     """All that was found, beside `customers`: of each tag `<tag>` and, of `others`, `<tag>_rows`.
 
     `sequences`: customer_id and how often each happened; `others`: tag -> customer_id, value and rows.
     """
+    from pyspark.sql import functions as F
+
     wide = customers.select(_ID)
     if sequences is not None:
         wide = wide.join(sequences, _ID, "left")
@@ -130,8 +137,10 @@ def side_by_side(customers: DataFrame, *, sequences: DataFrame | None, others: M
     return wide
 
 
-def values(wide: DataFrame, plan: AcrossPlan, *, withheld: Collection[str]) -> DataFrame:
+def values(wide: "DataFrame", plan: AcrossPlan, *, withheld: Collection[str]) -> "DataFrame":
     """tag/across out of `side_by_side`. `withheld`: tags that are NULL for everybody."""
+    from pyspark.sql import functions as F
+
     columns = []
     for tag in plan.tags:
         ddl = COLUMN_TYPES[tag.type or "text"]
@@ -140,7 +149,9 @@ def values(wide: DataFrame, plan: AcrossPlan, *, withheld: Collection[str]) -> D
     return wide.select(_ID, *columns)
 
 
-def _value(tag: Tag, plan: AcrossPlan, ddl: str) -> SparkColumn:
+def _value(tag: Tag, plan: AcrossPlan, ddl: str) -> "SparkColumn":
+    from pyspark.sql import functions as F
+
     default = F.expr(literal(tag.default))
     if tag.kind == "sequence":
         often = F.col(tag.tag)

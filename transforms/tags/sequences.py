@@ -9,16 +9,17 @@ lines of an order are one event.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-
-from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame, Window
-from pyspark.sql import functions as F
+from typing import TYPE_CHECKING
 
 from transforms.errors import DefinitionError
 from transforms.expressions import Expression, compile_expression
 from transforms.sql import types
 from transforms.tags.items import columns_of, no_cancelled, within_window
 from transforms.tags.tag import Tag
+
+if TYPE_CHECKING:  # to read the configuration takes no Spark
+    from pyspark.sql import Column as SparkColumn
+    from pyspark.sql import DataFrame
 
 _ID, _AT = "customer_id", "_at"
 _MICROS = 1_000_000
@@ -100,13 +101,15 @@ def _where(tag: Tag, position: int, timezone: str) -> Expression | None:
 
 
 def happened(
-    rows: Mapping[str, DataFrame], *, sequences: Sequence[Happening], as_of: datetime, at: Mapping[Condition, str]
-) -> DataFrame:
+    rows: "Mapping[str, DataFrame]", *, sequences: Sequence[Happening], as_of: datetime, at: Mapping[Condition, str]
+) -> "DataFrame":
     """How often each of `sequences` happened, by its tag's name: NULL for who never began it. Grain: customer.
 
     `rows`: entity -> its rows with customer_id, event_at, event_date and what the conditions read. `at`: condition ->
     its SQL with the clock set. All sequences are found in one pass over a customer's events in their order.
     """
+    from pyspark.sql import functions as F
+
     flags = {what: f"_f{position}" for position, what in enumerate(at)}
     events = _events(rows, flags, at)
     over = _end(as_of)
@@ -133,8 +136,12 @@ def happened(
     )
 
 
-def _events(rows: Mapping[str, DataFrame], flags: Mapping[Condition, str], at: Mapping[Condition, str]) -> DataFrame:
+def _events(
+    rows: "Mapping[str, DataFrame]", flags: Mapping[Condition, str], at: Mapping[Condition, str]
+) -> "DataFrame":
     """The moments of each customer, with a true-or-false column for each condition."""
+    from pyspark.sql import functions as F
+
     parts: list[DataFrame] = []
     for entity, frame in rows.items():
         own = {
@@ -154,20 +161,25 @@ def _events(rows: Mapping[str, DataFrame], flags: Mapping[Condition, str], at: M
     return events.repartition(_ID).groupBy(_ID, _AT).agg(*(F.bool_or(flag).alias(flag) for flag in flags.values()))
 
 
-def _next(met: SparkColumn) -> SparkColumn:
+def _next(met: "SparkColumn") -> "SparkColumn":
     """The moment of the next row that meets a condition, later than this one."""
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
     # backwards, because a frame that only grows is kept up while one that shrinks is summed up anew for each row
     later = Window.partitionBy(_ID).orderBy(-F.col(_AT)).rangeBetween(Window.unboundedPreceding, -1)
     return F.min(F.when(met, F.col(_AT))).over(later)
 
 
 def _followed(
-    steps: Sequence[Next], back: int, following: SparkColumn | None, flags: Mapping[Condition, str], over: int
-) -> SparkColumn:
+    steps: Sequence[Next], back: int, following: "SparkColumn | None", flags: Mapping[Condition, str], over: int
+) -> "SparkColumn":
     """Whether what comes after a row of the step so far `back` is as the sequence says.
 
     `following`: the next row that goes on with it; `over`: the moment after the business day.
     """
+    from pyspark.sql import functions as F
+
     step = steps[-back]
     holds = F.lit(True)
     if following is not None:

@@ -1,24 +1,27 @@
 """Python rules brought to the values of a frame."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+if TYPE_CHECKING:  # the rules themselves take no Spark
+    from pyspark.sql import Column as SparkColumn
+    from pyspark.sql import DataFrame
 
 # what a rule remembers of the values it has seen, so that one met again costs nothing
 REMEMBERED = 1 << 16
 
 
 def with_answers(
-    rows: DataFrame, column: str, rule: Callable[..., object], type_: str, *asked: SparkColumn, repeated: bool
-) -> DataFrame:
+    rows: "DataFrame", column: str, rule: Callable[..., object], type_: str, *asked: "SparkColumn", repeated: bool
+) -> "DataFrame":
     """`rows` with `column`, new or anew: what a Python rule says of the values `asked`, as the DDL `type_`.
 
     `repeated`: many rows hold few values, as lines hold card numbers: each distinct one is asked once and joined back.
     Otherwise nearly each row has a value of its own, or there are few rows: then finding the distinct ones and the
     join would cost more than they save, and the rule's own memory does for those that recur.
     """
+    from pyspark.sql import functions as F
+
     # pickled: to load Arrow and pandas into the workers would cost a small night more than it saves
     answer = F.udf(rule, type_, useArrow=False)
     if not repeated:
