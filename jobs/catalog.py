@@ -28,7 +28,6 @@ from transforms.schemas import (
     IDENTITY_RECORD,
 )
 from transforms.tags import catalog
-from transforms.tags.freshness import never_came, silent
 from transforms.tags.tag import Tag
 
 Row = dict[str, Any]
@@ -41,7 +40,8 @@ def run(night: Night) -> None:
     began = time.monotonic()
     before = released_catalog(night.lakehouse, night.base)
     profiles = Profiles(_dataset(night, night.versions, PROFILE), _last_profile(night))
-    stale = stale_tags(night)
+    told = night.figures_of("tags")
+    stale = {**told.get("absent", {}), **told.get("silent", {})}  # tag -> why it is NULL for everybody tonight
     changed = save_changes(night, profiles, before, stale)
     rows = [*_rows(night, profiles, before, stale, changed), *_remembered(night, before)]
     night.save(pa.Table.from_pylist(rows, arrow_schema(GOLD_TAG_CATALOG)), GOLD_TAG_CATALOG, mode="append")
@@ -152,19 +152,6 @@ def _fitted(night: Night) -> set[str]:
 
 
 # -- the catalogue
-
-
-def stale_tags(night: Night) -> dict[str, str]:
-    """Tag over rows -> why it is NULL for everybody tonight."""
-    told = night.figures_of("tags").get("newest", {})
-    newest = {entity: date.fromisoformat(day) for entity, day in told.items()}
-    found = {}
-    for tag in online(night.conf.tags):
-        if absent := never_came(tag, newest):
-            found[tag.tag] = f"no source of {', '.join(absent)} has ever come"
-        elif quiet := silent(tag, newest, night.day):
-            found[tag.tag] = f"{quiet[0]} has been silent since {quiet[1]}, longer than {tag.max_age}d"
-    return found
 
 
 def _rows(
