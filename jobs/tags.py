@@ -111,7 +111,7 @@ def save_entity(
     few: as `are_few` tells.
     """
     table = tag_table(entity.entity, columns_in(plan, entity.entity))
-    if entity.entity not in fresh.newest:
+    if entity.entity not in fresh.came:
         night.forget(table)
         night.warn(f"{entity.entity}: no source has ever come; its {len(entity.tags)} tags are NULL")
         return

@@ -62,7 +62,7 @@ class Nights:
             name: parse_import({"l.csv": text}, tags[name], types=["crm_id"]) for name, text in self.lists.items()
         }
         conf: Any = SimpleNamespace(
-            tags=tags, pipeline=SimpleNamespace(timezone="UTC", spark={}, mlflow=None), imports=imports
+            tags=tags, pipeline=SimpleNamespace(timezone="UTC", spark={}, mlflow=None), imports=imports, sources={}
         )
         night = Night(
             conf=conf, lakehouse=self.lakehouse, day=run_on or day, run_id=f"run-{day}", started_at=datetime(2017, 6, 1, tzinfo=UTC),

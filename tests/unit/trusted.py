@@ -45,7 +45,7 @@ class Nights:
     def conf(self) -> Any:
         tags = parse_tags({f"tags/{name}.yml": yaml_of(name, body) for name, body in self.bodies.items()})
         return SimpleNamespace(
-            tags=tags, audiences={}, exports={}, lakehouse=str(self.folder),
+            tags=tags, sources={}, audiences={}, exports={}, lakehouse=str(self.folder),
             pipeline=SimpleNamespace(timezone="UTC", spark={}, mlflow=None),
             privacy=SimpleNamespace(smallest_group=2, roles={}),
         )  # fmt: skip
@@ -61,7 +61,7 @@ class Nights:
             started_at=datetime.now(UTC), on_warning=self.warned.append,
         )  # fmt: skip
         night.versions |= self.extra
-        came = {name: FIRST + timedelta(days=at) for name, at in (newest or {"transaction": number}).items()}
+        came = {name: {"": FIRST + timedelta(days=at)} for name, at in (newest or {"transaction": number}).items()}
         fresh = freshness_of(night.conf.tags, came, day)
         night.finished["tags"] = Ledger(figures={"absent": fresh.absent, "silent": fresh.silent})
         self._save(night, profile_table(night.conf.tags), [{"customer_id": c, **row} for c, row in profile.items()])
