@@ -6,11 +6,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from jobs.engines.freshness import came
 from jobs.runtime.night import Night
 from jobs.runtime.tables import Lakehouse, arrow_schema
 from tests.unit.trusted import yaml_of
+from transforms.errors import DefinitionError
 from transforms.schemas import ENTITIES, OPS_FILE
 from transforms.tags.definition import parse_tags
 from transforms.tags.freshness import freshness_of
@@ -53,6 +55,25 @@ def test_one_silent_source_of_several_is_silence() -> None:
     several = {"transaction": {"market": DAY, "pos": march(1)}}
     found = freshness_of(tags({"spend": BODIES["spend"]}), several, DAY)
     assert found.silent == {"spend": "transaction (pos) has been silent since 2018-03-01, longer than 2d"}
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("from: customer\nselect: city", "a fact tag"), ("select: orders * 2", "a derived tag"),
+        ("cases: [{value: a, when: orders > 1}]", "a rule tag"), ("model: kmeans\nfeatures: [orders]", "a kmeans tag"),
+        ("model: lifecycle\nstages: [{value: a, when: orders > 1}]", "a lifecycle tag"),
+        ("import: l.csv\ntype: boolean", "an import tag"),
+        ("sql: select customer_id, 1 as value from {customer}", "a sql tag"),
+    ],
+)  # fmt: skip
+def test_an_age_that_would_do_nothing_is_refused(body: str, kind: str) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        tags({"orders": BODIES["orders"], "idle": f"{body}\nmax_age: 2d"})
+    assert caught.value.lines == (
+        f"tags/idle.yml: max_age: {kind} reads no source's rows itself; set it on the tags that it is built on, or "
+        "remove it",
+    )
 
 
 def test_what_came_is_told_by_deliveries_not_by_new_rows(tmp_path: Path) -> None:
