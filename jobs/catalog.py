@@ -15,6 +15,7 @@ import pyarrow as pa
 from pyarrow import compute as pc
 from pyarrow import dataset as ds
 
+from jobs.engines.freshness import delivered
 from jobs.engines.model_drift import judge_models
 from jobs.engines.overrides import changed_by_hand, tell
 from jobs.engines.profiles import Profiles
@@ -33,7 +34,7 @@ from transforms.schemas import (
     IDENTITY_RECORD,
 )
 from transforms.tags import catalog
-from transforms.tags.freshness import never_came, silent
+from transforms.tags.freshness import Came
 from transforms.tags.tag import Tag
 
 Row = dict[str, Any]
@@ -46,7 +47,8 @@ def run(night: Night) -> None:
     began = time.monotonic()
     before = released_catalog(night.lakehouse, night.base)
     profiles = Profiles(_dataset(night, night.versions, PROFILE), _last_profile(night))
-    stale = stale_tags(night)
+    told = night.figures_of("tags")
+    stale = {**told.get("absent", {}), **told.get("silent", {})}  # tag -> why it is NULL for everybody tonight
     changed = save_changes(night, profiles, before, stale)
     rows = [*_rows(night, profiles, before, stale, changed), *_remembered(night, before)]
     night.save(pa.Table.from_pylist(rows, arrow_schema(GOLD_TAG_CATALOG)), GOLD_TAG_CATALOG, mode="append")
@@ -159,19 +161,6 @@ def _fitted(night: Night) -> set[str]:
 # -- the catalogue
 
 
-def stale_tags(night: Night) -> dict[str, str]:
-    """Tag over rows -> why it is NULL for everybody tonight."""
-    told = night.figures_of("tags").get("newest", {})
-    newest = {entity: date.fromisoformat(day) for entity, day in told.items()}
-    found = {}
-    for tag in online(night.conf.tags):
-        if absent := never_came(tag, newest):
-            found[tag.tag] = f"no source of {', '.join(absent)} has ever come"
-        elif quiet := silent(tag, newest, night.day):
-            found[tag.tag] = f"{quiet[0]} has been silent since {quiet[1]}, longer than {tag.max_age}d"
-    return found
-
-
 def _rows(
     night: Night, profiles: Profiles, before: Mapping[str, Row], stale: Mapping[str, str], changed: Mapping[str, int]
 ) -> Iterator[Row]:
@@ -182,10 +171,11 @@ def _rows(
     }
     users = catalog.users_of(tags, night.conf.audiences, exported)
     hidden = [column.name for column in table.columns if column.sensitivity in _HIDDEN]
+    came = delivered(night)
     customers, found = profiles.summaries(hidden, night.conf.privacy.smallest_group)
     for tag in sorted(tags.values(), key=lambda tag: tag.tag):
         row = {"date": night.day, "run_id": night.run_id, **catalog.described(tag, tags), "used_by": users[tag.tag]}
-        row |= {"columns": list(row["columns"].items()), "fresh_as_of": _fresh(night, row["reads"])}
+        row |= {"columns": list(row["columns"].items()), "fresh_as_of": _fresh(night, row["reads"], came)}
         row["stale"] = stale.get(tag.tag)
         if tag.status == "online":
             row |= _measured(night, tag, profiles, customers, found)
@@ -204,15 +194,18 @@ def _measured(night: Night, tag: Tag, profiles: Profiles, customers: int, found:
     }  # fmt: skip
 
 
-def _fresh(night: Night, entities: list[str]) -> date | None:
-    """The newest business date of the entities that a tag is made from, of the one that brought something last."""
-    newest = [
+def _fresh(night: Night, entities: list[str], came: Came) -> date | None:
+    """The business date by which every source of the entities had delivered, of those that ever did.
+
+    Of an entity whose sources are not configured any more: that of its newest row.
+    """
+    rows = [
         night.lakehouse.greatest(ENTITIES[name].table.name, night.versions[ENTITIES[name].table.name], "_batch_date")
         for name in entities
-        if night.has(ENTITIES[name].table)
+        if name not in came and night.has(ENTITIES[name].table)
     ]
-    known = [min(day, night.day) for day in newest if day is not None and day > date.min]
-    return max(known, default=None)
+    known = [min(day, night.day) for day in rows if day is not None and day > date.min]
+    return min([*known, *(day for name in entities for day in came.get(name, {}).values())], default=None)
 
 
 def _remembered(night: Night, before: Mapping[str, Row]) -> Iterator[Row]:

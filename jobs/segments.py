@@ -6,7 +6,7 @@ if __name__ == "__main__":  # first of all: stage_main takes this folder off the
     stage_main("segments")
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -29,6 +29,7 @@ from transforms.schemas import (
     GOLD_TAG_CHANGE,
     IDENTITY_RECORD,
 )
+from transforms.tags.catalog import built_on
 from transforms.tags.segmentations import HIDDEN, Segmentation, segmentations
 
 Row = dict[str, Any]
@@ -52,8 +53,11 @@ def run(night: Night) -> None:
     profile = _dataset(night, PROFILE, night.versions)
     assert profile is not None  # noqa: S101  (the stage before wrote it)
     moved = _migrate(night, found, profile)
-    if _due(night, found):
-        _judge(night, found, profile, moved)
+    silent = night.figures_of("tags").get("silent", {}).keys()
+    quiet = {one.column for one in found if built_on(one.tag, night.conf.tags) & silent}
+    known = [one for one in found if one.column not in quiet]
+    if _due(night, known, quiet):
+        _judge(night, known, profile, moved, quiet)
     night.figure("seconds", round(time.monotonic() - began, 2))
 
 
@@ -90,11 +94,14 @@ def _migrate(night: Night, found: Sequence[Segmentation], profile: ds.Dataset) -
 # -- how good they are
 
 
-def _due(night: Night, found: Sequence[Segmentation]) -> bool:
-    """Was something fitted or defined anew, is the last judgement old, or can one now be held against later spend?"""
-    if night.refit:
-        return True
-    held = {row["segmentation"]: row for row in night.rows(GOLD_SEGMENTATION)}
+def _due(night: Night, found: Sequence[Segmentation], quiet: Collection[str]) -> bool:
+    """Was something fitted or defined anew, is the last judgement old, or can one now be held against later spend?
+
+    `quiet`: those over silent sources, whose last judgement stays until they are known again.
+    """
+    if night.refit or not found:
+        return bool(found)
+    held = {row["segmentation"]: row for row in night.rows(GOLD_SEGMENTATION) if row["segmentation"] not in quiet}
     fits = Models.of(night).released
     now = {one.column: (one.definition, _version(fits, one), one.min_size) for one in found}
     was = {name: (row["definition"], row["model_version"], row["min_size"]) for name, row in held.items()}
@@ -124,7 +131,10 @@ def _earlier(night: Night) -> Release | None:
     return None
 
 
-def _judge(night: Night, found: Sequence[Segmentation], profile: ds.Dataset, moved: Mapping[str, float]) -> None:
+def _judge(
+    night: Night, found: Sequence[Segmentation], profile: ds.Dataset, moved: Mapping[str, float],
+    quiet: Collection[str],
+) -> None:  # fmt: skip
     shown = [column for column in profile_table(night.conf.tags).columns if column.sensitivity not in HIDDEN]
     names = [column.name for column in shown if column.name in profile.schema.names and column.name != "customer_id"]
     own = [name for one in found for name in (one.column, *one.numbers)]
@@ -140,8 +150,9 @@ def _judge(night: Night, found: Sequence[Segmentation], profile: ds.Dataset, mov
         codes = figures.coded(table[one.column], segments)
         rows.append(_row(night, one, counted, table, codes, value, fits, moved))
         described += _described(night, one, segments, counted, groups, codes)
-    night.save(pa.Table.from_pylist(rows, arrow_schema(GOLD_SEGMENTATION)), GOLD_SEGMENTATION)
-    night.save(pa.Table.from_pylist(described, arrow_schema(GOLD_SEGMENT_PROFILE)), GOLD_SEGMENT_PROFILE)
+    for table, new in ((GOLD_SEGMENTATION, rows), (GOLD_SEGMENT_PROFILE, described)):
+        kept = [row for row in night.rows(table) if row["segmentation"] in quiet]
+        night.save(pa.Table.from_pylist([*kept, *new], arrow_schema(table)), table)
     night.figure("judged", {row["segmentation"]: row["warnings"] for row in rows})
     for row in rows:
         for line in row["warnings"]:

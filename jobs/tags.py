@@ -9,23 +9,21 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 from functools import partial
 from typing import Any
 
-import pyarrow.compute as pc
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
 from jobs.engines.across import save_across
 from jobs.engines.customer_rows import nodes_of, rows_of
+from jobs.engines.freshness import freshness
 from jobs.engines.kmeans import fit_kmeans
 from jobs.engines.overrides import by_hand
 from jobs.engines.predictions import predicted
 from jobs.engines.released_models import Models
 from jobs.engines.rfm import fit_rfm
 from jobs.runtime.night import FEW_ROWS, Night
-from jobs.runtime.reader import visible
 from jobs.runtime.releases import last_before
 from jobs.runtime.snapshot import read_version
 from transforms.errors import DataError
@@ -37,7 +35,7 @@ from transforms.tags import evaluate
 from transforms.tags.across import TABLE as ACROSS_TABLE
 from transforms.tags.counts import Count, Failed, by_figure, check_counts, failed_checks, segment_counts
 from transforms.tags.foretold import PREDICTIONS
-from transforms.tags.freshness import silent
+from transforms.tags.freshness import Freshness
 from transforms.tags.items import Formula
 from transforms.tags.lifecycle import last_stages, stages_before, stages_of, with_lifecycle
 from transforms.tags.plan import EntityPlan, TagPlan, columns_in, plan_tags, tag_table
@@ -53,25 +51,23 @@ def run(night: Night) -> None:
     started = time.monotonic()
     plan = plan_tags(night.conf.tags, timezone=night.conf.pipeline.timezone)
     forget_entities_without_tags(night, plan)
-    newest = newest_batches(night, plan)
+    fresh = freshness(night, plan)
     known = night.load(GOLD_CUSTOMER).select("customer_id").persist()
     nodes = nodes_of(night, known).persist()  # for every entity's rows
     spent = dict[str, float]()
     for few in (True, False):
         tasks: dict[str, Callable[[], None]] = {
-            entity.entity: partial(save_entity, night, plan, entity, known, nodes, newest, few)
+            entity.entity: partial(save_entity, night, plan, entity, known, nodes, fresh, few)
             for entity in plan.entities
             if are_few(night, entity.entity) == few
         }
         if plan.across.tags and not few:
-            withheld = silent_across(night, plan, newest)
-            tasks[ACROSS_TABLE] = partial(save_across, night, plan, known, nodes, newest, withheld)
+            tasks[ACROSS_TABLE] = partial(save_across, night, plan, known, nodes, fresh)
         with night.for_rows(0 if few else FEW_ROWS + 1), ThreadPoolExecutor(_THREADS) as pool:
             spent |= dict(zip(tasks, pool.map(timed, tasks.values()), strict=True))
     with night.for_rows(night.count(GOLD_CUSTOMER)):
-        spent[CUSTOMER] = timed(partial(save_customer, night, plan))
+        spent[CUSTOMER] = timed(partial(save_customer, night, plan, fresh))
     night.figure("costs", costs(online(night.conf.tags), spent))
-    night.figure("newest", {entity: str(day) for entity, day in newest.items()})
     night.figure("tags", len(plan.tags))
     night.figure("scans", sum(len(entity.scans) for entity in plan.entities))
     night.figure("plan", plan.lines())
@@ -111,21 +107,8 @@ def are_few(night: Night, entity: str | None = None) -> bool:
     return all(night.count(table) <= FEW_ROWS for table in tables)
 
 
-def newest_batches(night: Night, plan: TagPlan) -> dict[str, date]:
-    """Entity -> the newest business date of its rows that this night may see, without Spark; absent: it never came."""
-    entities = dict.fromkeys([*(entity.entity for entity in plan.entities), *plan.across.columns()])
-    found = {}
-    for entity in entities:
-        name = ENTITIES[entity].table.name if entity != CUSTOMER else GOLD_CUSTOMER.name
-        silver = night.lakehouse.dataset(name, night.versions[name]) if entity != CUSTOMER and night.has(name) else None
-        if silver is not None:
-            rows = silver.scanner(["_batch_date"], filter=visible(night.day, night.as_of)).to_batches()
-            found[entity] = max((pc.max(batch["_batch_date"]).as_py() or date.min for batch in rows), default=date.min)
-    return {entity: newest for entity, newest in found.items() if newest > date.min}
-
-
 def save_entity(
-    night: Night, plan: TagPlan, entity: EntityPlan, known: DataFrame, nodes: DataFrame, newest: dict[str, date],
+    night: Night, plan: TagPlan, entity: EntityPlan, known: DataFrame, nodes: DataFrame, fresh: Freshness,
     few: bool = False,
 ) -> None:  # fmt: skip
     """Compute and write tag/<entity>. An entity whose sources never came has no table: its tags are NULL.
@@ -133,34 +116,19 @@ def save_entity(
     few: as `are_few` tells.
     """
     table = tag_table(entity.entity, columns_in(plan, entity.entity))
-    if entity.entity not in newest:
+    if entity.entity not in fresh.came:
         night.forget(table)
         night.warn(f"{entity.entity}: no source has ever come; its {len(entity.tags)} tags are NULL")
         return
-    withheld = set()
-    for tag in plan.tags:
-        if tag.tag in entity.tags and (found := silent(tag, newest, night.day)):
-            night.warn(f"{tag.tag}: {found[0]} has been silent since {found[1]}, longer than {tag.max_age}d: NULL")
-            withheld.add(tag.tag)
     rows = rows_of(night, entity.entity, entity.columns, nodes, few=few)
     frame = evaluate.over_rows(
         rows, customers=known.coalesce(1) if few else known, plan=entity, day=night.day, as_of=night.as_of,
-        withheld=withheld, together=few,
+        withheld=fresh.silent, together=few,
     )  # fmt: skip
     night.save(frame, table)
 
 
-def silent_across(night: Night, plan: TagPlan, newest: dict[str, date]) -> set[str]:
-    """Tags over several entities of which one has been silent for longer than they allow."""
-    withheld = set()
-    for tag in plan.across.tags:
-        if found := silent(tag, newest, night.day):
-            night.warn(f"{tag.tag}: what it reads has been silent since {found[1]}, longer than {tag.max_age}d: NULL")
-            withheld.add(tag.tag)
-    return withheld
-
-
-def save_customer(night: Night, plan: TagPlan) -> None:
+def save_customer(night: Night, plan: TagPlan, fresh: Freshness) -> None:
     """Compute and write tag/customer: facts, derived tags, rules and models, level by level."""
     models = Models.of(night)
     frame = everything_known(night, plan)
@@ -171,7 +139,7 @@ def save_customer(night: Night, plan: TagPlan) -> None:
         formulas = [step for step in level if isinstance(step, Formula)]
         frame = evaluate.formulas(frame, level=formulas, day=night.day, as_of=night.as_of)
         for tag in (step for step in level if isinstance(step, Tag)):
-            frame, names = with_model(night, frame, tag, models)
+            frame, names = with_model(night, frame, tag, models, fresh)
             segments |= {tag.outputs[0].name: names} if tag.kind not in PREDICTIONS else {}
         frame = settled(frame) if values else frame  # what the next level is built on
     counts = [*segment_counts(segments), *check_counts(plan.tags, timezone=night.conf.pipeline.timezone)]
@@ -198,12 +166,19 @@ def everything_known(night: Night, plan: TagPlan) -> DataFrame:
     ]
     frame = evaluate.side_by_side(facts, frames, together=few)
     for name, entity in tables.items():
-        frame = frame if night.has(name) else evaluate.nothing(frame, plan=entity)
+        frame = frame if night.has(name) else evaluate.nothing(frame, entity.results)
     return frame
 
 
-def with_model(night: Night, frame: DataFrame, tag: Tag, models: Models) -> tuple[DataFrame, list[str]]:
-    """`frame` with the outputs of a model, and the segments that it can give."""
+def with_model(
+    night: Night, frame: DataFrame, tag: Tag, models: Models, fresh: Freshness
+) -> tuple[DataFrame, list[str]]:
+    """`frame` with the outputs of a model, and the segments that it can give.
+
+    Over a silent source it is NULL and not fitted: a fit would last until the next one is due.
+    """
+    if tag.tag in fresh.silent:
+        return evaluate.nothing(frame, tag.outputs), []
     if tag.kind == "lifecycle":
         return staged(night, frame, tag), [stage.value for stage in tag.stages]
     if tag.kind == "rfm":

@@ -18,6 +18,7 @@ from pyarrow import dataset as ds
 from jobs import pipeline, tags
 from jobs.changes.forget import finish
 from jobs.changes.replay import told_anew
+from jobs.engines.freshness import freshness
 from jobs.engines.overrides import overrides_of
 from jobs.identity import golden_of, save_golden
 from jobs.lookups.set_by_hand import of_customer
@@ -201,9 +202,8 @@ def _tags(night: Night) -> None:
         tags.run(night)
         return
     plan = plan_tags(night.conf.tags, timezone=night.conf.pipeline.timezone)
-    tags.save_customer(night, plan)
+    tags.save_customer(night, plan, freshness(night, plan))
     night.figure("costs", costs(night.lakehouse, night.base))
-    night.figure("newest", {entity: str(day) for entity, day in tags.newest_batches(night, plan).items()})
 
 
 def _release(night: Night) -> None:

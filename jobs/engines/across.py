@@ -1,6 +1,6 @@
 """Tags that no single entity gives: sequences, queries and lists from outside, into tag/across."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import TypedDict
 
@@ -13,7 +13,7 @@ from transforms.expressions import at
 from transforms.schemas import ENTITIES, GOLD_CUSTOMER, LEDGER
 from transforms.sql.relations import view_of
 from transforms.tags.across import TABLE, AcrossPlan, Queried, one_each, side_by_side, values
-from transforms.tags.freshness import never_came
+from transforms.tags.freshness import Freshness
 from transforms.tags.imports import as_table, imported
 from transforms.tags.items import columns_of
 from transforms.tags.plan import TagPlan, columns_in, tag_table
@@ -28,18 +28,15 @@ class Clock(TypedDict):
     as_of: datetime
 
 
-def save_across(
-    night: Night, plan: TagPlan, known: DataFrame, nodes: DataFrame, newest: Mapping[str, date], silent: Collection[str]
-) -> None:
-    """Compute and write tag/across. What reads an entity whose sources never came is NULL, and so is `silent`."""
+def save_across(night: Night, plan: TagPlan, known: DataFrame, nodes: DataFrame, fresh: Freshness) -> None:
+    """Compute and write tag/across. What reads an entity whose sources never came, or fell silent, is NULL."""
     across = plan.across
     table = tag_table(TABLE, columns_in(plan, TABLE))
-    lacking = {tag.tag: never_came(tag, newest) for tag in across.tags}
-    for name, entities in lacking.items():
-        if entities:
-            night.warn(f"{name}: no source of {', '.join(entities)} has ever come; it is NULL")
-    sequences = [sequence for sequence in across.sequences if not lacking[sequence.tag.tag]]
-    queries = [query for query in across.queries if not lacking[query.tag.tag]]
+    for tag in across.tags:
+        if why := fresh.absent.get(tag.tag):
+            night.warn(f"{tag.tag}: {why}; it is NULL")
+    sequences = [sequence for sequence in across.sequences if sequence.tag.tag not in fresh.absent]
+    queries = [query for query in across.queries if query.tag.tag not in fresh.absent]
     rows = {
         entity: silver_of(night, entity, nodes) for entity in AcrossPlan(tuple(sequences), tuple(queries)).columns()
     }
@@ -52,7 +49,7 @@ def save_across(
     counts = [F.count(F.lit(1)).alias("customers")]
     counts += [F.count_if(F.col(f"{query.tag.tag}_rows") > 1).alias(f"{query.tag.tag}_rows") for query in queries]
     counts += [F.count(F.col(f"{tag.tag}_rows")).alias(tag.tag) for tag in across.imports]
-    night.save(values(found.observe(observation, *counts), across, withheld=silent), table)
+    night.save(values(found.observe(observation, *counts), across, withheld=fresh.silent), table)
     tell(night, across, queries, observation.get)
 
 

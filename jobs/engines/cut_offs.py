@@ -109,7 +109,7 @@ def tags_at(
     frame = customers.select(_ID).withColumns(missing) if missing else customers.select(_ID)
     for entity in plan.entities:
         if entity.entity not in first or first[entity.entity] > cut.day:
-            frame = evaluate.nothing(frame, plan=entity)
+            frame = evaluate.nothing(frame, entity.results)
             continue
         if entity.entity in held:
             rows = held[entity.entity].where(known_at(day=cut.day, as_of=cut.as_of))

@@ -30,6 +30,7 @@ from jobs.runtime.commits import Written, commit
 from jobs.runtime.rewriting import take_out
 from jobs.runtime.tables import Lakehouse
 from tests.unit.released import House
+from tests.unit.trusted import yaml_of
 from transforms.definitions import parse, parse_yaml
 from transforms.erasure import Erased, entries_of, key_name, listed
 from transforms.errors import DefinitionError
@@ -396,6 +397,41 @@ def test_a_retention_shorter_than_a_window_is_named() -> None:
         "conf/privacy.yml: retention: silver.web_event is kept for 89 days, and tag_definitions/web/visits.yml looks "
         "at 90 (window); keep it for at least 90d, or shorten the window",
     )
+
+
+def test_a_retention_that_would_change_what_tags_look_at_is_named() -> None:
+    bodies = {
+        "visits": "from: web_event\nselect: count(*)",
+        "came": "from: web_event\nfirst: path",
+        "visits_60d": "from: web_event\nwindow: 60d\nselect: count(*)",
+        "likes": "from: web_event\npreference: {of: path, half_life: 2d}",
+        "bought": "sequence: [{event: web_event}, {event: transaction}]",
+        "pages": "sql: select customer_id, count(*) as value from {web_event} group by customer_id",
+        "lately": "sql: >-\n  select customer_id, count(*) as value from {web_event}\n"
+        "  where event_date > date_sub(as_of, 9) group by customer_id",
+        "worth": "model: lifetime_value\nfrom: web_event\namount: dwell_seconds",
+        "idea": "status: draft\nfrom: web_event\nselect: count(*)",
+        "points": "from: loyalty_account\nselect: max(points)",
+        "leaving": "model: churn\nlabel: {event: web_event, within: 20d, happens: false}\nfeatures: [visits_60d]",
+    }
+    tags = parse_tags({f"t/{name}.yml": yaml_of(name, body) for name, body in bodies.items()})
+    check_retention(privacy(retention={"silver.loyalty_account": "1d", "silver.contact": "1d"}), tags, [])
+    with pytest.raises(DefinitionError) as caught:
+        check_retention(privacy(retention={"silver.web_event": "59d"}), tags, [])
+    told = {line.partition("and t/")[2] for line in caught.value.lines}
+    windowed = "all of it; keep it for good, or give it a window of at most 59d"
+    assert told == {
+        f"visits.yml looks at {windowed}", f"came.yml looks at {windowed}", f"bought.yml looks at {windowed}",
+        "visits_60d.yml looks at 60 (window); keep it for at least 60d, or shorten the window",
+        "likes.yml looks at 82 (half_life); keep it for at least 82d, or shorten the half_life",  # 41 x 2
+        "pages.yml looks at all of it; keep it for good", "worth.yml looks at all of it; keep it for good",
+        "leaving.yml looks at 60 (label); keep it for at least 60d, or shorten the label",  # two cut-offs, and ahead
+        "leaving.yml looks at 100 (label and window of features); keep it for at least 100d, or shorten the label and "
+        "window of features",  # at the first cut-off, 40 days ago, a window of 60
+    }  # fmt: skip
+
+
+def test_a_table_is_kept_as_its_layer_unless_it_has_a_line() -> None:
     assert kept_for({"silver": 5, "silver.contact": 9}, "silver/contact") == 9
     assert kept_for({"silver": 5}, "silver/consent") == 5
     assert kept_for({}, "silver/consent") is None

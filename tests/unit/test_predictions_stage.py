@@ -77,7 +77,7 @@ class Shop:
     def opened(self, day: date, **options: Any) -> Night:
         tags = parse_tags({f"tags/{name}.yml": HEAD.format(tag=name) + body + "\n" for name, body in BODIES.items()})
         pipeline = SimpleNamespace(timezone="UTC", spark={}, mlflow="sqlite:///mlflow.db")
-        conf: Any = SimpleNamespace(tags=tags, pipeline=pipeline, imports={}, root=self.root, hash="f00d")
+        conf: Any = SimpleNamespace(tags=tags, pipeline=pipeline, imports={}, sources={}, root=self.root, hash="f00d")
         self.warned.clear()
         night = Night(
             conf=conf, lakehouse=Lakehouse(str(self.root / "lakehouse")), day=day, run_id=f"run-{day}", base=self.base,

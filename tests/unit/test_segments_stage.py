@@ -1,5 +1,6 @@
 """The stage `segments` over nights in a lakehouse: when it judges, what it keeps, what later spend says of segments."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -12,7 +13,7 @@ import pytest
 
 from jobs import segments as stage
 from jobs.runtime import releases
-from jobs.runtime.night import Night
+from jobs.runtime.night import Ledger, Night
 from jobs.runtime.releases import Release, last_before
 from jobs.runtime.tables import Lakehouse, arrow_schema
 from transforms.profile import profile_table
@@ -43,7 +44,7 @@ class House:
     base: Release | None = None
     warned: list[str] = field(default_factory=list)
 
-    def night(self, after: int, big: int, *, refit: bool = False) -> Night:
+    def night(self, after: int, big: int, *, refit: bool = False, silent: Sequence[str] = ()) -> Night:
         """The night so many days after the first; the first `big` customers have ten orders, the others one."""
         day = FIRST + timedelta(days=after)
         tags = parse_tags({f"t/{name}.yml": HEAD.format(name) + body for name, body in self.bodies.items()})
@@ -54,9 +55,16 @@ class House:
             conf=conf, lakehouse=self.lakehouse, day=day, run_id=f"run-{after}", base=self.base, refit=refit,
             started_at=datetime.now(UTC), on_warning=self.warned.append,
         )  # fmt: skip
+        night.finished["tags"] = Ledger(figures={"silent": dict.fromkeys(silent, "why")})
         orders = [10 if place < big else 1 for place in range(len(CUSTOMERS))]
         rows = [
-            {"customer_id": c, "orders": n, "size": "big" if n > 5 else "small", "visits": n}
+            {
+                "customer_id": c,
+                "orders": n,
+                "size": "big" if n > 5 else "small",
+                "visits": n,
+                "busy": "frequent" if n > 5 else "rare",
+            }
             for c, n in zip(CUSTOMERS, orders, strict=True)
         ]
         self._save(night, profile_table(tags), rows)
@@ -141,6 +149,24 @@ def test_another_definition_or_a_refit_is_judged_at_once(house: House) -> None:
     house.bodies["size"] = house.bodies["size"].partition("segmentation")[0]
     night = house.night(3, 40)
     assert not night.has(GOLD_SEGMENTATION) and not night.has(GOLD_SEGMENT_PROFILE)
+
+
+def test_what_a_silent_source_leaves_unknown_keeps_its_last_judgement(house: House) -> None:
+    house.bodies["busy"] = (
+        "cases: [{value: frequent, when: visits > 5}, {value: rare, when: visits > 0}]\nsegmentation: {}\n"
+    )
+    house.bodies["visits"] = "purposes: [marketing]\nfrom: web_event\nselect: count(*)\n"
+
+    def told(night: Night) -> tuple[dict[str, Any], list[Any]]:
+        of_size = [row for row in night.rows(GOLD_SEGMENT_PROFILE) if row["segmentation"] == "size"]
+        return {row["segmentation"]: row for row in night.rows(GOLD_SEGMENTATION)}, of_size
+
+    first, described = told(house.night(0, 40))
+    second, still = told(house.night(1, 20, refit=True, silent=["orders"]))
+    assert (second["size"], still) == (first["size"], described)
+    assert (first["busy"]["smallest"], second["busy"]["smallest"]) == (40, 20)
+    assert told(house.night(40, 10, silent=["orders", "visits"])) == (second, still)  # nothing is left to judge
+    assert told(house.night(41, 10))[0]["size"]["smallest"] == 10  # and then it is due
 
 
 def test_a_second_state_of_a_day_follows_what_its_night_followed(house: House) -> None:

@@ -62,7 +62,7 @@ class Nights:
             name: parse_import({"l.csv": text}, tags[name], types=["crm_id"]) for name, text in self.lists.items()
         }
         conf: Any = SimpleNamespace(
-            tags=tags, pipeline=SimpleNamespace(timezone="UTC", spark={}, mlflow=None), imports=imports
+            tags=tags, pipeline=SimpleNamespace(timezone="UTC", spark={}, mlflow=None), imports=imports, sources={}
         )
         night = Night(
             conf=conf, lakehouse=self.lakehouse, day=run_on or day, run_id=f"run-{day}", started_at=datetime(2017, 6, 1, tzinfo=UTC),
@@ -176,6 +176,26 @@ def test_a_silent_source_is_null_after_its_age(nights: Nights) -> None:
     three_days_on = values(nights.run(FIRST, run_on=FIRST + timedelta(days=3)), "tag/transaction")
     assert three_days_on["c1"] == {"orders": 3, "spend": None}
     assert nights.warned == ["spend: transaction has been silent since 2017-06-01, longer than 2d: NULL"]
+
+
+def test_a_model_over_a_silent_source_is_null_and_not_fitted(nights: Nights) -> None:
+    nights.bodies["spend"] += "\nmax_age: 2d"
+    nights.bodies["worth"] = "select: spend * 2"  # the model is built on spend through it
+    nights.bodies["behaviour"] = nights.bodies["behaviour"].replace("spend", "worth")
+    nights.run()
+    nights.warned.clear()
+    late = FIRST + timedelta(days=31)  # a refit is due, of rfm too
+    silent = nights.run(FIRST, run_on=late)
+    found = values(silent, "tag/customer").values()
+    assert {(row["worth"], row["behaviour_segment"], row["behaviour_distance"]) for row in found} == {(None,) * 3}
+    assert models(silent) == {"behaviour": 1, "rfm": 2}
+    why = "transaction has been silent since 2017-06-01, longer than 2d"
+    assert sorted(nights.warned)[:2] == [f"behaviour: spend: {why}: NULL", f"spend: {why}: NULL"]
+    assert silent.stage.figures["silent"] == {"behaviour": f"spend: {why}", "spend": why}
+    assert silent.stage.figures["behaviour_segment"] == {}
+    again = nights.run(late)  # it has come again: what was due is fitted
+    assert models(again) == {"behaviour": 2, "rfm": 2}
+    assert None not in {row["behaviour_segment"] for row in values(again, "tag/customer").values()}
 
 
 def test_a_refit_is_made_when_it_is_asked_for(nights: Nights) -> None:

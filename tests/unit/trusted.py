@@ -16,6 +16,7 @@ from jobs.runtime.tables import Lakehouse, arrow_schema
 from transforms.profile import profile_table
 from transforms.schemas import ENTITIES, IDENTITY_CHANGE, IDENTITY_RECORD, Table
 from transforms.tags.definition import parse_tags
+from transforms.tags.freshness import freshness_of
 
 HEAD = "tag: {tag}\ntitle: {{en: The {tag}, zh: 标签}}\ndescription: d\nowner: o\npurposes: [marketing]\n"
 FIRST = date(2018, 3, 1)
@@ -44,7 +45,7 @@ class Nights:
     def conf(self) -> Any:
         tags = parse_tags({f"tags/{name}.yml": yaml_of(name, body) for name, body in self.bodies.items()})
         return SimpleNamespace(
-            tags=tags, audiences={}, exports={}, lakehouse=str(self.folder),
+            tags=tags, sources={}, audiences={}, exports={}, lakehouse=str(self.folder),
             pipeline=SimpleNamespace(timezone="UTC", spark={}, mlflow=None),
             privacy=SimpleNamespace(smallest_group=2, roles={}),
         )  # fmt: skip
@@ -60,8 +61,9 @@ class Nights:
             started_at=datetime.now(UTC), on_warning=self.warned.append,
         )  # fmt: skip
         night.versions |= self.extra
-        day_of = {name: str(FIRST + timedelta(days=at)) for name, at in (newest or {"transaction": number}).items()}
-        night.finished["tags"] = Ledger(figures={"newest": day_of})
+        came = {name: {"": FIRST + timedelta(days=at)} for name, at in (newest or {"transaction": number}).items()}
+        fresh = freshness_of(night.conf.tags, came, day)
+        night.finished["tags"] = Ledger(figures={"absent": fresh.absent, "silent": fresh.silent})
         self._save(night, profile_table(night.conf.tags), [{"customer_id": c, **row} for c, row in profile.items()])
         self._save(night, IDENTITY_RECORD, [{"record_id": f"r:{c}", "customer_id": c} for c in profile])
         for entity in ("transaction", "contact"):

@@ -94,7 +94,7 @@ GOLD_TAG_CATALOG = Table(
         Column("distribution", "string", "JSON: column -> how its values are distributed", "none"),
         Column("changed", "bigint", "customers whose value is another than the night before", "none"),
         Column("drift", "double", "population stability index of its first column against the last release", "none"),
-        Column("fresh_as_of", "date", "the newest business date of the source that brought something last", "none"),
+        Column("fresh_as_of", "date", "the business date by which every source of it had delivered", "none"),
         Column("stale", "string", "why it is NULL for everybody; NULL: it is not", "none"),
         Column("gone_since", "date", "the first night without its file", "none"),
     ),

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from transforms.expressions import at
+from transforms.schemas import Column
 from transforms.tags.items import Formula, ended
 from transforms.tags.plan import EntityPlan, Result, Scan, ValueScan
 
@@ -60,9 +61,9 @@ def prepared(rows: DataFrame, *, plan: EntityPlan, day: date, as_of: datetime) -
     return recent.withColumns(conditions) if conditions else recent
 
 
-def nothing(frame: DataFrame, *, plan: EntityPlan) -> DataFrame:
-    """`frame` with the columns of `plan`, all NULL: the entity's sources never came."""
-    return frame.withColumns({result.name: F.lit(None).cast(result.type) for result in plan.results})
+def nothing(frame: DataFrame, columns: Iterable[Result | Column]) -> DataFrame:
+    """`frame` with these columns, all NULL: what they are made from never came, fell silent, or has no model."""
+    return frame.withColumns({column.name: F.lit(None).cast(column.type) for column in columns})
 
 
 def facts(customers: DataFrame, *, facts: Sequence[Formula], day: date, as_of: datetime) -> DataFrame:

@@ -31,7 +31,7 @@ from transforms.tags.tag import ACROSS, CUSTOMER, Tag
 _ROWS = "\0rows\0"
 _OVER_ROWS = ("statistic", "first", "last", "preference", "rfm", "lifetime_value", "next_category")
 # After so many half-lives twelve digits hold nothing but zeros.
-_NOTHING_LEFT = 41
+NOTHING_LEFT = 41
 _FORMULAS = ("derived", "rule")
 _CUSTOMER_ID = Column("customer_id", "string", "the known customer", "normal", True)
 
@@ -272,7 +272,7 @@ def _scan_of(measure: Measure) -> str:
 def _aged(item: Ranking) -> str:
     """A weight that halves with every `half_life` days of age. Past the factors listed it is nothing."""
     assert item.half_life  # noqa: S101  (only such items come here)
-    ages = range(min(item.window or _NOTHING_LEFT * item.half_life, _NOTHING_LEFT * item.half_life))
+    ages = range(min(item.window or NOTHING_LEFT * item.half_life, NOTHING_LEFT * item.half_life))
     # a list of factors, because a power and its twelve digits for every row cost more than all the rest
     factors = ", ".join(f"{_halved(age, item.half_life)}BD" for age in ages)
     factor = f"coalesce(get(array({factors}), datediff({DAY}, `event_date`)), 0BD)"

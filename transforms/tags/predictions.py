@@ -16,6 +16,7 @@ from pyspark.sql.pandas.functions import arrow_udf
 
 from transforms.expressions import at
 from transforms.models import classifier, lifetime, next_value
+from transforms.tags.evaluate import nothing
 from transforms.tags.formulas import eligible_of
 from transforms.tags.tag import Tag
 
@@ -28,7 +29,7 @@ def with_classifier(
     """`frame` with the score, its band and its drivers; NULL for who is not eligible, and where there is no model."""
     names = [feature["name"] for feature in parameters["features"]] if parameters else []
     if parameters is None or not set(names) <= set(frame.columns):
-        return _nothing(frame, tag)
+        return nothing(frame, tag.outputs)
     fields = ("score", "band", "drivers")
     ddl = ", ".join(f"{field} {output.type}" for field, output in zip(fields, tag.outputs, strict=True))
     columns = [F.col(f"`{name}`").cast("double") for name in names]
@@ -45,7 +46,7 @@ def with_classifier(
 def with_lifetime(frame: DataFrame, tag: Tag, *, parameters: Mapping[str, Any] | None) -> DataFrame:
     """`frame` with value, p_alive and expected_orders; NULL for who never bought, and where there is no model."""
     if parameters is None:
-        return _nothing(frame, tag)
+        return nothing(frame, tag.outputs)
     fields = [output.name.removeprefix(f"{tag.tag}_") for output in tag.outputs]
     ddl = ", ".join(f"{field} double" for field in fields)
     columns = [F.col(column.name).cast("double") for column in tag.internal]
@@ -58,13 +59,9 @@ def with_lifetime(frame: DataFrame, tag: Tag, *, parameters: Mapping[str, Any] |
 def with_next(frame: DataFrame, tag: Tag, *, parameters: Mapping[str, Any] | None) -> DataFrame:
     """`frame` with the list; NULL for who never took anything, and where there is no model."""
     if parameters is None:
-        return _nothing(frame, tag)
+        return nothing(frame, tag.outputs)
     known = [F.col(column.name) for column in tag.internal]
     return frame.withColumn(tag.tag, in_batches(next_value.scored, parameters, "array<string>", known))
-
-
-def _nothing(frame: DataFrame, tag: Tag) -> DataFrame:
-    return frame.withColumns({output.name: F.lit(None).cast(output.type) for output in tag.outputs})
 
 
 def in_batches(score: _Score, parameters: Mapping[str, Any], ddl: str, columns: Sequence[SparkColumn]) -> SparkColumn:

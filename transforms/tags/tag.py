@@ -313,6 +313,15 @@ class Tag(Definition):
             raise ValueError(f"{missing[0]}: {_tag(kind)} must have this key")
         return self
 
+    @model_validator(mode="after")
+    def _ages_with_a_source(self) -> "Tag":
+        if self.max_age is not None and not {*self.reads} & ENTITIES.keys():
+            raise ValueError(
+                f"max_age: {_tag(self.kind)} reads no source's rows itself; set it on the tags that it is built on, or "
+                "remove it"
+            )
+        return self
+
     def _found_kind(self) -> Kind:
         if self.model:
             return cast(Kind, self.model)
