@@ -19,7 +19,6 @@ from jobs.runtime.commits import Mode, Written, commit, write_apart, write_files
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.releases import Release
 from jobs.runtime.session import open_session
-from jobs.runtime.snapshot import read_version
 from jobs.runtime.stores import exists, on_s3
 from jobs.runtime.tables import STATE_IN_OPS, Lakehouse
 from transforms.errors import PortraitError
@@ -139,12 +138,14 @@ class Night:
         name = _name(table)
         if name not in self.versions:
             raise PortraitError(f"{name}: no such table as of {self.day}; run the stages before this one first")
+        from jobs.runtime.snapshot import read_version
 
         self.stage.inputs[name] = self.versions[name]
         return read_version(self.spark, self.lakehouse, name, self.versions[name])
 
     def load_files(self, table: str | Table, names: Collection[str]) -> "DataFrame":
         """The rows of some of the table's data files, at this night's version."""
+        from jobs.runtime.snapshot import read_version
 
         name = _name(table)
         return read_version(self.spark, self.lakehouse, name, self.versions[name], only=names)
