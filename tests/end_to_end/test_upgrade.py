@@ -135,7 +135,7 @@ REFUSED = (
     ["tags", "set", "email:a@example.org", "city", "Bonn", "--reason", "r", "--by", "b"],
     ["audience", "list"], ["funnel", "transaction", "web_event", "--within", "7d"], ["export"],
     ["quarantine", "list"], ["quarantine", "replay"], ["forget", "email:a@example.org"],
-    ["access", "email:a@example.org"], ["identity", "audit"], ["maintain"], ["restore", "--to", "r"],
+    ["access", "email:a@example.org", "--to", "held"], ["identity", "audit"], ["maintain"], ["restore", "--to", "r"],
     ["backup", "--to", "vault"],
 )  # fmt: skip
 

@@ -70,7 +70,7 @@ def test_the_file_is_named_and_nothing_is_touched(lakehouse: Lakehouse, kind: st
 
 def test_a_log_that_does_not_read_is_told_with_its_table(lakehouse: Lakehouse) -> None:
     os.truncate(entry(lakehouse, 1), 50)
-    with pytest.raises(PortraitError, match="gold/thing: cannot be read .*; it is damaged: bring the file back"):
+    with pytest.raises(PortraitError, match=r"gold/thing: cannot be read .*; it is damaged: bring the file back"):
         lakehouse.rows(THING)
 
 
