@@ -54,6 +54,7 @@ def run(night: Night) -> None:
 
 def write_report(lakehouse: Lakehouse, day: date) -> str:
     """The report of an earlier night, again. Gives its path. Raises DefinitionError where that night never ran."""
+    all_releases(lakehouse)  # it is a store that this Portrait can read
     nights = nights_told(lakehouse.rows(OPS_STAGE), until=day)
     if not nights or nights[-1].day != day:
         raise DefinitionError(f"--date {day}: no such night in {lakehouse.uri}; portrait status lists them")

@@ -1,6 +1,7 @@
 """What must hold after a fault, and once the command was given again."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 
 from deltalake import DeltaTable
@@ -31,7 +32,8 @@ def ended(run: Run, left: Left) -> Iterator[str]:
     numbers = [release.release for release in releases]
     if len(set(numbers)) < len(numbers):
         yield f"two releases of one number: {numbers}"
-    if (run.shop.folder / "lakehouse" / "_lease.json").exists():
+    held = run.shop.folder / "lakehouse" / "_lease.json"
+    if held.exists() and json.loads(held.read_text())["pid"] == os.getpid():
         yield "the lakehouse is still held"
     if run.trial in NIGHTS:
         yield from _accounts(run)

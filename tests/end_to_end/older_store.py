@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 
+from jobs.runtime.commits import KEPT_LOG
 from jobs.runtime.releases import all_releases
 from jobs.runtime.tables import Lakehouse, arrow_schema, dataset_of
 from tests.end_to_end.project import Project
@@ -66,7 +67,8 @@ def _put(
     versions: list[dict[str, int]] | None = None,
 ) -> int:  # fmt: skip
     """Write a table's content at a version in its columns of then. Gives the version that it has there."""
-    rows = dataset_of(DeltaTable(lakehouse.path(table), version=version)).to_table()
+    opened = DeltaTable(lakehouse.path(table), version=version)
+    rows, about = dataset_of(opened).to_table(), opened.metadata()
     if table in layout:
         rows = _as_then(rows, layout[table])
     if table == OPS_RELEASE.name and versions is not None:
@@ -74,7 +76,11 @@ def _put(
         maps = pa.array([list(named.items()) for named in versions], arrow_schema(OPS_RELEASE).field("versions").type)
         rows = rows.set_column(rows.schema.get_field_index("versions"), "versions", maps)
     path = str(to / table)
-    write_deltalake(path, rows, mode="overwrite", schema_mode="overwrite")
+    settings = {name: value for name, value in about.configuration.items() if name not in KEPT_LOG}
+    write_deltalake(
+        path, rows, mode="overwrite", schema_mode="overwrite", partition_by=about.partition_columns or None,
+        configuration=settings,
+    )  # fmt: skip
     return int(DeltaTable(path).version())
 
 
