@@ -17,7 +17,7 @@ from tests.end_to_end.project import ROOT
 
 BUCKET = "portrait"
 REGION = "eu-central-1"
-PATIENCE = 60
+PATIENCE = 240  # a busy machine starts a JVM in a minute
 SPARK_HOME = Path(pyspark.__file__).parent
 # each JVM lives for seconds
 QUICK = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"}
@@ -113,7 +113,7 @@ def submit(cluster: Cluster, environment: Mapping[str, str], events: Path, *argu
     for name, value in settings.items():
         command += ["--conf", f"{name}={value}"]
     done = subprocess.run(
-        [*command, *arguments], capture_output=True, text=True, check=False, timeout=300,
+        [*command, *arguments], capture_output=True, text=True, check=False, timeout=600,
         env={**environment, **_HERE, **QUICK, "SPARK_HOME": str(SPARK_HOME), "PYSPARK_PYTHON": sys.executable,
              "SPARK_LOCAL_IP": "127.0.0.1"},
     )  # fmt: skip

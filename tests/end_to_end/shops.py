@@ -52,7 +52,7 @@ class Shop(Project):
     def told(self, *arguments: str, status: int = 0) -> str:
         """The same, to its end: what it prints."""
         child = self.portrait(*arguments)
-        out, err = child.communicate(timeout=300)
+        out, err = child.communicate(timeout=600)
         assert child.returncode == status, out + err
         return out + err
 
