@@ -79,13 +79,13 @@ def test_nobody_is_named_where_more_than_the_pipeline_may_read(
         monkeypatch.setenv(name, value)
     (project.folder / "pages").mkdir()
     people, lakehouse = identifiers(project), project.folder / "lakehouse"
-    assert len(people) > 500
+    assert len(people) > 300
     told = dict([*said(project), *views(project, "analyst"), *views(project, "blind")])
     places = [project.folder / name for name in ("logs", "exports", "pages", "mlartifacts")]
     files = {str(file): text for file, text in contents(lakehouse, *places) if is_open(file, lakehouse, closed())}
     files["mlflow.db"] = (project.folder / "mlflow.db").read_bytes().decode("utf-8", errors="replace")
     kinds = {Path(file).suffix for file in files}
-    assert {".parquet", ".json", ".html", ".gz", ".log", ".db", ".md", ".yaml"} <= kinds
+    assert {".parquet", ".json", ".html", ".gz", ".db", ".md", ".yaml"} <= kinds
     found = {place: names for place, text in {**told, **files}.items() if (names := held([text], people))}
     assert found == {}
     # what looks is not blind itself
@@ -95,13 +95,11 @@ def test_nobody_is_named_where_more_than_the_pipeline_may_read(
 
 def test_spark_shows_a_role_what_the_other_readers_show(project: Project, spark: SparkSession) -> None:
     night = open_release(role="blind", conf=project.conf)
-    for table in ("customer", "customer_profile", "override", "order"):
-        if f"gold/{table}" in night.tables:
-            ours, theirs = night.arrow(table), night.spark(table).toArrow()
-            assert ours.column_names == theirs.column_names and ours.num_rows == theirs.num_rows
-            names = [name for name in ours.column_names if night.dataset(table).schema.get_field_index(name) < 0]
-            assert [ours[name].unique().to_pylist() for name in names] == [
-                theirs[name].unique().to_pylist() for name in names
-            ]
-    seen = set(night.pandas("customer")["full_name"])
-    assert seen == {"***"}
+    for table in ("customer", "customer_profile", "tag_change", "order"):
+        ours, theirs = night.arrow(table), night.spark(table).toArrow()
+        assert ours.column_names == theirs.column_names and ours.num_rows == theirs.num_rows > 0
+        masked = set(ours.column_names) - set(night.dataset(table).schema.names)
+        assert [{str(value) for value in found[name].to_pylist()} for found in (ours, theirs) for name in masked] == [
+            {str(value)} for _ in range(2) for value in (ours[name][0].as_py() for name in masked)
+        ]
+    assert set(night.pandas("customer")["full_name"]) == {"***"}
