@@ -67,7 +67,7 @@ def said(project: Project) -> Iterator[tuple[str, str]]:
 
 
 def views(project: Project, role: str) -> Iterator[tuple[str, str]]:
-    night = open_release(role=role, conf=project.conf)
+    night = open_release(str(project.folder / "lakehouse"), role=role, conf=project.conf)
     for table in night.tables:
         yield f"{table} as {role} sees it", night.pandas(table).to_csv()
 
@@ -89,12 +89,12 @@ def test_nobody_is_named_where_more_than_the_pipeline_may_read(
     found = {place: names for place, text in {**told, **files}.items() if (names := held([text], people))}
     assert found == {}
     # what looks is not blind itself
-    restricted = open_release(restricted=True, conf=project.conf)
+    restricted = open_release(str(lakehouse), restricted=True)
     assert len(held([restricted.pandas("customer").to_csv()], people)) > 100
 
 
 def test_spark_shows_a_role_what_the_other_readers_show(project: Project, spark: SparkSession) -> None:
-    night = open_release(role="blind", conf=project.conf)
+    night = open_release(str(project.folder / "lakehouse"), role="blind", conf=project.conf)
     for table in ("customer", "customer_profile", "tag_change", "order"):
         ours, theirs = night.arrow(table), night.spark(table).toArrow()
         assert ours.column_names == theirs.column_names and ours.num_rows == theirs.num_rows > 0
