@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
 
 AT_ONCE = 3
+# Of what rows are held against: a key, times and the name of a file, some 300 bytes, of so many 150 MB on the driver.
+MOST_SENT = 500_000
 
 
 @dataclass
@@ -51,6 +53,7 @@ class Batch:
     day: date
     sources: list[CompiledSource]
     rows: DataFrame
+    landed: int
     few: bool
     fates: dict[str, dict[str, int]] = field(default_factory=dict)
     broken: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -58,6 +61,11 @@ class Batch:
     closed: int = 0
     written: Written | None = None
     aside: str | None = None
+
+    @property
+    def sendable(self) -> bool:
+        """Are there so few rows left to judge that what they are held against may be sent to every task?"""
+        return self.landed - sum(sum(told.values()) for told in self.fates.values()) <= MOST_SENT
 
     @property
     def names(self) -> list[str]:
@@ -128,14 +136,15 @@ def parsed_batch(
     as_of = end_of(day, night.conf.pipeline.timezone)
     compiled = [_compiled(night, name) for name in names]
     sources = [refine.parsed(raw(night, c.source.source, day), c, day=day, as_of=as_of) for c in compiled]
-    few = sum(landed[name] for name in names) <= FEW_ROWS
+    count = sum(landed[name] for name in names)
+    few = count <= FEW_ROWS
     rows = functools.reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), sources).transform(
         refine.refined, entity, compiled, day=day, as_of=as_of,
         timezone=night.conf.pipeline.timezone, base_currency=night.conf.pipeline.base_currency,
         rates=currency_rates(night.spark, night.conf.rates), divisions=night.conf.divisions, few=few,
         erased=erased(night.lakehouse, night.conf.privacy.keys.erasure),
     )  # fmt: skip
-    return Batch(entity, day, compiled, rows.coalesce(1).localCheckpoint() if few else rows, few)
+    return Batch(entity, day, compiled, rows.coalesce(1).localCheckpoint() if few else rows, count, few)
 
 
 def _refine(night: Night, batch: Batch) -> None:
@@ -143,7 +152,7 @@ def _refine(night: Night, batch: Batch) -> None:
     if _mostly_meet_no_other(night, batch):
         _write_apart(night, batch)
     keys = None if batch.few or batch.aside else contested(refine.compared(batch.rows, batch.sources)).persist()
-    judged = refine.judged(batch.rows, keys, batch.entity, batch.sources)
+    judged = refine.judged(batch.rows, keys, batch.entity, batch.sources, few=_sendable(keys))
     counts = [*versions.fate_counts(batch.names), *_check_counts(batch, night)]
     if night.has_rows(batch.entity.table):
         _replace(night, batch, judged, counts)
@@ -152,6 +161,11 @@ def _refine(night: Night, batch: Batch) -> None:
     accepted = judged.observe(seen, *counts).transform(refine.accepted, batch.entity)
     night.save(accepted, batch.entity.table, beside=batch.written)
     _note(batch, seen.get)
+
+
+def _sendable(keys: DataFrame | None) -> bool:
+    """May the keys be sent to every task? `keys`: persisted; to count them is to put them together."""
+    return keys is None or keys.count() <= MOST_SENT
 
 
 def _meets_little(night: Night, batch: Batch) -> bool:
@@ -177,7 +191,7 @@ def _write_apart(night: Night, batch: Batch) -> None:
     held = night.load(table).where(versions.compared(sources, batch.day)) if night.has_rows(table) else None
     keys = contested(batch.rows, held).persist()
     seen = Observation(f"apart {batch.entity.name} {batch.day}")
-    rows = batch.rows.transform(versions.met, keys).observe(
+    rows = batch.rows.transform(versions.met, keys, few=_sendable(keys)).observe(
         seen, *versions.fate_counts(batch.names), *_check_counts(batch, night, F.col("_fate").isNotNull())
     )
     kept = rows.where(F.col("_meets") | (F.col("_fate") == "accepted"))
@@ -193,26 +207,28 @@ def _compiled(night: Night, name: str) -> CompiledSource:
 def _replace(night: Night, batch: Batch, judged: DataFrame, counts: list["SparkColumn"]) -> None:
     """New versions beside what silver holds; the files that hold versions which close are written anew. One commit."""
     entity, by, table = batch.entity, refine.by(batch.sources), batch.entity.table
+    few = batch.sendable
     silver = night.load(table).withColumn("_path", F.col("_metadata.file_path"))
     grouped, sources = silver.transform(refine.grouped, entity, batch.sources), refine.defined(batch.sources)
-    held = versions.held_of(grouped, judged, entity, sources, by=by, day=batch.day)
-    against = _kept(versions.judged_against(judged, held, entity, sources, by=by), batch)
+    held = versions.held_of(grouped, judged, entity, sources, by=by, day=batch.day, few=few)
+    against = _kept(versions.judged_against(judged, held, entity, sources, by=by, few=few), batch)
     opened = held.where("_open")
     span = _note(batch, against.agg(*counts, *versions.span()).collect()[0].asDict())
     parts = [versions.ends(against, day=batch.day)]
     if closing := _closed_by_absence(night, batch):
-        parts.append(versions.gone(grouped, against, by=by, sources=closing, day=batch.day))
+        parts.append(versions.gone(grouped, against, by=by, sources=closing, day=batch.day, few=few))
     if any(source.where for source in sources):
-        parts.append(versions.withdrawn(opened, against, sources, by=by, day=batch.day))
+        parts.append(versions.withdrawn(opened, against, sources, by=by, day=batch.day, few=few))
     if by != "record_id" or night.reaches_past(table, "_valid_to", batch.day):
-        parts.append(versions.left_over(opened, against, sources, by=by, day=batch.day))
+        parts.append(versions.left_over(opened, against, sources, by=by, day=batch.day, few=few))
     ends = functools.reduce(DataFrame.unionByName, parts).persist()
-    ended = ends.agg(F.count("_until").alias("versions"), F.collect_set("_held_in").alias("files")).collect()[0]
+    told = F.count("_until").alias("versions"), F.count("*").alias("rows"), F.collect_set("_held_in").alias("files")
+    ended = ends.agg(*told).collect()[0]
     batch.closed = ended["versions"]
     new = conform(refine.accepted(against, entity, _beside(silver, against, batch, span)), table)
     if ended["files"]:
         rewritten = night.load_files(table, ended["files"])
-        new = new.unionByName(rewritten.transform(versions.closed, ends))
+        new = new.unionByName(rewritten.transform(versions.closed, ends, few=ended["rows"] <= MOST_SENT))
     if ended["files"] or sum(fates["accepted"] for fates in batch.fates.values()):
         night.save(new, table, mode="append", removed=ended["files"], beside=batch.written)
 

@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
 from jobs import silver
 from tests.stages.extracts import Extracts, day
+from transforms.schemas import ENTITIES
 
 NIGHTS = 4
 READ = "source: {name}\nread: {{format: csv, path: 'extracts/{name}/{{date}}_*.csv'{lookback}}}\n"
@@ -57,6 +59,7 @@ class Book:
     keeps: bool
     snapshot: bool
     filters: bool
+    timed: bool
     held: dict[str, dict[str, list[Version]]] = field(default_factory=dict)
 
     def night(self, now: int, rows: Iterable[tuple[str, str, int, int]]) -> Counter[str]:
@@ -67,6 +70,7 @@ class Book:
             groups.setdefault(key, []).append(tuple(rest))
         for key, told in groups.items():
             newest = max(of for _, _, of in told)
+            moment = max(event for _, event, of in told if of == newest)
             wanted = [row for row in told if not (self.filters and row[0] == "r")]
             fates["filtered"] += len(told) - len(wanted)
             told = wanted
@@ -79,7 +83,7 @@ class Book:
                 fates["duplicate"] += len(counted) - len(set(counted))
                 counted = sorted(set(counted))
             if not counted:
-                self._withdraw(now, key, newest)
+                self._withdraw(now, key, newest, moment)
                 continue
             mark = ":" if self.ranks else "#"
             records = {
@@ -94,10 +98,16 @@ class Book:
                         version.until = min(version.until, now)
         return fates
 
-    def _withdraw(self, now: int, key: str, of: int) -> None:
-        versions = [version for record in self.held.get(key, {}).values() for version in record]
-        if of >= max((version.file_day for version in versions), default=0):
-            for version in versions:
+    def _age(self, of: int, event: int) -> tuple[int, int]:
+        return of, event if self.timed else 0
+
+    def _known(self, group: dict[str, list[Version]]) -> tuple[int, int]:
+        return max((self._age(one.file_day, one.event) for told in group.values() for one in told), default=(0, 0))
+
+    def _withdraw(self, now: int, key: str, of: int, event: int) -> None:
+        group = self.held.get(key, {})
+        if self._age(of, event) >= self._known(group):
+            for version in (version for versions in group.values() for version in versions):
                 if version.until > now:
                     version.until, version.file_day = now, of
 
@@ -106,12 +116,12 @@ class Book:
         fates: Counter[str],
     ) -> None:  # fmt: skip
         current = {record: versions[-1] for record, versions in group.items() if versions[-1].until == 99}
-        known = max((version.file_day for versions in group.values() for version in versions), default=0)
+        known = self._known(group)
         new, same = {}, {}
         for record, (content, event, _) in records.items():
             if record in current and (current[record].content, current[record].event) == (content, event):
                 same[record] = current[record]
-            elif of >= known:
+            elif self._age(of, event) >= known:
                 new[record] = Version(content, event, of, now)
             else:
                 fates["superseded"] += 1
@@ -121,7 +131,7 @@ class Book:
             for older in group.setdefault(record, []):
                 older.until = min(older.until, max(now, version.event))
             group[record].append(version)
-        if new or of > known:
+        if new or of > known[0]:
             for record in current.keys() - records.keys():
                 current[record].until = min(now, current[record].until)
         for version in same.values():
@@ -143,6 +153,7 @@ def test_what_silver_shows_is_what_a_bookkeeper_says(
 ) -> None:
     """However many rows it takes for silver to refine them the way that suits many."""
     monkeypatch.setattr(silver, "FEW_ROWS", few_rows)
+    monkeypatch.setattr(silver, "MOST_SENT", few_rows)
     chance = random.Random(seed)
     yaml = {
         name: READ.format(name=name, lookback="" if name == "whole" else ", lookback: 9d") + text
@@ -150,7 +161,10 @@ def test_what_silver_shows_is_what_a_bookkeeper_says(
     }
     extracts = Extracts(spark, tmp_path, yaml)
     books = {
-        name: Book(ranks="unnumbered" in name, keeps="kept" in name, snapshot=name == "whole", filters="where" in text)
+        name: Book(
+            ranks="unnumbered" in name, keeps="kept" in name, snapshot=name == "whole", filters="where" in text,
+            timed=name == "changed",
+        )
         for name, text in yaml.items()
     }  # fmt: skip
     seen: dict[tuple[str, int], list[tuple[str, str]]] = {}  # by the run of that night, and by whoever asks later
@@ -175,6 +189,15 @@ def test_what_silver_shows_is_what_a_bookkeeper_says(
                     if source == name
                 ]
                 assert sorted(ours) == seen[name, now], f"{name} as of night {now}"
+
+
+def test_what_many_rows_are_held_against_is_not_sent_to_every_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(silver, "MOST_SENT", 10)
+    nothing: Any = None
+    batch = silver.Batch(ENTITIES["contact"], day(1), [], nothing, landed=13, few=False)
+    assert not batch.sendable
+    batch.fates = {"crm": {"accepted": 2, "filtered": 1}}  # written as they were read
+    assert batch.sendable
 
 
 def deliver(extracts: Extracts, name: str, now: int, chance: random.Random) -> list[tuple[str, str, int, int]]:

@@ -92,7 +92,7 @@ def test_each_row_has_one_fate(spark: SparkSession) -> None:
 def test_what_silver_holds_decides(spark: SparkSession) -> None:
     at = "2026-01-31 10:00:00"
     held = refined(spark, *((no, "1", at, "1", "5", None, None) for no in "AB"), file="/x/2026-01-30/a.csv")
-    held = held.withColumn("_valid_to", F.lit(None).cast("date"))
+    held = held.withColumn("_valid_to", F.lit(None).cast("date")).localCheckpoint()
     sources = [compiled().source]
     new = [
         ("A", "1", at, "1", "5", None, None),
@@ -100,15 +100,23 @@ def test_what_silver_holds_decides(spark: SparkSession) -> None:
         ("C", "1", at, "1", "5", None, None),
     ]
 
-    def fates(file: str) -> dict[str, str]:
-        judged = versions.judged_within(refined(spark, *new, file=file), None, TRANSACTION, sources)
+    def fates(file: str, *, few: bool) -> dict[str, str]:
+        judged = versions.judged_within(refined(spark, *new, file=file).localCheckpoint(), None, TRANSACTION, sources)
         silver = held.withColumn("_path", F.lit("file:/lakehouse/silver/transaction/part-1.parquet"))
-        opened = versions.held_of(silver, judged, TRANSACTION, sources, by="record_id", day=DAY)
-        against = versions.judged_against(judged, opened, TRANSACTION, sources, by="record_id")
+        opened = versions.held_of(silver, judged, TRANSACTION, sources, by="record_id", day=DAY, few=few)
+        against = versions.judged_against(judged, opened, TRANSACTION, sources, by="record_id", few=few)
+        plan = against._jdf.queryExecution().executedPlan().toString()
+        assert ("Broadcast" in plan) is few
         return {row["order_id"]: row["_fate"] for row in against.collect()}
 
-    assert fates("/x/2026-01-31/a.csv") == {"A": "unchanged", "B": "accepted", "C": "accepted"}
-    assert fates("/x/2026-01-29/late.csv") == {"A": "unchanged", "B": "superseded", "C": "accepted"}
+    # what is many is not sent to every task, for the driver would have to hold it
+    spark.conf.set("spark.sql.autoBroadcastJoinThreshold", "-1")
+    try:
+        for few in (True, False):
+            assert fates("/x/2026-01-31/a.csv", few=few) == {"A": "unchanged", "B": "accepted", "C": "accepted"}
+            assert fates("/x/2026-01-29/late.csv", few=few) == {"A": "unchanged", "B": "superseded", "C": "accepted"}
+    finally:
+        spark.conf.unset("spark.sql.autoBroadcastJoinThreshold")
 
 
 def test_a_contact_is_a_node_of_its_own(spark: SparkSession) -> None:

@@ -120,16 +120,20 @@ def by(sources: Sequence[CompiledSource]) -> str:
     return "_group" if any(compiled.source.whole for compiled in sources) else "record_id"
 
 
-def judged(rows: DataFrame, keys: DataFrame | None, entity: Entity, sources: Sequence[CompiledSource]) -> DataFrame:
-    """The rows with their `_fate` as far as the extract alone decides it; `keys`: as for `versions.judged_within`."""
+def judged(
+    rows: DataFrame, keys: DataFrame | None, entity: Entity, sources: Sequence[CompiledSource], *, few: bool
+) -> DataFrame:
+    """The rows with their `_fate` as far as the extract alone decides it; `keys`, `few`: as for
+    `versions.judged_within`."""
     whole = [compiled.source for compiled in sources if compiled.source.whole]
     if not whole:
-        return rows.transform(versions.judged_within, keys, entity, defined(sources))
+        return rows.transform(versions.judged_within, keys, entity, defined(sources), few=few)
     together = F.col("source").isin(*(source.source for source in whole))
     judged = rows.where(together).transform(wholes.judged_within, entity, whole)
     if len(whole) == len(sources):
         return judged
-    return judged.unionByName(rows.where(~together).transform(versions.judged_within, keys, entity, defined(sources)))
+    others = rows.where(~together).transform(versions.judged_within, keys, entity, defined(sources), few=few)
+    return judged.unionByName(others)
 
 
 def compared(rows: DataFrame, sources: Sequence[CompiledSource]) -> DataFrame:

@@ -85,28 +85,36 @@ def _key() -> SparkColumn:
     return F.xxhash64("record_id").alias("_key")
 
 
-def met(rows: DataFrame, keys: DataFrame) -> DataFrame:
+def sent(frame: DataFrame, few: bool) -> DataFrame:
+    """A side of a join. One of few rows is sent whole to every task; the driver must hold it for that."""
+    return F.broadcast(frame) if few else frame
+
+
+def met(rows: DataFrame, keys: DataFrame, *, few: bool) -> DataFrame:
     """Adds `_meets`: the row is to be looked at beside others, of the extract or of silver, or it is refused; and
-    `_fate`, accepted, filtered or erased, for the others. `keys`: of the records that other rows are about too."""
+    `_fate`, accepted, filtered or erased, for the others. `keys`: of the records that other rows are about too, `few`
+    of them or not."""
     meets = refused() | (tells() & F.col("_contested").isNotNull())
     return (
         # few are refused, and to put a row together as JSON costs as much as to type it
         rows.withColumn("_raw", F.when(refused(), F.col("_raw")))
         .withColumn("_key", _key())
-        .join(F.broadcast(keys.withColumn("_contested", F.lit(True))), "_key", "left")
+        .join(sent(keys.withColumn("_contested", F.lit(True)), few), "_key", "left")
         .withColumn("_meets", meets)
         .withColumn("_fate", F.when(~F.col("_meets"), F.when(F.col("_wanted"), "accepted").otherwise(_unwanted())))
         .drop("_key", "_contested")
     )
 
 
-def judged_within(rows: DataFrame, keys: DataFrame | None, entity: Entity, sources: Sequence[Source]) -> DataFrame:
+def judged_within(
+    rows: DataFrame, keys: DataFrame | None, entity: Entity, sources: Sequence[Source], *, few: bool = True
+) -> DataFrame:
     """Adds `_fate` as far as the extract alone decides it: the newest version counts, and of equal rows one; and
     `_withdraws`: the newest is this row, which the source's filter leaves out.
 
     Of two versions of one age that are wanted the content decides, so that the order of rows and files does not.
-    `keys`: of the records that several rows are about; only these are compared. None: all are, which is the shorter
-    way where there are few rows.
+    `keys`: of the records that several rows are about, few or not; only these are compared. None: all are, which is
+    the shorter way where there are few rows.
     """
     versions = Window.partitionBy("record_id", tells()).orderBy(
         version(entity, file_date(sources)).desc(), F.col("_wanted").desc(), F.col("_hash").desc(), "_file"
@@ -118,17 +126,17 @@ def judged_within(rows: DataFrame, keys: DataFrame | None, entity: Entity, sourc
     if keys is None:
         return rows.withColumns(compared)
     keyed = rows.withColumn("_key", _key())
-    only = keyed.join(F.broadcast(keys), "_key", "left_anti").withColumns(
+    only = keyed.join(sent(keys, few), "_key", "left_anti").withColumns(
         {"_fate": alone().otherwise("accepted"), "_withdraws": withdrawal()}
     )
-    several = keyed.join(F.broadcast(keys), "_key", "left_semi").withColumns(compared)
+    several = keyed.join(sent(keys, few), "_key", "left_semi").withColumns(compared)
     return only.unionByName(several).drop("_key")
 
 
 def held_of(
-    silver: DataFrame, rows: DataFrame, entity: Entity, sources: Sequence[Source], *, by: str, day: date
+    silver: DataFrame, rows: DataFrame, entity: Entity, sources: Sequence[Source], *, by: str, day: date, few: bool
 ) -> DataFrame:
-    """The silver versions that `rows` are judged against, and the data file each is held in.
+    """The silver versions that `rows`, few or not, are judged against, and the data file each is held in.
 
     Those that are open (`_open`): the current one, and (`_passing`) one that stays until the day of a newer version
     has come. Of `resurrecting` sources those that have ended too.
@@ -136,7 +144,7 @@ def held_of(
     """
     asked = rows.where((F.col("_fate") == "accepted") | F.col("_withdraws")).select(by)
     held = F.struct(version(entity, file_date(sources)).alias("version"), "_hash").alias("_held")
-    found = silver.where(compared(sources, day)).join(F.broadcast(asked), by, "left_semi")
+    found = silver.where(compared(sources, day)).join(sent(asked, few), by, "left_semi")
     return found.select(*dict.fromkeys((by, "record_id")), _held_in(), is_open(day).alias("_open"), _passing(day), held)
 
 
@@ -164,7 +172,7 @@ def _held_in() -> SparkColumn:
 
 
 def judged_against(
-    rows: DataFrame, held: DataFrame, entity: Entity, sources: Sequence[Source], *, by: str
+    rows: DataFrame, held: DataFrame, entity: Entity, sources: Sequence[Source], *, by: str, few: bool
 ) -> DataFrame:
     """`_fate` with what silver holds (`held_of`) taken into account, and what that does to the version held.
 
@@ -175,11 +183,11 @@ def judged_against(
     """
     told = held.where(~F.col("_passing"))
     current = told.where("_open").select("record_id", "_held_in", "_held")
-    joined = rows.join(F.broadcast(current), "record_id", "left")
+    joined = rows.join(sent(current, few), "record_id", "left")
     newest = F.col("_held.version")
     if by != "record_id" or resurrecting(sources):
         groups = told.groupBy(by).agg(F.max("_held.version").alias("_newest"))
-        joined, newest = joined.join(F.broadcast(groups), by, "left"), F.col("_newest")
+        joined, newest = joined.join(sent(groups, few), by, "left"), F.col("_newest")
     accepted = F.col("_fate") == "accepted"
     older = version(entity, file_date(sources)) < newest
     fate = (
@@ -208,14 +216,14 @@ def _late(sources: Iterable[Source]) -> SparkColumn:
     return F.col("source").isin(*(source.source for source in sources if source.read.lookback))
 
 
-def gone(silver: DataFrame, rows: DataFrame, *, by: str, sources: Sequence[str], day: date) -> DataFrame:
+def gone(silver: DataFrame, rows: DataFrame, *, by: str, sources: Sequence[str], day: date, few: bool) -> DataFrame:
     """Open versions of snapshot sources whose record tonight's extract does not have, for `ends`.
 
     `silver`: as for `held_of`. A row in quarantine is there; what one that is filtered ends, `withdrawn` tells.
     """
     seen = rows.where(F.col(by).isNotNull() & (F.col("_fate") != "erased")).select(by)
     held = silver.where(is_open(day) & F.col("source").isin(*sources))
-    missing = held.join(F.broadcast(seen), by, "left_anti")
+    missing = held.join(sent(seen, few), by, "left_anti")
     return missing.select("record_id", _held_in(), _passing(day), F.lit(day).alias("_until"), _no_file())
 
 
@@ -232,17 +240,21 @@ def ends(judged: DataFrame, *, day: date) -> DataFrame:
     )
 
 
-def withdrawn(opened: DataFrame, judged: DataFrame, sources: Sequence[Source], *, by: str, day: date) -> DataFrame:
+def withdrawn(
+    opened: DataFrame, judged: DataFrame, sources: Sequence[Source], *, by: str, day: date, few: bool
+) -> DataFrame:
     """Open versions that end tonight because the source's filter does not want their record any more, for `ends`.
 
     Of sources that take late files it is kept which file told so, for one that is older must not undo it.
     """
     told = judged.where("_withdraws").groupBy(by).agg(F.max(F.when(_late(sources), F.col("_file"))).alias("_seen_in"))
-    ending = opened.join(F.broadcast(told), by)
+    ending = opened.join(sent(told, few), by)
     return ending.select("record_id", "_held_in", "_passing", F.lit(day).alias("_until"), "_seen_in")
 
 
-def left_over(opened: DataFrame, judged: DataFrame, sources: Sequence[Source], *, by: str, day: date) -> DataFrame:
+def left_over(
+    opened: DataFrame, judged: DataFrame, sources: Sequence[Source], *, by: str, day: date, few: bool
+) -> DataFrame:
     """Open versions that have no successor, and end because what they belong to is restated, for `ends`.
 
     Lines that the order has no longer, and versions that were to stay until another's day had come. What only repeats
@@ -255,8 +267,8 @@ def left_over(opened: DataFrame, judged: DataFrame, sources: Sequence[Source], *
     )
     replaced = kept.select("record_id", F.lit(True).alias("_replaced"))
     return (
-        opened.join(F.broadcast(restated.where("_differs")), by)
-        .join(F.broadcast(replaced), "record_id", "left")
+        opened.join(sent(restated.where("_differs"), few), by)
+        .join(sent(replaced, few), "record_id", "left")
         .where(F.col("_passing") | F.col("_replaced").isNull())
         .select("record_id", "_held_in", "_passing", "_until", _no_file())
     )
@@ -266,8 +278,11 @@ def _no_file() -> SparkColumn:
     return F.lit(None).cast("string").alias("_seen_in")
 
 
-def closed(held: DataFrame, ends: DataFrame) -> DataFrame:
-    """Versions of records as silver holds them; those of a record in `ends` that are open end as it says."""
+def closed(held: DataFrame, ends: DataFrame, *, few: bool) -> DataFrame:
+    """Versions of records as silver holds them; those of a record in `ends` that are open end as it says.
+
+    `few`: there are few `ends`.
+    """
     passing, until = F.col("_passing"), F.col("_until")
     each = ends.groupBy("record_id").agg(
         F.min(F.when(~passing, until)).alias("_until"),
@@ -276,7 +291,7 @@ def closed(held: DataFrame, ends: DataFrame) -> DataFrame:
     )
     current = F.col("_valid_to").isNull()
     return (
-        held.join(F.broadcast(each), "record_id", "left")
+        held.join(sent(each, few), "record_id", "left")
         .withColumn("_file", F.when(current, F.coalesce("_seen_in", "_file")).otherwise(F.col("_file")))
         # of the two the lesser that is not NULL: what has ended before stays as it is
         .withColumn("_valid_to", F.when(current, F.col("_until")).otherwise(F.least("_valid_to", "_sooner")))
