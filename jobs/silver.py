@@ -217,7 +217,7 @@ def _replace(night: Night, batch: Batch, judged: DataFrame, counts: list["SparkC
     parts = [versions.ends(against, day=batch.day)]
     if closing := _closed_by_absence(night, batch):
         parts.append(versions.gone(grouped, against, by=by, sources=closing, day=batch.day, few=few))
-    if any(source.where for source in sources):
+    if any(fates["filtered"] for fates in batch.fates.values()):
         parts.append(versions.withdrawn(opened, against, sources, by=by, day=batch.day, few=few))
     if by != "record_id" or night.reaches_past(table, "_valid_to", batch.day):
         parts.append(versions.left_over(opened, against, sources, by=by, day=batch.day, few=few))
