@@ -29,7 +29,7 @@ from jobs.runtime.references import currency_rates
 from jobs.runtime.stores import remove_folder
 from transforms.columns import conform
 from transforms.schemas import CONSENT, ENTITIES, OPS_FILE, QUARANTINE, Entity
-from transforms.sources import refine, versions, web_event
+from transforms.sources import holdings, refine, versions, web_event
 from transforms.sources.definition import CompiledSource, compiled_over
 from transforms.sources.rules import RULES
 
@@ -188,7 +188,7 @@ def _write_apart(night: Night, batch: Batch) -> None:
     """One pass over many rows: those that meet no other are written where silver will have them, the rest aside."""
     table = batch.entity.table
     sources = refine.defined(batch.sources)
-    held = night.load(table).where(versions.compared(sources, batch.day)) if night.has_rows(table) else None
+    held = night.load(table).where(holdings.compared(sources, batch.day)) if night.has_rows(table) else None
     keys = contested(batch.rows, held).persist()
     seen = Observation(f"apart {batch.entity.name} {batch.day}")
     rows = batch.rows.transform(versions.met, keys, few=_sendable(keys)).observe(
@@ -210,17 +210,17 @@ def _replace(night: Night, batch: Batch, judged: DataFrame, counts: list["SparkC
     few = batch.sendable
     silver = night.load(table).withColumn("_path", F.col("_metadata.file_path"))
     grouped, sources = silver.transform(refine.grouped, entity, batch.sources), refine.defined(batch.sources)
-    held = versions.held_of(grouped, judged, entity, sources, by=by, day=batch.day, few=few)
-    against = _kept(versions.judged_against(judged, held, entity, sources, by=by, few=few), batch)
+    held = holdings.held_of(grouped, judged, entity, sources, by=by, day=batch.day, few=few)
+    against = _kept(holdings.judged_against(judged, held, entity, sources, by=by, few=few), batch)
     opened = held.where("_open")
     span = _note(batch, against.agg(*counts, *versions.span()).collect()[0].asDict())
-    parts = [versions.ends(against, day=batch.day)]
+    parts = [holdings.ends(against, day=batch.day)]
     if closing := _closed_by_absence(night, batch):
-        parts.append(versions.gone(grouped, against, by=by, sources=closing, day=batch.day, few=few))
+        parts.append(holdings.gone(grouped, against, by=by, sources=closing, day=batch.day, few=few))
     if any(fates["filtered"] for fates in batch.fates.values()):
-        parts.append(versions.withdrawn(opened, against, sources, by=by, day=batch.day, few=few))
+        parts.append(holdings.withdrawn(opened, against, sources, by=by, day=batch.day, few=few))
     if by != "record_id" or night.reaches_past(table, "_valid_to", batch.day):
-        parts.append(versions.left_over(opened, against, sources, by=by, day=batch.day, few=few))
+        parts.append(holdings.left_over(opened, against, sources, by=by, day=batch.day, few=few))
     ends = functools.reduce(DataFrame.unionByName, parts).persist()
     told = F.count("_until").alias("versions"), F.count("*").alias("rows"), F.collect_set("_held_in").alias("files")
     ended = ends.agg(*told).collect()[0]
@@ -228,7 +228,7 @@ def _replace(night: Night, batch: Batch, judged: DataFrame, counts: list["SparkC
     new = conform(refine.accepted(against, entity, _beside(silver, against, batch, span)), table)
     if ended["files"]:
         rewritten = night.load_files(table, ended["files"])
-        new = new.unionByName(rewritten.transform(versions.closed, ends, few=ended["rows"] <= MOST_SENT))
+        new = new.unionByName(rewritten.transform(holdings.closed, ends, few=ended["rows"] <= MOST_SENT))
     if ended["files"] or sum(fates["accepted"] for fates in batch.fates.values()):
         night.save(new, table, mode="append", removed=ended["files"], beside=batch.written)
 

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from jobs.engines.contested import contested
 from transforms.errors import DefinitionError
 from transforms.schemas import CONTACT, TRANSACTION
-from transforms.sources import refine, versions
+from transforms.sources import holdings, refine, versions
 from transforms.sources.definition import CompiledSource, compile_source, parse_source
 from transforms.sources.standard.phones import e164
 from transforms.sources.typing import typed
@@ -103,8 +103,8 @@ def test_what_silver_holds_decides(spark: SparkSession) -> None:
     def fates(file: str, *, few: bool) -> dict[str, str]:
         judged = versions.judged_within(refined(spark, *new, file=file).localCheckpoint(), None, TRANSACTION, sources)
         silver = held.withColumn("_path", F.lit("file:/lakehouse/silver/transaction/part-1.parquet"))
-        opened = versions.held_of(silver, judged, TRANSACTION, sources, by="record_id", day=DAY, few=few)
-        against = versions.judged_against(judged, opened, TRANSACTION, sources, by="record_id", few=few)
+        opened = holdings.held_of(silver, judged, TRANSACTION, sources, by="record_id", day=DAY, few=few)
+        against = holdings.judged_against(judged, opened, TRANSACTION, sources, by="record_id", few=few)
         plan = against._jdf.queryExecution().executedPlan().toString()
         assert ("Broadcast" in plan) is few
         return {row["order_id"]: row["_fate"] for row in against.collect()}
