@@ -5,7 +5,13 @@ from collections.abc import Collection, Iterator, Mapping
 from transforms.definitions import nearest
 from transforms.errors import DefinitionError
 from transforms.privacy import Privacy
-from transforms.schemas import ENTITIES
+from transforms.schemas import (
+    ENTITIES,
+    GOLD_SEGMENT_MIGRATION,
+    GOLD_TAG_CATALOG,
+    GOLD_TAG_CHANGE,
+    IDENTITY_CONFLICT,
+)
 from transforms.tags.across import query_of
 from transforms.tags.catalog import built_on
 from transforms.tags.plan import NOTHING_LEFT
@@ -14,6 +20,8 @@ from transforms.tags.tag import KEYS, Tag
 PLACE = "conf/privacy.yml"
 RELEASES = "releases"
 LAYERS = ("bronze", "silver", "ops", RELEASES)
+# What tells of nights, by their date, and grows with every one; the rest of these layers is what nights stand on.
+OF_NIGHTS = tuple(table.name for table in (IDENTITY_CONFLICT, GOLD_TAG_CHANGE, GOLD_SEGMENT_MIGRATION))
 # The least number of cut-offs that a classifier is fitted and tested at, a label's horizon apart.
 _CUT_OFFS = 2
 # An entity that a tag looks back at, for how many days (None: at all of it), and by which of its keys.
@@ -21,7 +29,14 @@ _Look = tuple[str, int | None, str]
 
 
 def kept_for(retention: Mapping[str, int], table: str) -> int | None:
-    """Days that a table's rows are kept; None: for good. What is said of the table counts before its layer's."""
+    """Days that a table's rows are kept; None: for good. What is said of the table counts before its layer's.
+
+    The catalogue of tags goes with the changes, a night behind them: so the nights that it knows are those whose
+    profiles the changes rebuild.
+    """
+    if table == GOLD_TAG_CATALOG.name:
+        changes = kept_for(retention, GOLD_TAG_CHANGE.name)
+        return None if changes is None else changes + 1
     return retention.get(table.replace("/", "."), retention.get(table.partition("/")[0]))
 
 
@@ -29,9 +44,9 @@ def check_retention(privacy: Privacy, tags: Mapping[str, Tag], sources: Collecti
     """Raise DefinitionError with a line for each name that is no table's, and each tag that looks back further than at
     what is kept: its values would change with each maintenance though nothing happened."""
     tables = [f"silver.{name}" for name in (*ENTITIES, "quarantine")] + [f"bronze.{name}" for name in sources]
-    known = [*LAYERS, *tables]
+    known = [*LAYERS, *tables, *(name.replace("/", ".") for name in OF_NIGHTS)]
     problems = [
-        f"{PLACE}: retention.{name}: no such layer or table{nearest(name, known)}"
+        f"{PLACE}: retention.{name}: no layer or table that expires{nearest(name, known)}"
         for name in privacy.retention
         if name not in known
     ]
@@ -43,7 +58,7 @@ def check_retention(privacy: Privacy, tags: Mapping[str, Tag], sources: Collecti
                 at = f"{PLACE}: retention: silver.{entity} is kept for {kept} days, and {tag.place} looks at"
                 problems.append(f"{at} {_remedy(tag, days, kept, key)}")
     if problems:
-        raise DefinitionError(*problems)
+        raise DefinitionError(*dict.fromkeys(problems))  # features may look back alike
 
 
 def _remedy(tag: Tag, days: int | None, kept: int, key: str) -> str:

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 
 from jobs.runtime.night import Night
 from transforms.errors import PortraitError
-from transforms.retention import kept_for
-from transforms.schemas import ENTITIES, OPS_FILE
+from transforms.retention import OF_NIGHTS, kept_for
+from transforms.schemas import ENTITIES, GOLD_TAG_CATALOG, OPS_FILE
 
 
 def too_old(retention: Mapping[str, int], table: str, day: date) -> str | None:
@@ -19,6 +19,8 @@ def too_old(retention: Mapping[str, int], table: str, day: date) -> str | None:
     if layer == "bronze":
         # the date is a part of the files' names
         return f"cast(regexp_extract(_data_file, '_batch_date=([0-9-]+)', 1) as date) < {before}"
+    if table in (*OF_NIGHTS, GOLD_TAG_CATALOG.name):
+        return f"date < {before}"
     if layer != "silver":
         return None
     if name == "quarantine":

@@ -44,7 +44,9 @@ def _columns(lakehouse: Lakehouse, release: Release, night: date) -> dict[str, s
     found = lakehouse.dataset(GOLD_TAG_CATALOG.name, version) if version is not None else None
     rows = found.to_table(["date", "status", "gone_since", "columns"]).to_pylist() if found else []
     if not any(row["date"] == night for row in rows):
-        told = ", ".join(str(day) for day in sorted({row["date"] for row in rows})) or "none"
+        nights = sorted({row["date"] for row in rows})
+        gone = " (older ones may have expired: gold.tag_change in the retention of conf/privacy.yml)"
+        told = ", ".join(map(str, nights)) + (gone if night < nights[0] else "") if nights else "none"
         raise DefinitionError(f"{night}: no night that this release is built on; there are {told}")
     shown = (row for row in rows if row["date"] == night and row["status"] == "online" and not row["gone_since"])
     return {name: _DUCK[kind] for row in shown for name, kind in dict(row["columns"]).items()}

@@ -393,7 +393,7 @@ def test_a_retention_shorter_than_a_window_is_named() -> None:
     with pytest.raises(DefinitionError) as caught:
         check_retention(privacy(retention={"silver.web_event": "89d", "silver.web_evnt": "9d"}), tags, ["crm"])
     assert caught.value.lines == (
-        "conf/privacy.yml: retention.silver.web_evnt: no such layer or table; did you mean 'silver.web_event'?",
+        "conf/privacy.yml: retention.silver.web_evnt: no layer or table that expires; did you mean 'silver.web_event'?",
         "conf/privacy.yml: retention: silver.web_event is kept for 89 days, and tag_definitions/web/visits.yml looks "
         "at 90 (window); keep it for at least 90d, or shorten the window",
     )
@@ -429,6 +429,17 @@ def test_a_retention_that_would_change_what_tags_look_at_is_named() -> None:
         "leaving.yml looks at 100 (label and window of features); keep it for at least 100d, or shorten the label and "
         "window of features",  # at the first cut-off, 40 days ago, a window of 60
     }  # fmt: skip
+
+
+def test_what_nights_stand_on_does_not_expire() -> None:
+    check_retention(privacy(retention={"identity.conflict": "9d", "gold.segment_migration": "9d"}), {}, [])
+    with pytest.raises(DefinitionError) as caught:
+        check_retention(privacy(retention={"identity.edge": "9d", "gold": "9d", "gold.tag_chnage": "9d"}), {}, [])
+    assert caught.value.lines == (
+        "conf/privacy.yml: retention.identity.edge: no layer or table that expires; did you mean 'identity.conflict'?",
+        "conf/privacy.yml: retention.gold: no layer or table that expires",
+        "conf/privacy.yml: retention.gold.tag_chnage: no layer or table that expires; did you mean 'gold.tag_change'?",
+    )
 
 
 def test_a_table_is_kept_as_its_layer_unless_it_has_a_line() -> None:

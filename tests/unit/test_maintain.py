@@ -1,5 +1,6 @@
 """Maintenance without Spark: what is past its retention, what is put together, and what a second time changes."""
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,20 +9,24 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from pyarrow import dataset as ds
 
 from jobs.changes.maintain import Maintained, maintain
 from jobs.engines import erasures
 from jobs.engines.persons import Person
 from jobs.engines.purge import purge
 from jobs.engines.retention import too_old
+from jobs.gold import open_release
 from jobs.runtime import releases
 from jobs.runtime.console import Screen
 from jobs.runtime.releases import Release
 from jobs.runtime.tables import Lakehouse, arrow_schema
+from tests.unit.trusted import FIRST, Nights
 from transforms.definitions import parse
 from transforms.errors import DefinitionError, PortraitError
 from transforms.privacy import Privacy
-from transforms.schemas import CONTACT, ENRICHMENT, OPS_STAGE, SURVEY_RESPONSE, WEB_EVENT, Table
+from transforms.retention import check_retention
+from transforms.schemas import CONTACT, ENRICHMENT, IDENTITY_CONFLICT, OPS_STAGE, SURVEY_RESPONSE, WEB_EVENT, Table
 from transforms.sources.definition import Source
 
 DAY = date(2026, 3, 10)
@@ -33,10 +38,10 @@ def days_ago(days: int) -> date:
     return DAY - timedelta(days=days)
 
 
-def conf_of(folder: Path) -> Any:
+def conf_of(folder: Path, retention: Mapping[str, str] = RETENTION) -> Any:
     privacy = {
         "purposes": {"service": {"consent": "none"}}, "keys": {"customer": "c" * 32, "erasure": "e" * 32},
-        "retention": RETENTION,
+        "retention": retention,
     }  # fmt: skip
     return SimpleNamespace(
         lakehouse=str(folder), root=folder, exports={}, sources={},
@@ -224,6 +229,41 @@ def test_what_is_too_old_depends_on_what_a_row_tells_of() -> None:
     assert too_old(kept, "silver/loyalty_account", DAY) == "_valid_to < date '2026-03-01'"
     assert too_old(kept, "silver/quarantine", DAY) == "_batch_date < date '2026-03-01'"
     assert too_old(kept, "gold/customer", DAY) is None
+    assert too_old({"ops": 9}, "ops/file", DAY) is None  # it tells what need not be taken again
+    assert too_old({"gold.tag_change": 9}, "gold/tag_catalog", DAY) == "date < date '2026-02-28'"
+
+
+def test_what_tells_of_nights_expires_and_no_more_can_be_rebuilt_than_is_told(tmp_path: Path) -> None:
+    nights = Nights(tmp_path, {"spend": "from: transaction\nselect: sum(amount)"})
+    kinds = [{"kind": "hub", "id_type": "phone", "id_value": "1", "members": 9, "detail": "why"}]
+    for number in range(6):
+        said = [{**row, "date": FIRST + timedelta(days=day)} for row in kinds for day in range(number + 1)]
+        nights.extra[IDENTITY_CONFLICT.name] = write(nights.lakehouse, IDENTITY_CONFLICT, said)
+        nights.run(number, {"a": {"spend": float(number)}, "b": {"spend": 1.0}})
+    retention = {"identity.conflict": "1d", "gold.tag_change": "2d"}
+    check_retention(conf_of(tmp_path, retention).privacy, {}, [])
+    done = maintain(conf_of(tmp_path, retention), screen=Screen(as_json=True))
+    # of the nights 0 to 5: 1 and 2 told of changes; those from 3 on lead back to night 2, which the catalogue keeps
+    assert done.expired == {"identity/conflict": 4, "gold/tag_change": 2, "gold/tag_catalog": 2}
+    assert held(nights.lakehouse, "identity/conflict", "date") == {FIRST + timedelta(days=day) for day in (4, 5)}
+    release = open_release(str(tmp_path))
+    for number in (2, 3, 4, 5):
+        found = release.earlier_profile(FIRST + timedelta(days=number)).to_pylist()
+        assert {row["customer_id"]: row["spend"] for row in found} == {"a": float(number), "b": 1.0}
+    with pytest.raises(DefinitionError, match=r"^2018-03-02: .*; there are 2018-03-03, .* \(older ones may"):
+        release.earlier_profile(FIRST + timedelta(days=1))
+
+
+def test_of_conflicts_the_files_of_one_date_are_read_alone(tmp_path: Path) -> None:
+    lakehouse = Lakehouse(str(tmp_path))
+    for day in (1, 2, 3):
+        row = {"date": days_ago(day), "kind": "hub", "id_type": "phone", "id_value": "1", "members": 9, "detail": "why"}
+        lakehouse.append(IDENTITY_CONFLICT, [row])
+    dataset, opened = lakehouse.dataset(IDENTITY_CONFLICT.name), lakehouse.open(IDENTITY_CONFLICT.name)
+    assert dataset is not None and opened is not None
+    assert len(list(dataset.get_fragments(filter=ds.field("date") == pa.scalar(days_ago(2))))) == 1
+    told = pa.table(opened.get_add_actions(flatten=True)).column_names
+    assert [name for name in told if name.startswith("min.")] == ["min.date"]  # and of nobody's identifiers
 
 
 def test_without_a_release_there_is_nothing_to_keep_in_order(tmp_path: Path) -> None:

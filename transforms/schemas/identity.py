@@ -74,4 +74,5 @@ IDENTITY_CONFLICT = Table(
         Column("members", "bigint", "how many records the value touches", "none"),
         Column("detail", "string", "why", "none"),
     ),
+    indexed=1,
 )
