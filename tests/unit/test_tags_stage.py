@@ -265,6 +265,6 @@ def test_a_sequence_over_a_silent_source_is_null(nights: Nights) -> None:
     nights.bodies = {"again": ACROSS["again"] + "\nmax_age: 2d"}
     assert values(nights.run(FIRST, run_on=FIRST + timedelta(days=2)), "tag/across")["c1"] == {"again": 2}
     assert values(nights.run(FIRST, run_on=FIRST + timedelta(days=3)), "tag/across")["c1"] == {"again": None}
-    assert nights.warned == ["again: what it reads has been silent since 2017-06-01, longer than 2d: NULL"]
+    assert nights.warned == ["again: transaction has been silent since 2017-06-01, longer than 2d: NULL"]
     nights.bodies = {"city": BODIES["city"]}
     assert not nights.run(FIRST + timedelta(days=4)).has("tag/across")
