@@ -7,7 +7,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from jobs.engines.state_rows import StateRows
+from jobs.engines.state_rows import PLACE, StateRows
 from jobs.runtime.configuration import Configuration
 from transforms.sources import refine
 from transforms.sources.definition import CompiledSource, Source, compiled_over
@@ -102,7 +102,8 @@ class Landed:
         texts = {place: cell for place, part in enumerate(key) if (cell := self._key_cell(part))}
         if not texts:
             return made if makes in key and makes not in self.compiled.columns else None
-        parts = [[re.sub(r"\\(.)", r"\1", part) for part in _PART.findall(name)] for name in named]
+        parts = [[re.sub(r"\\(.)", r"\1", part) for part in _PART.findall(name) if part] for name in named]
+        parts = [each for each in parts if len(each) == len(key)]  # others are named by a key of another day's YAML
         table = f"key_{self.name}"
         db.values(table, **{f"k{at}": [part[place] for part in parts] for at, place in enumerate(texts)})
         keys = struct(f"k{at}" for at in range(len(texts)))
@@ -143,18 +144,17 @@ class Landed:
 
 
 def landed_sources(conf: Configuration, rows: StateRows) -> Iterator[Landed]:
-    """The sources that tell of people and have landed something.
+    """The sources that tell of people, have landed something, and that DuckDB can read with the places of rows.
 
     One that the configuration no longer has cannot be read.
     """
     for name, source in conf.sources.items():
-        table = f"bronze/{name}"
-        scan = None if source.table.reference else rows.scan(table)
-        opened = rows.lakehouse.open(table, rows.versions[table]) if scan else None
-        if scan and opened:
-            schema = opened.schema()
+        schema = None if source.table.reference else rows.schema(f"bronze/{name}")
+        scan = rows.scan(f"bronze/{name}")
+        names = raw_names(schema) if schema and scan else {}
+        if names and PLACE not in {landed.casefold() for landed in names}:
             held = frozenset(column[0].casefold() for column in rows.db.execute(f"describe from {scan}").fetchall())
-            yield Landed(compiled_over(source, schema), raw_names(schema), scan, held)
+            yield Landed(compiled_over(source, schema), names, str(scan), held)
 
 
 def struct(cells: Iterable[str]) -> str:

@@ -53,10 +53,11 @@ def in_bronze(night: Night, rows: StateRows, person: Person, listed: Erased) -> 
         for source in sources
     }
     raws = set(_as_refused(rows, contents))
-    for source in sources:
-        if _key(rows, source, person) is None:
-            places[source.table], whole = in_table(night, source.name, listed)
-            raws |= whole
+    told_apart = {source.name for source in sources if _key(rows, source, person) is not None}
+    for name, asked in night.conf.sources.items():
+        if name not in told_apart and not asked.table.reference and night.has_rows(f"bronze/{name}"):
+            places[f"bronze/{name}"], of_table = in_table(night, name, listed)
+            raws |= of_table
     return InBronze({table: found for table, found in places.items() if found}, frozenset(raws))
 
 

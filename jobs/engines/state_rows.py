@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import duckdb
 import pyarrow as pa
-from deltalake import DeltaTable
+from deltalake import DeltaTable, Schema
 from pyarrow import parquet as pq
 
 from jobs.runtime.stores import on_s3
@@ -14,6 +14,7 @@ from jobs.runtime.tables import Lakehouse
 
 # Data file -> places of rows in it, from 0.
 Places = dict[str, list[int]]
+PLACE = "file_row_number"  # as DuckDB calls it: a table with a column of that name it does not read so
 
 
 class StateRows:
@@ -33,10 +34,15 @@ class StateRows:
             self._opened |= {table: opened} if opened else {}
         return self._opened.get(table)
 
-    def columns(self, table: str) -> list[str]:
-        """The table's columns; none where the state has no such table."""
+    def schema(self, table: str) -> Schema | None:
+        """The table's columns as Delta keeps them; None where the state has no such table."""
         opened = self._open(table)
-        return [field.name for field in opened.schema().fields] if opened else []
+        return opened.schema() if opened else None
+
+    def columns(self, table: str) -> list[str]:
+        """The names of the table's columns; none where the state has no such table."""
+        schema = self.schema(table)
+        return [field.name for field in schema.fields] if schema else []
 
     def scan(self, table: str) -> str | None:
         """What stands behind FROM; None where the table has no files. `_data_file`, `file_row_number`: the place, but
