@@ -25,25 +25,33 @@ from transforms.sources.rules import RULES
 from transforms.sources.typing import id_column
 
 AT_ONCE = 3
+PART = 10_000
+Judge = Callable[[Identifiers], str | None]
 Answer = TypeVar("Answer")
 
 
-def identifiers(night: Night, sources: Sequence[Landed], values: Sequence[pa.Table]) -> list[list[Identifiers]]:
-    """Of each source the identifiers that values of its columns `asked` give, in their order."""
+def judged(
+    night: Night, sources: Sequence[Landed], values: Sequence[pa.Table], judges: Sequence[Judge]
+) -> list[list[str | None]]:
+    """Of each source what its judge says of the identifiers that values of its columns `asked` give, in their order."""
     rules = [plain_ids(source.compiled) for source in sources]
     hard = [(source, table) for source, table, rule in zip(sources, values, rules, strict=True) if rule is None]
     with ThreadPoolExecutor(1) as aside:  # a session takes seconds to start
         asked = aside.submit(at_once, night, partial(_by_expressions, night), hard)
         plain = [
-            [rule(cells) for cells in _raw(source, table).to_pylist()] if rule else []
-            for source, table, rule in zip(sources, values, rules, strict=True)
+            [judge(rule(cells)) for batch in _raw(source, table) for cells in batch.to_pylist()] if rule else []
+            for source, table, rule, judge in zip(sources, values, rules, judges, strict=True)
         ]
         told = iter(asked.result())
-    return [next(told) if rule is None else given for rule, given in zip(rules, plain, strict=True)]
+    return [
+        list(map(judge, next(told))) if rule is None else known
+        for rule, judge, known in zip(rules, judges, plain, strict=True)
+    ]
 
 
-def _raw(source: Landed, values: pa.Table) -> pa.Table:
-    return values.rename_columns([source.raw[name] for name in values.column_names])
+def _raw(source: Landed, values: pa.Table) -> list[pa.RecordBatch]:
+    """The values under their raw names, in parts: as Python's they take far more room."""
+    return values.rename_columns([source.raw[name] for name in values.column_names]).to_batches(PART)
 
 
 def _by_expressions(night: Night, source: Landed, values: pa.Table) -> list[Identifiers]:

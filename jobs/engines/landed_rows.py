@@ -66,9 +66,9 @@ class Landed:
         cells = ", ".join(f'key.k{place} as "{name}"' for place, name in enumerate(self.asked))
         return db.db.sql(f"select {cells} from values_{self.name} order by n").to_arrow_table()
 
-    def note(self, db: StateRows, told: Mapping[str, Sequence[bool]]) -> None:
+    def note(self, db: StateRows, told: Sequence[str | None]) -> None:
         """Keep what was told of each of these distinct values, as the table `told_<source>` with them as `key`."""
-        numbered = {**told, "n": pa.array(range(len(next(iter(told.values())))), pa.int64())}
+        numbered = {"n": pa.array(range(len(told)), pa.int64()), "told": pa.array(told, pa.string())}
         db.db.register("_told", pa.table(numbered))
         db.db.execute(f"create or replace table told_{self.name} as from values_{self.name} join _told using (n)")
 

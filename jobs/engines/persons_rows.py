@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from jobs.engines.erased_rows import chosen, in_table
-from jobs.engines.landed_ids import as_landed, at_once, identifiers, pairs_in
+from jobs.engines.landed_ids import Judge, as_landed, at_once, judged, pairs_in
 from jobs.engines.landed_rows import Landed, landed_sources
 from jobs.engines.persons import Person
 from jobs.engines.state_rows import Places, StateRows
@@ -40,9 +40,9 @@ class InBronze:
 def in_bronze(night: Night, rows: StateRows, person: Person, listed: Erased) -> InBronze:
     """The rows of bronze that are a person's. `listed`: the person as the erasure list has it."""
     sources = list(landed_sources(night.conf, rows))
-    given = identifiers(night, sources, [source.distinct(rows) for source in sources])
-    for source, told in zip(sources, given, strict=True):
-        _note(rows, source, person, told)
+    values, judges = [source.distinct(rows) for source in sources], [_judge(source, person) for source in sources]
+    for source, told in zip(sources, judged(night, sources, values, judges), strict=True):
+        source.note(rows, told)
     mine = {source.name: [source.rows(rows, _having(source, "mine"))] for source in sources}
     doubtful = [(source, table) for source in sources for table in _doubtful(rows, source, person)]
     for (source, _), sure in zip(doubtful, at_once(night, partial(_confirmed, night, listed), doubtful), strict=True):
@@ -61,21 +61,22 @@ def in_bronze(night: Night, rows: StateRows, person: Person, listed: Erased) -> 
     return InBronze({table: found for table, found in places.items() if found}, frozenset(raws))
 
 
-def _note(rows: StateRows, source: Landed, person: Person, given: Sequence[Identifiers]) -> None:
-    """Keep, beside the source's distinct values, whether they give an identifier of the person's own (`mine`), none of
-    anybody (`nobodys`), or just those of a node of the person's (`of_node`)."""
+def _judge(source: Landed, person: Person) -> Judge:
+    """What to tell of identifiers: that one is the person's own (`mine`), that they are those of a node of the person's
+    (`of_node`), or that there are none (`nobodys`)."""
     nodes = {pairs_in(node.partition(":")[2]) for node in person.nodes if node.startswith(f"{source.name}:{{")}
-    told = {
-        "mine": [bool(ids & person.own) for ids in given],
-        "nobodys": [not ids for ids in given],
-        "of_node": [ids in nodes for ids in given],
-    }
-    source.note(rows, told)
+
+    def judge(ids: Identifiers) -> str | None:
+        if not ids.isdisjoint(person.own):
+            return "mine"
+        return "of_node" if ids in nodes else None if ids else "nobodys"
+
+    return judge
 
 
 def _having(source: Landed, what: str) -> str:
     """Does a row have values of which this was told? In SQL."""
-    return f"{source.values} in (select key from told_{source.name} where {what})"
+    return f"{source.values} in (select key from told_{source.name} where told = '{what}')"
 
 
 def _key(rows: StateRows, source: Landed, person: Person) -> str | None:
