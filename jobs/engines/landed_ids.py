@@ -51,7 +51,10 @@ def judged(
 
 def _raw(source: Landed, values: pa.Table) -> list[pa.RecordBatch]:
     """The values under their raw names, in parts: as Python's they take far more room."""
-    return values.rename_columns([source.raw[name] for name in values.column_names]).to_batches(PART)
+    parts: list[pa.RecordBatch] = values.rename_columns([source.raw[name] for name in values.column_names]).to_batches(
+        PART
+    )
+    return parts
 
 
 def _by_expressions(night: Night, source: Landed, values: pa.Table) -> list[Identifiers]:
