@@ -8,7 +8,7 @@ through is asked as a whole. See docs/adr/0022.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -48,11 +48,10 @@ def in_bronze(night: Night, rows: StateRows, person: Person, listed: Erased) -> 
     for (source, _), sure in zip(doubtful, at_once(night, partial(_confirmed, night, listed), doubtful), strict=True):
         mine[source.name].append(sure)
     places = {source.table: _places(mine[source.name]) for source in sources}
-    contents = {
-        source.name: {_content(_text(source, row)) for table in mine[source.name] for row in table.to_pylist()}
-        for source in sources
+    found = {
+        _content(_text(source, row)) for source in sources for each in mine[source.name] for row in each.to_pylist()
     }
-    raws = set(_as_refused(rows, contents))
+    raws = set(_as_refused(rows, found))
     told_apart = {source.name for source in sources if _key(rows, source, person) is not None}
     for name, asked in night.conf.sources.items():
         if name not in told_apart and not asked.table.reference and night.has_rows(f"bronze/{name}"):
@@ -126,11 +125,9 @@ def _content(text: str) -> Content:
     return frozenset(cells.items()) if split else text
 
 
-def _as_refused(rows: StateRows, contents: Mapping[str, set[Content]]) -> Iterator[str]:
-    """The texts of the quarantine's rows that hold the same. `contents`: by source."""
-    scan = rows.scan(QUARANTINE.name)
-    rows.values("looked_for", v=(source for source, known in contents.items() if known))
-    sql = f"select distinct source, raw from {scan} where source in (select v from looked_for)"
-    for source, raw in rows.db.execute(sql).fetchall() if scan else ():
-        if _content(raw) in contents[source]:
+def _as_refused(rows: StateRows, found: Collection[Content]) -> Iterator[str]:
+    """The texts of the quarantine's rows that hold the same, whichever source refused them."""
+    scan = rows.scan(QUARANTINE.name) if found else None
+    for (raw,) in rows.db.execute(f"select distinct raw from {scan}").fetchall() if scan else ():
+        if _content(raw) in found:
             yield raw

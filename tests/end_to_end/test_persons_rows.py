@@ -85,7 +85,7 @@ def add(night: Night, table: str, rows: list[dict[str, Any]]) -> str:
     before = set(DeltaTable(place).file_uris())
     filled = [{"_batch_date": night.day, "_file": "odd", "_ingested_at": night.started_at, **row} for row in rows]
     write_deltalake(place, pa.Table.from_pylist(filled, dataset.schema), mode="append")
-    night.versions[table] += 1
+    night.versions[table] = DeltaTable(place).version()
     (file,) = set(DeltaTable(place).file_uris()) - before
     return file
 
