@@ -57,7 +57,7 @@ def in_bronze(night: Night, rows: StateRows, person: Person, listed: Erased) -> 
         if name not in told_apart and not asked.table.reference and night.has_rows(f"bronze/{name}"):
             places[f"bronze/{name}"], of_table = in_table(night, name, listed)
             raws |= of_table
-    return InBronze({table: found for table, found in places.items() if found}, frozenset(raws))
+    return InBronze({table: rows_in for table, rows_in in places.items() if rows_in}, frozenset(raws))
 
 
 def _judge(source: Landed, person: Person) -> Judge:
