@@ -1,16 +1,12 @@
 """The whole night on one screen: every stage with what it reads and writes, and how a run goes through them."""
 
-import json
 import os
 import re
 import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from jobs import (
@@ -32,15 +28,15 @@ from jobs.engines import gate
 from jobs.engines.erased_again import bring_to
 from jobs.runtime.catalog import released_catalog
 from jobs.runtime.configuration import Configuration
-from jobs.runtime.console import Screen, scrubbed
+from jobs.runtime.console import Screen
 from jobs.runtime.lease import Lease
 from jobs.runtime.night import Ledger, Night
 from jobs.runtime.recovery import OVER, Begin, begin
+from jobs.runtime.run_notes import log_file, note_stage, noted, spark_jobs, told, told_of
+from jobs.runtime.session import jvm_pid
 from jobs.runtime.tables import Lakehouse
 from jobs.runtime.watch import watched
-from transforms.errors import DefinitionError, LockedError, PortraitError
-from transforms.schemas import OPS_LINEAGE, OPS_RUN, OPS_STAGE
-from transforms.schemas.layout import LAYOUT
+from transforms.errors import DefinitionError, LockedError
 from transforms.tags.life_cycle import check_life_cycle
 
 
@@ -71,11 +67,6 @@ NIGHT = (
 )
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,99}")
 STAGES = tuple(stage.name for stage in NIGHT)
-
-
-def code_version() -> str:
-    """What wrote a run's tables: a run that died is not gone on with by another."""
-    return f"{version('portrait')}+{LAYOUT}"
 
 
 def chosen(first: str | None, until: str | None, only: str | None) -> tuple[str, ...]:
@@ -124,7 +115,7 @@ def run_night(
         watched(conf, day, screen.warn, whole=whole),
         Lease(conf.lakehouse, run_id or f"of {day} (process {os.getpid()})") as lease,
     ):
-        start = begin(lakehouse, day, options=options, run_id=run_id, **_told_of(conf))
+        start = begin(lakehouse, day, options=options, run_id=run_id, **told_of(conf))
         lease.names_run(start.run_id)
         check_life_cycle(conf.tags, released_catalog(lakehouse, start.base))
         night = opened(
@@ -158,31 +149,6 @@ def opened(
         night.__dict__["spark"] = session
         names_jvm(session)
     return night
-
-
-@contextmanager
-def noted(night: Night, options: Mapping[str, Any], over: str = OVER) -> Iterator[None]:
-    """Notes in ops/run that the run of this block begins, and how it ends: `over`, or failed and why."""
-    night.check_room()
-    _note_run(night, "running", options)
-    try:
-        yield
-    except LockedError:
-        raise  # the lakehouse is another run's now: not even a note
-    except BaseException as error:
-        with suppress(BaseException):  # a full disk takes no note either, and what went wrong first is what counts
-            _note_run(night, "failed", options, error=_told(error, night))
-        raise _shown(error, night) from error
-    _note_run(night, over, options)
-
-
-@contextmanager
-def shown_errors(night: Night) -> Iterator[None]:
-    """What goes wrong in this block is shown as a line, whoever raised it."""
-    try:
-        yield
-    except BaseException as error:
-        raise _shown(error, night) from error
 
 
 def _go(night: Night, start: Begin, stages: Sequence[str], screen: Screen, holds: Callable[[], None]) -> None:
@@ -229,7 +195,11 @@ def _check_order(done: Sequence[str], stages: Sequence[str]) -> None:
 
 def _run_stage(night: Night, stage: Stage, screen: Screen) -> None:
     night.stage = Ledger()
-    began, jobs = time.monotonic(), _jobs(night)
+    began, jobs = time.monotonic(), spark_jobs(night)
+
+    def spent() -> tuple[float, int]:
+        return time.monotonic() - began, spark_jobs(night) - jobs
+
     try:
         with screen.working(stage.name):
             stage.run(night)
@@ -237,91 +207,12 @@ def _run_stage(night: Night, stage: Stage, screen: Screen) -> None:
         raise  # the lakehouse is another run's now: not even a note
     except BaseException as error:
         with suppress(BaseException):
-            _note_stage(night, stage, "failed", time.monotonic() - began, _jobs(night) - jobs, _told(error, night))
+            note_stage(night, stage.name, "failed", *spent(), told(error, night))
         raise
     if night.has_session:
         night.spark.catalog.clearCache()
-    seconds = time.monotonic() - began
     night.finished[stage.name] = night.stage
     night.holds()
-    _note_stage(night, stage, "done", seconds, _jobs(night) - jobs)
+    seconds, _ = took = spent()
+    note_stage(night, stage.name, "done", *took)
     screen.progress(f"{stage.name:<10} {seconds:>7.1f} s {night.stage.rows:>12,} rows")
-
-
-def _told_of(conf: Configuration) -> dict[str, str]:
-    return {"configuration": conf.hash, "code_version": code_version()}
-
-
-def _note_run(night: Night, status: str, options: Mapping[str, Any], error: str | None = None) -> None:
-    now = night.now()
-    row = {
-        "run_id": night.run_id, "date": night.day, "status": status, "at": now, "started_at": night.started_at,
-        "base_release": night.base.release if night.base else None, "options": json.dumps(options, sort_keys=True),
-        "seconds": (now - night.started_at).total_seconds(), "error": error,
-        **_told_of(night.conf),
-    }  # fmt: skip
-    night.lakehouse.append(OPS_RUN, [row])
-
-
-def _note_stage(night: Night, stage: Stage, status: str, seconds: float, jobs: int, error: str | None = None) -> None:
-    told = night.stage
-    figures = {**told.figures, **({"warnings": told.warnings} if told.warnings else {})}
-    row = {
-        "run_id": night.run_id, "date": night.day, "stage": stage.name, "status": status, "at": night.now(),
-        "seconds": seconds, "jobs": jobs, "rows": told.rows, "inputs": told.inputs, "outputs": told.outputs,
-        "figures": json.dumps(figures, default=str), "error": error,
-    }  # fmt: skip
-    if status == "done":
-        night.lakehouse.append(OPS_LINEAGE, _lineage(night, stage))
-    night.lakehouse.append(OPS_STAGE, [row])
-
-
-def _lineage(night: Night, stage: Stage) -> list[dict[str, Any]]:
-    return [
-        {"run_id": night.run_id, "stage": stage.name, "output": output, "output_version": made,
-         "input": read, "input_version": at}
-        for output, made in night.stage.outputs.items()
-        for read, at in night.stage.inputs.items()
-    ]  # fmt: skip
-
-
-def _jobs(night: Night) -> int:
-    """Spark jobs run so far."""
-    if not night.has_session:
-        return 0
-    return int(night.spark.sparkContext._jsc.sc().dagScheduler().numTotalJobs())
-
-
-def jvm_pid(spark: Any) -> int:
-    """The process of the session's JVM."""
-    return int(spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid())
-
-
-def log_file(conf: Configuration, run_id: str) -> Path:
-    return conf.root / "logs" / f"{run_id}.log"
-
-
-def _told(error: BaseException, night: Night) -> str:
-    """An error for ops tables and people: Portrait's own whole, others without values that may be personal."""
-    if isinstance(error, PortraitError):
-        return str(error)
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted"
-    try:
-        night.lakehouse.check(night.versions)
-    except PortraitError as damaged:  # under the run: that is why
-        return str(damaged)
-    return f"{type(error).__name__}: {scrubbed(str(error))}"
-
-
-def _shown(error: BaseException, night: Night) -> BaseException:
-    """What the user gets: a PortraitError, with the stack in the log file for whoever mends it."""
-    if isinstance(error, PortraitError | KeyboardInterrupt):
-        return error
-    told = _told(error, night)
-    if night.log:
-        with suppress(OSError):  # it may be the disk that is full
-            night.log.parent.mkdir(parents=True, exist_ok=True)
-            with night.log.open("a", encoding="utf-8") as log:
-                log.write("".join(traceback.format_tb(error.__traceback__)) + told + "\n")
-    return PortraitError(f"{told}; the stack is in {night.log}; nothing was released, run it again")

@@ -8,13 +8,14 @@ from typing import Any
 from jobs.engines.erasures import erasures
 from jobs.engines.owed import refused_since
 from jobs.exports import deliver_all
-from jobs.pipeline import jvm_pid, log_file, shown_errors
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.lease import Lease
 from jobs.runtime.night import Night
 from jobs.runtime.releases import Release, all_releases, gone
 from jobs.runtime.releases import newest as newest_release
+from jobs.runtime.run_notes import log_file, shown_errors
+from jobs.runtime.session import jvm_pid
 from jobs.runtime.tables import Lakehouse
 from transforms.definitions import nearest
 from transforms.errors import DefinitionError

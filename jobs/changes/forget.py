@@ -33,6 +33,7 @@ from jobs.runtime.night import Night
 from jobs.runtime.reader import Reader
 from jobs.runtime.recovery import Begin, time_of
 from jobs.runtime.releases import Release, named_tables
+from jobs.runtime.run_notes import shown_errors
 from jobs.runtime.stores import check_local
 from jobs.runtime.tables import Lakehouse
 from transforms.erasure import CUSTOMER, Erased, entries_of
@@ -98,7 +99,7 @@ def finish(conf: Configuration, *, screen: Screen, lease: Lease, local: bool = T
 def _state(conf: Configuration, screen: Screen, lease: Lease, *, local: bool, session: Any) -> Iterator[Night]:
     """The newest release's state, with every table's head at it, as a run may write it."""
     night = opened_state(conf, screen, lease, local=local, session=session)
-    with pipeline.shown_errors(night):
+    with shown_errors(night):
         night.versions = night.lakehouse.roll_back(night.versions, keep=named_tables(night.lakehouse))
         yield night
 

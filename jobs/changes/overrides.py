@@ -31,6 +31,7 @@ from jobs.runtime.lease import Lease
 from jobs.runtime.night import Night
 from jobs.runtime.reader import Reader
 from jobs.runtime.recovery import Begin, time_of
+from jobs.runtime.run_notes import noted
 from jobs.runtime.tables import arrow_schema
 from transforms.errors import DefinitionError
 from transforms.override_values import GOLDEN, Field, field_of, read
@@ -80,7 +81,7 @@ def set_value(conf: Configuration, wish: Wish, screen: Screen, *, local: bool, s
             conf, reader.release.date, start, screen=screen, lease=lease, local=local, session=session
         )
         lease.names_run(night.run_id)
-        with pipeline.noted(night, {"override": field.name, "set": wish.value is not None}):
+        with noted(night, {"override": field.name, "set": wish.value is not None}):
             night.versions = night.lakehouse.roll_back(night.versions, keep=releases.named_tables(night.lakehouse))
             pipeline.run_stages(night, _stages(changed, owner.customer_id, field), screen, lease.check)
     _show(night, conf, owner, field, wish, before, screen)

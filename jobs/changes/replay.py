@@ -29,6 +29,7 @@ from jobs.runtime.lease import Lease
 from jobs.runtime.night import Night
 from jobs.runtime.recovery import Begin, time_of
 from jobs.runtime.releases import REPLAY
+from jobs.runtime.run_notes import noted
 from jobs.runtime.tables import Lakehouse
 from transforms.columns import data_file
 from transforms.errors import PortraitError
@@ -81,7 +82,7 @@ def replay(
         if not found.passes:
             return found, None
         told = {"source": choice.source, "reason": choice.reason, "date": choice.day and choice.day.isoformat()}
-        with pipeline.noted(night, {"replay": told}):
+        with noted(night, {"replay": told}):
             bring_to(night, night.versions, night.base)
             pipeline.run_stages(night, _stages(found), screen, lease.check)
     return found, night

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jobs import pipeline
 from jobs.changes.forget import opened_state
 from jobs.engines.backups import Manifest, Place, own_name
 from jobs.engines.erased_again import erase_again
@@ -15,6 +14,7 @@ from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.lease import Lease
 from jobs.runtime.releases import Release
+from jobs.runtime.run_notes import shown_errors
 from jobs.runtime.stores import check_local
 from jobs.runtime.tables import LAYERS, Lakehouse
 from transforms.errors import DefinitionError, PortraitError
@@ -100,7 +100,7 @@ def _newest_again(
     """The content of a release that can be read, without whom was erased since, published as the newest one."""
     lakehouse = Lakehouse(conf.lakehouse)
     night = opened_state(conf, screen or Screen(), lease, local=local, session=session, at=wanted)
-    with pipeline.shown_errors(night):
+    with shown_errors(night):
         night.versions = lakehouse.roll_back(wanted.versions, keep=releases.named_tables(lakehouse))
         again = erase_again(night, wanted)
     return releases.publish(

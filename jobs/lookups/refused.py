@@ -9,9 +9,10 @@ from functools import partial
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs import pipeline, silver
+from jobs import silver
 from jobs.lookups.quarantine import Choice, ask, check_source
 from jobs.runtime.night import Night
+from jobs.runtime.run_notes import shown_errors
 from transforms.schemas import BRONZE_COLUMNS, CORRUPT, QUARANTINE
 from transforms.sources.names import comment, raw_names
 from transforms.sources.versions import refused
@@ -59,7 +60,7 @@ def look(night: Night, choice: Choice) -> Look:
     if not work:
         return found
     most = max(rows for *_, rows in work)
-    with pipeline.shown_errors(night), night.for_rows(most), ThreadPoolExecutor(AT_ONCE) as pool:
+    with shown_errors(night), night.for_rows(most), ThreadPoolExecutor(AT_ONCE) as pool:
         for source, day, told in pool.map(lambda item: _tried(night, choice, *item), work):
             for reasons, count in told:
                 if reasons is None:

@@ -174,3 +174,8 @@ def _standard_error_to(log: Path) -> Iterator[None]:
         sys.stderr.flush()
         os.dup2(kept, 2)
         os.close(kept)
+
+
+def jvm_pid(spark: Any) -> int:
+    """The process of the session's JVM."""
+    return int(spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid())

@@ -23,8 +23,8 @@ from unittest import mock
 from deltalake import DeltaTable
 
 from jobs.commands.options import of_the_store
-from jobs.pipeline import jvm_pid
 from jobs.runtime import lease, night
+from jobs.runtime.session import jvm_pid
 from tests.chaos.shop import SECOND, Shop, digests
 from tests.chaos.strikes import CutError, Moments, passing
 from tests.chaos.world import TRIALS, Left, World

@@ -18,9 +18,9 @@ from pyspark.sql import SparkSession
 
 from jobs.changes.restore import restore_release
 from jobs.demo.extracts import DEMO_NIGHTS, arrive
-from jobs.pipeline import jvm_pid
 from jobs.runtime.lease import Lease
 from jobs.runtime.night import Night
+from jobs.runtime.session import jvm_pid
 from tests.end_to_end.conftest import Nights
 from tests.end_to_end.project import Project, assert_same
 from transforms.errors import DefinitionError
