@@ -117,5 +117,5 @@ def submit(cluster: Cluster, environment: Mapping[str, str], events: Path, *argu
         env={**environment, **_HERE, **QUICK, "SPARK_HOME": str(SPARK_HOME), "PYSPARK_PYTHON": sys.executable,
              "SPARK_LOCAL_IP": "127.0.0.1"},
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-5000:]
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-3000:]  # Python speaks through the former
     return done.stdout + done.stderr
