@@ -10,7 +10,7 @@ from unittest import mock
 
 # Every way from Python to the store, below which the product is not looked at.
 _WAYS = (
-    ("jobs.runtime.night", "", "read_version"),
+    ("jobs.runtime.snapshot", "", "read_version"),
     ("jobs.runtime.night", "", "write_files"),
     ("jobs.runtime.night", "", "write_apart"),
     ("jobs.runtime.night", "", "commit"),

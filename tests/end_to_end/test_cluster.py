@@ -1,6 +1,5 @@
 """A night by spark-submit on a Spark standalone cluster of a master and two workers, with the lakehouse on S3."""
 
-import ast
 import json
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from jobs.pipeline import STAGES
 from jobs.runtime.jars import S3_FOLDER
 from tests.end_to_end.project import ROOT
 from tests.end_to_end.servers import Cluster, cluster, submit
@@ -58,17 +56,6 @@ def test_the_executors_of_both_workers_did_the_work(submitted: Submitted) -> Non
                 ran[row["stage"]].add(executor)
     assert set(BY_EXECUTORS) <= set(ran)
     assert set.union(*ran.values()) == {"0", "1"}
-
-
-def test_every_stage_has_a_file_that_can_be_submitted() -> None:
-    """It hands over to the command line before its imports: they would find jobs/profile.py for Python's own module."""
-    for stage in STAGES:
-        if stage != "release":  # a function of the pipeline
-            first = ast.parse((ROOT / "jobs" / f"{stage}.py").read_text()).body[1]
-            assert ast.unparse(first).split() == [
-                "if", "__name__", "==", "'__main__':", "from", "jobs.cli", "import", "stage_main",
-                f"stage_main('{stage}')",
-            ]  # fmt: skip
 
 
 def tasks(events: Path) -> Iterator[tuple[str, float]]:
