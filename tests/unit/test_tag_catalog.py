@@ -184,6 +184,7 @@ def test_drift_is_judged(tmp_path: Path) -> None:
     nights = drifting("{drift: 0.41, on_fail: stop}", tmp_path / "stop")
     with pytest.raises(DataError, match=r"^spend: its values moved by 0\.42 since"):
         nights.run(1, moved)
+    nights.roll_back()
     # what means something else is not held against what it was
     nights.bodies["spend"] = nights.bodies["spend"].replace("amount", "quantity")
     nights.run(1, moved)

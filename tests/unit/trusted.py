@@ -1,6 +1,6 @@
 """Nights of tags as tables, without Spark: profiles told by hand, what landed of whom, and the stage `catalog`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -79,6 +79,11 @@ class Nights:
             self.lakehouse, run_id=night.run_id, day=day, cause="night", versions=night.versions, configuration=""
         )
         return night
+
+    def roll_back(self) -> None:
+        """As a run does that begins where one failed: the next builds on the versions that this makes."""
+        assert self.base
+        self.base = replace(self.base, versions=self.lakehouse.roll_back(self.base.versions))
 
     def _save(self, night: Night, table: Table, rows: list[dict[str, Any]], mode: Any = "overwrite") -> None:
         whole = [{name: row.get(name) for name in table.names} for row in rows]
