@@ -1,5 +1,6 @@
 """What customers bought, for recommendations: from silver in one Spark job each, and what goes together in baskets."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
@@ -119,8 +120,10 @@ def _shared(baskets: DataFrame, found: list[dict[str, Any]], least: int) -> list
     together = {_things(rule) for rule in found}
     if not together:
         return []
-    # met by one of its things, so that a basket is held against few sets
-    sets = pa.table({"first": [things[0] for things in together], "things": [list(things) for things in together]})
+    # met by that of its things which is in the fewest sets, so that a basket is held against few
+    uses = Counter(thing for things in together for thing in things)
+    first = [min(things, key=lambda thing: (uses[thing], thing)) for things in together]
+    sets = pa.table({"first": first, "things": [list(things) for things in together]})
     one = baskets.select("buyer", "items", F.explode("items").alias("first"))
     held = one.join(F.broadcast(baskets.sparkSession.createDataFrame(sets)), "first")
     whole = held.where(F.size(F.array_intersect("items", "things")) == F.size("things"))
