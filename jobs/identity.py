@@ -29,7 +29,7 @@ from jobs.engines.overrides import by_hand, golden_by_hand
 from jobs.engines.spread import on_spark
 from jobs.engines.tonights_matches import unlooked
 from jobs.engines.tonights_part import Part, is_in, tonights_part
-from jobs.engines.tonights_ties import released, rows_in
+from jobs.engines.tonights_ties import rows_in
 from jobs.runtime.frames import frame_of
 from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
@@ -48,6 +48,7 @@ from transforms.overrides import with_golden
 from transforms.schemas import (
     CONTACT,
     GOLD_CUSTOMER,
+    GOLD_OVERRIDE,
     GOLDEN_FIELDS,
     IDENTITY_CHANGE,
     IDENTITY_CONFLICT,
@@ -145,9 +146,12 @@ def _save(night: Night, tonight: Tonight) -> None:
     told = tonight.told.assign(date=night.day)
     edge, record = _edges(tonight), _records(tonight)
     _tell(night, tonight, edge, record)
-    _save_over(night, LEDGER, _ledger(tonight, night.day))  # tells whom a golden record set by hand is of
+    ledger = _ledger(tonight, night.day)
+    if by_hand_first := night.has(GOLD_OVERRIDE):  # the ledger tells whom a golden record set by hand is of
+        _save_over(night, LEDGER, ledger)
     tasks = (
         lambda: _save_golden(night, tonight),
+        lambda: None if by_hand_first else _save_over(night, LEDGER, ledger),
         lambda: _save_over(night, IDENTITY_EDGE, edge),
         lambda: _save_over(night, IDENTITY_RECORD, record),
         lambda: night.save(_table(changes, IDENTITY_CHANGE), IDENTITY_CHANGE, mode="append"),
@@ -185,7 +189,7 @@ def _save_golden(night: Night, tonight: Tonight) -> None:
     if tonight.part.touched is None:
         save_golden(night, golden_of(night, records, seen))
     else:
-        before, hand = released(night, GOLD_CUSTOMER), pa.array(sorted(golden_by_hand(night)), pa.string())
+        before, hand = tonight.part.customers, pa.array(sorted(golden_by_hand(night)), pa.string())
         fresh, ended = stable_ids.changed(part, tonight.ids, tonight.known, tonight.past)
         fresh[part[is_in(nodes, tonight.part.touched)]] = True
         fresh |= is_in(tonight.ids.customer, hand)

@@ -49,7 +49,7 @@ class Part:
     pairs: the last release's identity/edge between two records or identifiers. edge: the ties that records give.
     its_ids: the rows of the ledger that tell of ids which what is worked out has or could take back.
     told: what is not believed of identifiers that were judged beforehand, and what else is carried over, as
-    `kind id_type id_value members detail`.
+    `kind id_type id_value members detail`. customers: the last release's gold/customer, where not all is worked out.
     """
 
     graph: Graph
@@ -62,6 +62,7 @@ class Part:
     ledger: Before
     its_ids: Flags
     told: pd.DataFrame
+    customers: pa.Table
 
 
 def tonights_part(night: Night) -> Part:
@@ -83,7 +84,7 @@ def _whole(night: Night, ties: pa.Table) -> Part:
     return Part(
         graph=graph, believed=believed, matched=matched, touched=None, edge=_all_of(pairs.slice(0, 0)), pairs=pairs,
         record=_all_of(record), ledger=_all_of(ledger), its_ids=np.ones(len(ledger), dtype=bool),
-        told=pd.DataFrame(columns=list(NOTHING)),
+        told=pd.DataFrame(columns=list(NOTHING)), customers=record.slice(0, 0),
     )  # fmt: skip
 
 
@@ -94,12 +95,12 @@ def _all_of(rows: pa.Table) -> Before:
 def _reached(night: Night, news: News) -> Part:
     """Judge the identifiers around the news, match, and take the components that any of it is in."""
     identifiers = night.conf.identity.identifiers
-    edges, record = news.edges, released(night, IDENTITY_RECORD)
+    edges, record, ledger = news.edges, news.record, news.ledger
     gives = pc.equal(edges["rule"], GIVES)
     pairs = edges.filter(pc.invert(gives))
     conflict = _last_conflicts(night)
     ties = both(
-        _given(edges.filter(gives)), news.ties, news.touched, record["record_id"],
+        _given(edges if len(pairs) == 0 else edges.filter(gives)), news.ties, news.touched, record["record_id"],
         types=tuple(sorted(identifiers)), persons=_persons(night),
     )  # fmt: skip
     judgement = judged(ties, _stopped(ties, conflict), identifiers)
@@ -117,7 +118,6 @@ def _reached(night: Night, news: News) -> Part:
     own = ties.nodes.take(pa.array(np.flatnonzero(reach)))
     values = ties.values_of(reach)
     mine = reach[ties.record]
-    ledger = released(night, LEDGER)
     part = ties.among(values, ledger["id_type"], ledger["id_value"])
     return Part(
         graph=graph,
@@ -130,6 +130,7 @@ def _reached(night: Night, news: News) -> Part:
         ledger=Before(ledger, part),
         its_ids=_of_ids(ledger, part, record, mine),
         told=_carried(conflict, ties, judgement, values, own),
+        customers=news.customers,
     )
 
 

@@ -1,5 +1,6 @@
 """Tonight's ties: worked out from silver whole, or for those nodes only that are not as the last release saw them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -11,22 +12,27 @@ from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
 from transforms.errors import PortraitError
 from transforms.identity import edges
-from transforms.schemas import IDENTITY_CONFLICT, IDENTITY_EDGE, IDENTITY_RECORD, Table
+from transforms.schemas import GOLD_CUSTOMER, IDENTITY_CONFLICT, IDENTITY_EDGE, IDENTITY_RECORD, LEDGER, Table
 
 # Up to so many nodes the whole is worked out sooner than what is new.
 FEW_NODES = 100_000
 # Past such a share of new ones too.
 _MOST_TOUCHED = 0.25
+LAST = (IDENTITY_EDGE, IDENTITY_RECORD, LEDGER, GOLD_CUSTOMER)
+_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
 class News:
     """touched: the nodes that are not as the last release saw them. ties: what they give now, as
-    transforms.identity.edges.ties tells it. edges: the last release's identity/edge."""
+    transforms.identity.edges.ties tells it. edges, record, ledger, customers: the last release's tables `LAST`."""
 
     touched: pa.Array
     ties: pa.Table
     edges: pa.Table
+    record: pa.Table
+    ledger: pa.Table
+    customers: pa.Table
 
 
 def tonights_ties(night: Night) -> News | pa.Table:
@@ -40,7 +46,9 @@ def tonights_ties(night: Night) -> News | pa.Table:
     touched = touched_nodes(night, tables) if _remembers(night) else None
     if touched is None or len(touched) > _MOST_TOUCHED * rows_in(night, IDENTITY_RECORD):
         return _worked_out(night)
-    return News(touched, _worked_out(night, touched), released(night, IDENTITY_EDGE))
+    with ThreadPoolExecutor(_AT_ONCE) as pool:  # read while Spark plans
+        last = [pool.submit(released, night, table) for table in LAST]
+        return News(touched, _worked_out(night, touched), *(table.result() for table in last))
 
 
 def released(night: Night, table: Table, where: ds.Expression | None = None) -> pa.Table:

@@ -10,7 +10,7 @@ import pytest
 from jobs import identity
 from jobs.engines import tonights_part
 from jobs.engines.matching import Matched
-from jobs.engines.tonights_ties import News, released
+from jobs.engines.tonights_ties import LAST, News, released
 from jobs.runtime.night import Night
 from jobs.runtime.releases import Release
 from jobs.runtime.tables import Lakehouse
@@ -149,7 +149,9 @@ def test_what_the_news_reaches_gives_what_the_whole_gives(tmp_path, monkeypatch,
             night = new_night(lakehouse, day, base)
             every = company.ties(list(company.given))
             news = News(
-                pa.array(sorted(set(touched)), pa.string()), company.ties(touched), released(night, IDENTITY_EDGE)
+                pa.array(sorted(set(touched)), pa.string()),
+                company.ties(touched),
+                *(released(night, table) for table in LAST),
             )
             monkeypatch.setattr(tonights_part, "tonights_ties", lambda _, found=every if whole else news: found)
             identity.run(night)

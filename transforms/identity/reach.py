@@ -5,6 +5,7 @@ reaches is coded again, in the texts' order (transforms.identity.graph), and wor
 """
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
 
@@ -114,13 +115,14 @@ def both(
     given = tonight.filter(tonight["id_type"].is_valid())
     rows = pa.concat_tables([before, given.select(before.column_names)])
     parts = [flat(part) for part in (rows["node"], tonight["node"], touched, records)]
-    node_texts = pa.concat_arrays(parts).dictionary_encode()
+    with ThreadPoolExecutor(2) as pool:  # Arrow's work, beside each other
+        own, given_texts = pool.submit(pa.concat_arrays(parts).dictionary_encode), flat(rows["id_value"])
+        texts, node_texts = given_texts.dictionary_encode(), own.result()
     nodes, code = node_texts.dictionary, node_texts.indices.to_numpy().astype(np.int64)
     node, seen, news_at, record = np.split(code, np.cumsum([len(part) for part in parts])[:-1])
     news, came = np.zeros(len(nodes), dtype=bool), np.zeros(len(nodes), dtype=bool)
     news[news_at] = True
     came[seen] = True
-    texts = flat(rows["id_value"]).dictionary_encode()
     width = max(len(texts.dictionary), 1)
     value, keys = pd.factorize(places(rows["id_type"], pa.array(types)) * width + texts.indices.to_numpy())
     person = reduce(pc.or_, (pc.starts_with(nodes, f"{name}:") for name in persons), pa.repeat(False, len(nodes)))
