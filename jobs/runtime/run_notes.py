@@ -16,6 +16,10 @@ from transforms.errors import LockedError, PortraitError
 from transforms.schemas import OPS_LINEAGE, OPS_RUN, OPS_STAGE
 from transforms.schemas.layout import LAYOUT
 
+# What a disk or a store answers, in the words of the operating system: of nobody, and the first thing to know.
+_REFUSALS = ("No space left on device", "File too large", "Disk quota exceeded", "Permission denied",
+             "Read-only file system", "Input/output error", "Too many open files", "Connection refused")  # fmt: skip
+
 
 def code_version() -> str:
     """What wrote a run's tables: a run that died is not gone on with by another."""
@@ -108,7 +112,9 @@ def told(error: BaseException, night: Night) -> str:
         night.lakehouse.check(night.versions)
     except PortraitError as damaged:  # under the run: that is why
         return str(damaged)
-    return f"{type(error).__name__}: {scrubbed(str(error))}"
+    whole = str(error)  # Java's causes stand lines below
+    refused = next((cause for cause in _REFUSALS if cause in whole and cause not in scrubbed(whole)), None)
+    return f"{type(error).__name__}: {scrubbed(whole)}{f' ({refused})' if refused else ''}"
 
 
 def _shown(error: BaseException, night: Night) -> BaseException:

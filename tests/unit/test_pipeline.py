@@ -96,6 +96,22 @@ def test_each_stage_is_a_file_that_can_be_submitted() -> None:
         ]  # fmt: skip
 
 
+def test_a_full_disk_is_told_though_java_says_it_lines_below(house: House) -> None:
+    def fills_up() -> None:
+        raise RuntimeError(
+            "An error occurred while calling o1.parquet.\n: org.apache.spark.SparkException: Job aborted\n"
+            "Caused by: java.io.IOException: No space left on device: row of ann@x.org"
+        )
+
+    house.meanwhile["tags"] = fills_up
+    with pytest.raises(PortraitError) as error:
+        house.night()
+    assert str(error.value).startswith(
+        "RuntimeError: An error occurred while calling o1.parquet. (No space left on device); the stack is in "
+    )
+    assert "ann@x.org" not in str(error.value)
+
+
 def test_a_run_that_lost_its_lease_writes_nothing_more(house: House) -> None:
     """It could not renew its lease for so long that another machine's run has taken the lakehouse."""
     file = Path(house.conf.lakehouse) / "_lease.json"
