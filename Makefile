@@ -46,7 +46,7 @@ reference: $(READY)  ## docs/reference/, anew from the code
 bench: $(READY)  ## nights at scale 1 and 10 beside plain Spark and DuckDB (half an hour)
 	$(BIN)/python -m tests.bench.night
 
-chaos: $(READY)  ## 200 faults: killed, cut off, full, damaged, raced, stalled, clocks moved (FAULTS=200 SEED=7; an hour)
+chaos: $(READY)  ## 200 faults: killed, cut off, full, damaged, raced, stalled, clocks moved (FAULTS=200 SEED=7; half an hour)
 	$(BIN)/python -m tests.chaos --faults $(FAULTS) --seed $(SEED)
 
 clean:  ## remove the demo, keep the environment

@@ -11,7 +11,8 @@ All views read the versions that one release names, whatever later nights write;
 
 import datetime
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -138,19 +139,18 @@ class OpenRelease:
     @cached_property
     def of_nights(self) -> tuple[str, ...]:
         """The tables that tell of nights."""
-        return tuple(name for name in _OF_NIGHTS if self._may_open(name) and self.lakehouse.version(name) is not None)
+        return tuple(name for name, head in self._heads(_OF_NIGHTS) if head is not None)
 
     @property
     def readable(self) -> list[str]:
         """The tables that the store does not keep from whoever asks."""
-        return [*filter(self._may_open, self.tables), *self.of_nights]
+        return [*(name for name, _ in self._heads(self.tables)), *self.of_nights]
 
-    def _may_open(self, name: str) -> bool:
-        try:
-            self.lakehouse.version(name)
-        except OSError:
-            return False
-        return True
+    def _heads(self, names: Iterable[str]) -> Iterator[tuple[str, int | None]]:
+        """Those of the tables that the store does not keep from whoever asks, with the version of their heads."""
+        for name in names:
+            with suppress(OSError):
+                yield name, self.lakehouse.version(name)
 
     @property
     def _current(self) -> str:

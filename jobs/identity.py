@@ -146,12 +146,13 @@ def _save(night: Night, tonight: Tonight) -> None:
     told = tonight.told.assign(date=night.day)
     edge, record = _edges(tonight), _records(tonight)
     _tell(night, tonight, edge, record)
-    ledger = _ledger(tonight, night.day)
-    if by_hand_first := night.has(GOLD_OVERRIDE):  # the ledger tells whom a golden record set by hand is of
-        _save_over(night, LEDGER, ledger)
+    ledger = partial(_save_over, night, LEDGER, _ledger(tonight, night.day))
+    overridden = night.has(GOLD_OVERRIDE)
+    if overridden:  # the ledger tells whom a golden record set by hand is of
+        ledger()
     tasks = (
         lambda: _save_golden(night, tonight),
-        lambda: None if by_hand_first else _save_over(night, LEDGER, ledger),
+        *(() if overridden else (ledger,)),
         lambda: _save_over(night, IDENTITY_EDGE, edge),
         lambda: _save_over(night, IDENTITY_RECORD, record),
         lambda: night.save(_table(changes, IDENTITY_CHANGE), IDENTITY_CHANGE, mode="append"),

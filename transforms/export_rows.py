@@ -44,14 +44,18 @@ def rows(
     """
     chosen = profile.select(KEY, *columns).transform(hiding, hidden)
     if members is not None:
-        reached = members.where((F.col("audience") == export.audience) & (F.col("arm") == "target")).select(KEY)
-        chosen = chosen.join(reached, KEY, "left_semi")
+        chosen = chosen.join(reached(members, export), KEY, "left_semi")
     if customers is not None:
         chosen = chosen.join(customers.select(KEY, "consents", *export.fields), KEY, "left")
     if customers is not None and purpose and members is None:
         chosen = chosen.where(consents(purpose[1], purpose[0]))
     forms = {name: export.identifiers[name] for name in export.fields} | {KEY: export.form_of_key}
     return chosen.transform(shown_as, forms=forms, pads=pads).select(KEY, *export.fields, *columns)
+
+
+def reached(members: DataFrame, export: Export) -> DataFrame:
+    """Whom the export's audience reaches: its target arm. Grain: customer_id. `members`: gold/audience_member."""
+    return members.where((F.col("audience") == export.audience) & (F.col("arm") == "target")).select(KEY)
 
 
 def hiding(df: DataFrame, columns: Sequence[str]) -> DataFrame:

@@ -16,8 +16,19 @@ from jobs.runtime.snapshot import read_version
 from jobs.runtime.tables import Lakehouse
 from transforms.audience_members import consents
 from transforms.errors import PortraitError
-from transforms.export_rows import all_added, asks_customers, changes, comparable, pads_of, rows, shown_as, survivors
+from transforms.export_rows import (
+    all_added,
+    asks_customers,
+    changes,
+    comparable,
+    pads_of,
+    reached,
+    rows,
+    shown_as,
+    survivors,
+)
 from transforms.exports import KEY, MERGED_INTO, Export, as_shown, consent_asked, masked_columns, purpose_of
+from transforms.privacy import Purpose
 from transforms.profile import PROFILE, profile_table
 from transforms.schemas import GOLD_AUDIENCE_MEMBER, GOLD_CUSTOMER, IDENTITY_CHANGE
 
@@ -68,10 +79,8 @@ def owed_at(
 
     if last is None:
         return everything(nothing)
-    shown, consent = (
-        as_shown(columns, hidden_of(state.conf, export, columns)),
-        consent_asked(export, state.conf.privacy),
-    )
+    shown = as_shown(columns, hidden_of(state.conf, export, columns))
+    consent = consent_asked(export, state.conf.privacy)
     if last["definition"] in export.earlier_hashes(shown, consent=consent):
         return everything("its key was changed")
     if last["definition"] != definition:
@@ -101,20 +110,23 @@ def refused_since(state: State, export: Export, release: Release, newest: Releas
 
     Who was merged since is asked as the customer that they are a part of now.
     """
-    name = purpose_of(export, state.conf.audiences)
-    purpose = state.conf.privacy.purposes[name] if name else None
-    if name is None or purpose is None or purpose.consent == "none":
+    purpose = _purpose(state.conf, export)
+    if purpose is None or purpose[1].consent == "none":
         return 0
+    name, asked = purpose
     if export.audience:
-        members = _at(state, release, GOLD_AUDIENCE_MEMBER.name)
-        then = members.where((F.col("audience") == export.audience) & (F.col("arm") == "target")).select(KEY)
+        then = reached(_at(state, release, GOLD_AUDIENCE_MEMBER.name), export)
     else:
-        then = _at(state, release, GOLD_CUSTOMER.name).where(consents(purpose, name)).select(KEY)
-    if into := survivors(_merges(state.lakehouse, release, newest)):
-        pairs = state.spark.createDataFrame(pa.table({KEY: list(into), MERGED_INTO: list(into.values())}))
-        then = then.join(pairs, KEY, "left").select(F.coalesce(MERGED_INTO, KEY).alias(KEY))
-    refused = _at(state, newest, GOLD_CUSTOMER.name).where(~consents(purpose, name))
+        then = _at(state, release, GOLD_CUSTOMER.name).where(consents(asked, name)).select(KEY)
+    if (into := _survivors(state, release, newest)) is not None:
+        then = then.join(into, KEY, "left").select(F.coalesce(MERGED_INTO, KEY).alias(KEY))
+    refused = _at(state, newest, GOLD_CUSTOMER.name).where(~consents(asked, name))
     return then.join(refused, KEY, "left_semi").count()
+
+
+def _purpose(conf: Configuration, export: Export) -> tuple[str, Purpose] | None:
+    name = purpose_of(export, conf.audiences)
+    return (name, conf.privacy.purposes[name]) if name else None
 
 
 def _rows_at(state: State, export: Export, release: Release, columns: Sequence[str]) -> DataFrame:
@@ -126,8 +138,7 @@ def _rows_at(state: State, export: Export, release: Release, columns: Sequence[s
             f"release {release.release} of {release.date} has no column '{missing[0]}' in its profile: "
             "its tag was not online then; deliver a later release, or leave it out"
         )
-    name = purpose_of(export, conf.audiences)
-    purpose = (name, conf.privacy.purposes[name]) if name else None
+    purpose = _purpose(conf, export)
     return rows(
         profile,
         _at(state, release, GOLD_CUSTOMER.name) if asks_customers(export, purpose) else None,
@@ -160,14 +171,19 @@ def _at(state: State, release: Release, table: str) -> DataFrame:
 
 def _merged(state: State, export: Export, since: Release, release: Release) -> DataFrame | None:
     """What became of the ids that ended since the last delivery, as the receivers know ids."""
-    into = survivors(_merges(state.lakehouse, since, release))
-    if not into:
+    into = _survivors(state, since, release)
+    if into is None:
         return None
-    pairs = state.spark.createDataFrame(pa.table({KEY: list(into), MERGED_INTO: list(into.values())}))
     form = export.form_of_key
-    return pairs.transform(shown_as, forms={KEY: form, MERGED_INTO: form}, pads=_pads(state.spark, export)).select(
+    return into.transform(shown_as, forms={KEY: form, MERGED_INTO: form}, pads=_pads(state.spark, export)).select(
         KEY, MERGED_INTO
     )
+
+
+def _survivors(state: State, since: Release, release: Release) -> DataFrame | None:
+    """The ids that ended between two releases, and what each is a part of now. None: there are none."""
+    into = survivors(_merges(state.lakehouse, since, release))
+    return state.spark.createDataFrame(pa.table({KEY: list(into), MERGED_INTO: list(into.values())})) if into else None
 
 
 def _merges(lakehouse: Lakehouse, since: Release, release: Release) -> list[tuple[str, list[str]]]:

@@ -44,7 +44,8 @@ def in_bronze(night: Night, rows: StateRows, person: Person, listed: Erased) -> 
     for source, told in zip(sources, judged(night, sources, values, judges), strict=True):
         source.note(rows, told)
     mine = {source.name: [source.rows(rows, _having(source, "mine"))] for source in sources}
-    doubtful = [(source, table) for source in sources for table in _doubtful(rows, source, person)]
+    keys = {source.name: _key(rows, source, person) for source in sources}
+    doubtful = [(source, table) for source in sources for table in _doubtful(rows, source, person, keys[source.name])]
     for (source, _), sure in zip(doubtful, at_once(night, partial(_confirmed, night, listed), doubtful), strict=True):
         mine[source.name].append(sure)
     places = {source.table: _places(mine[source.name]) for source in sources}
@@ -52,9 +53,8 @@ def in_bronze(night: Night, rows: StateRows, person: Person, listed: Erased) -> 
         _content(_text(source, row)) for source in sources for each in mine[source.name] for row in each.to_pylist()
     }
     raws = set(_as_refused(rows, found))
-    told_apart = {source.name for source in sources if _key(rows, source, person) is not None}
     for name, asked in night.conf.sources.items():
-        if name not in told_apart and not asked.table.reference and night.has_rows(f"bronze/{name}"):
+        if keys.get(name) is None and not asked.table.reference and night.has_rows(f"bronze/{name}"):
             places[f"bronze/{name}"], of_table = in_table(night, name, listed)
             raws |= of_table
     return InBronze({table: rows_in for table, rows_in in places.items() if rows_in}, frozenset(raws))
@@ -82,10 +82,10 @@ def _key(rows: StateRows, source: Landed, person: Person) -> str | None:
     return source.may_have_key(rows, person.records, made=_having(source, "of_node"))
 
 
-def _doubtful(rows: StateRows, source: Landed, person: Person) -> Iterator[pa.Table]:
-    """The rows that may be the person's by their key, and those by a word; only where there are such."""
-    key, says = _key(rows, source, person) or "false", source.may_say(person.own)
-    by_key = source.rows(rows, f"not {_having(source, 'mine')} and ({key})")
+def _doubtful(rows: StateRows, source: Landed, person: Person, key: str | None) -> Iterator[pa.Table]:
+    """The rows that may be the person's by their `key`, and those by a word; only where there are such."""
+    says = source.may_say(person.own)
+    by_key = source.rows(rows, f"not {_having(source, 'mine')} and ({key or 'false'})")
     by_word = source.rows(rows, _having(source, "nobodys"), says[0], **says[1])
     kinds = {kind for kind, _ in person.own}
     named = [not person.own.isdisjoint(said(text, kinds)) for text in map(partial(_text, source), by_word.to_pylist())]

@@ -112,9 +112,9 @@ def told(error: BaseException, night: Night) -> str:
         night.lakehouse.check(night.versions)
     except PortraitError as damaged:  # under the run: that is why
         return str(damaged)
-    whole = str(error)  # Java's causes stand lines below
-    refused = next((cause for cause in _REFUSALS if cause in whole and cause not in scrubbed(whole)), None)
-    return f"{type(error).__name__}: {scrubbed(whole)}{f' ({refused})' if refused else ''}"
+    whole, line = str(error), scrubbed(str(error))  # Java's causes stand lines below
+    refused = next((cause for cause in _REFUSALS if cause in whole and cause not in line), None)
+    return f"{type(error).__name__}: {line}{f' ({refused})' if refused else ''}"
 
 
 def _shown(error: BaseException, night: Night) -> BaseException:

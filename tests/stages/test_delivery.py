@@ -21,7 +21,7 @@ from jobs.engines.delivery import publish, read_manifest, verify
 from jobs.engines.folders import open_folder
 from jobs.runtime import releases
 from jobs.runtime.tables import dataset_of
-from tests.stages.delivering import House, Person, asked, people
+from tests.stages.delivering import House, Killed, Person, asked, people
 from transforms.contracts import Contract
 from transforms.destinations import Destination
 from transforms.errors import PortraitError
@@ -197,10 +197,6 @@ def test_a_folder_that_cannot_be_written_is_named_and_the_others_are_served(hous
     assert f"{house.root}/file/2026-03-01: cannot be written: " in lines[0]
     assert "/proc/nowhere/2026-03-01: cannot be written: No such file or directory" in lines[1]
     assert verify(str(house.out())) == [] and len(house.noted()) == 1
-
-
-class Killed(BaseException):
-    """As if the process had died."""
 
 
 class Dying:

@@ -20,7 +20,7 @@ from jobs.engines.delivery import verify
 from jobs.engines.table_delivery import KeptTable
 from jobs.runtime.console import Screen
 from jobs.runtime.tables import dataset_of
-from tests.stages.delivering import House, Person, people
+from tests.stages.delivering import House, Killed, Person, dies, people
 from tests.stages.postgres import PASSWORD, USER, Postgres, running_postgres
 from transforms.contracts import Contract
 from transforms.errors import PortraitError
@@ -163,12 +163,6 @@ def test_values_of_every_type_are_themselves_in_postgresql(house: House, postgre
 def test_a_delivery_that_died_is_tried_again_without_doubling(
     house: House, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ):
-    class Killed(BaseException):
-        """As if the process had died."""
-
-    def dies(*_: Any) -> None:
-        raise Killed
-
     house.wants("rows", columns=["spend"], to=into(postgres, "again"), mode="changes")
     house.wants("kept", columns=["spend"], to={"format": "delta", "path": "out/kept/"}, mode="changes")
     house.release(people(a=1, b=2))
@@ -197,12 +191,6 @@ def test_a_delivery_that_died_is_tried_again_without_doubling(
 def test_who_changed_how_tells_what_happened_and_nothing_else(
     house: House, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ):
-    class Killed(BaseException):
-        """As if the process had died."""
-
-    def dies(*_: Any) -> None:
-        raise Killed
-
     house.wants("rows", columns=["spend"], to=into(postgres, "told"), mode="changes")
     house.wants("kept", columns=["spend"], to={"format": "delta", "path": "out/kept/"}, mode="changes")
     house.release(people(a=1, b=2))
