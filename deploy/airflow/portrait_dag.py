@@ -61,8 +61,7 @@ with DAG(
                     "--date {{ params.date or business_date(dag_run.run_after) }}"
                 ),
                 cwd=PROJECT,
-                # without the second a stage's own folder would come first, where profile.py hides Python's module
-                env={"PYSPARK_PYTHON": f"{CODE}/.venv/bin/python", "PYTHONSAFEPATH": "1"},
+                env={"PYSPARK_PYTHON": f"{CODE}/.venv/bin/python"},
                 append_env=True,
             )
             for stage in STAGES
