@@ -112,7 +112,7 @@ def _values(chance: np.random.Generator, kind: str, rows: int) -> pa.Array:
 
 def night_of(lakehouse: Path) -> Night:
     conf: Any = SimpleNamespace(
-        audiences=audiences(), tags=tags(), privacy=PRIVACY, hash="bench",
+        audiences=audiences(), tags=tags(), privacy=PRIVACY, hash="bench", places=[],
         pipeline=SimpleNamespace(timezone="UTC", spark={"spark.driver.memory": "4g"}),
     )  # fmt: skip
     night = Night(

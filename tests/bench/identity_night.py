@@ -102,7 +102,7 @@ class Bench:
             identity=Identity.model_validate(RULES), decisions=Decisions(), hash="0",
             sources={"crm": SimpleNamespace(entity="contact"), "web": SimpleNamespace(entity="web_event")},
             privacy=SimpleNamespace(keys=SimpleNamespace(customer=["k" * 32])),
-            pipeline=SimpleNamespace(timezone="UTC", spark={}, mlflow=None),
+            pipeline=SimpleNamespace(timezone="UTC", spark={}, mlflow=None), places=[],
         )  # fmt: skip
         night = Night(
             conf=conf, lakehouse=self.lakehouse, day=day, run_id=f"run-{day}", full_refresh=full,

@@ -9,7 +9,7 @@ from scipy import stats
 
 from jobs.engines.insight import Compared, apart, compare
 from transforms.errors import DefinitionError
-from transforms.insight import count_sql
+from transforms.insight import counts
 from transforms.insight.shares import compare_shares
 from transforms.insight.tags import MISSING, Cell, TagInsight
 
@@ -111,7 +111,7 @@ def test_of_a_large_base_a_part_tells_where_its_hundredths_lie(
     people: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = insight(people)
-    monkeypatch.setattr(count_sql, "DRAWN", 250)
+    monkeypatch.setattr(counts, "DRAWN", 250)
     part = insight(people)
     one, other = (tag(found, "spend") for found in (whole, part))
     assert one.number and other.number and one.number.base_median != other.number.base_median
