@@ -5,7 +5,7 @@ if __name__ == "__main__":  # first of all: stage_main takes this folder off the
 
     stage_main("audiences")
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -35,22 +35,22 @@ def build(night: Night) -> None:
     # read twice, for the sizes that decide what is withheld and for the members: kept, so that the profile is read once
     found = found_in(night).persist(StorageLevel.MEMORY_AND_DISK)
     try:
-        counts = counts_of(found, audiences) if audiences else {}
+        counts = counts_of(found, list(audiences)) if audiences else {}
         rows = summaries(counts, audiences=audiences, day=night.day, smallest_group=night.conf.privacy.smallest_group)
         shown = [row["audience"] for row in rows if row["size"]]
-        night.save(members(found, shown=shown, day=night.day), GOLD_AUDIENCE_MEMBER)
+        night.save(members(found, audiences=list(audiences), shown=shown, day=night.day), GOLD_AUDIENCE_MEMBER)
     finally:
         found.unpersist()
     if rows:
         night.save(_table(rows), GOLD_AUDIENCE, mode="append")
     for row in rows:
         night.figure(row["audience"], {arm: row[arm] for arm in ("size", "target", "holdout")} | row["left_out"])
-        if line := told_of(row, customers=counts["customers"]):
+        if line := told_of(row, customers=night.count(PROFILE)):
             night.warn(f"audience {row['audience']}: {line}")
 
 
-def counts_of(found: DataFrame, audiences: Iterable[str]) -> dict[str, int]:
-    """How many customers there are, and came to which outcome of these audiences; one Spark job. See `by_outcome`."""
+def counts_of(found: DataFrame, audiences: Sequence[str]) -> dict[str, int]:
+    """How many customers came to which outcome of these audiences; one Spark job. See `by_outcome`."""
     return by_outcome(counted(found).collect(), audiences)
 
 

@@ -1,6 +1,6 @@
 """Who is in each audience, and who is left out and why. All audiences come from one scan of the profile."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import reduce
 from operator import or_
@@ -33,8 +33,8 @@ def outcomes(
 ) -> DataFrame:
     """What each audience means for each customer. Grain: known customer.
 
-    Columns: customer_id, and a column an audience: target, holdout, no_consent, except, or NULL where the
-    customer does not come into question. `rules`: audience -> its compiled `where`.
+    Columns: customer_id, and `outcomes`, one of each audience in their order: its place in `OUTCOMES`, or NULL where
+    the customer does not come into question. `rules`: audience -> its compiled `where`.
     Consent counts for the audience's own purpose only: an audience built on another takes that one's people
     before their consent was looked at.
     """
@@ -53,13 +53,12 @@ def outcomes(
         levels(audiences),
         flagged,
     )
-    return chosen.select(
-        "customer_id",
-        *(
-            _outcome(audience, _allowed(may[audience.purpose], purposes[audience.purpose])).alias(name)
-            for name, audience in audiences.items()
-        ),
+    each = (
+        _outcome(audience, _allowed(may[audience.purpose], purposes[audience.purpose]))
+        for audience in audiences.values()
     )
+    # bytes in one list: texts in a column an audience took most of the time to keep and to take apart again
+    return chosen.select("customer_id", F.array(*each).alias("outcomes"))
 
 
 def _allowed(column: str, purpose: Purpose) -> SparkColumn:
@@ -85,12 +84,13 @@ def _member(audience: Audience) -> SparkColumn:
 
 
 def _outcome(audience: Audience, allowed: SparkColumn) -> SparkColumn:
+    target, holdout, no_consent, excepted = (F.lit(place).cast("tinyint") for place in range(len(OUTCOMES)))
     return (
         F.when(~_candidate(audience), F.lit(None))
-        .when(_excepted(audience), F.lit("except"))
-        .when(~allowed, F.lit("no_consent"))
-        .when(held_out(F.col("customer_id"), audience), F.lit("holdout"))
-        .otherwise(F.lit("target"))
+        .when(_excepted(audience), excepted)
+        .when(~allowed, no_consent)
+        .when(held_out(F.col("customer_id"), audience), holdout)
+        .otherwise(target)
     )
 
 
@@ -120,18 +120,20 @@ def held_out(customer_id: SparkColumn, audience: Audience) -> SparkColumn:
 
 
 def counted(found: DataFrame) -> DataFrame:
-    """How many customers came to which outcome of which audience, and how many there are. Grain: `_of`, `_outcome`."""
-    names = [name for name in found.columns if name != "customer_id"]
-    everyone = F.lit("customers").alias("_")
-    each = found.select("customer_id", everyone, *names).unpivot("customer_id", ["_", *names], "_of", "_outcome")
-    return each.where(F.col("_outcome").isNotNull()).groupBy("_of", "_outcome").count()
+    """How many customers came to which outcome (its place) of which audience (its place). Grain: audience, outcome."""
+    return _each(found).groupBy("audience", "outcome").count()
 
 
-def by_outcome(rows: Iterable[Row], audiences: Iterable[str]) -> dict[str, int]:
-    """The rows of `counted`: `customers`, and `<audience>.<outcome>`, 0 where there is none, -> customers."""
-    numbers = {f"{row['_of']}.{row['_outcome']}": row["count"] for row in rows}
+def by_outcome(rows: Iterable[Row], audiences: Sequence[str]) -> dict[str, int]:
+    """The rows of `counted`: `<audience>.<outcome>`, 0 where there is none, -> customers."""
     none = {f"{name}.{outcome}": 0 for name in audiences for outcome in OUTCOMES}
-    return {**none, "customers": numbers.pop("_.customers", 0), **numbers}
+    return none | {f"{audiences[row['audience']]}.{OUTCOMES[row['outcome']]}": row["count"] for row in rows}
+
+
+def _each(found: DataFrame) -> DataFrame:
+    """What `outcomes` found, a row for each audience that a customer comes into question for."""
+    rows = found.select("customer_id", F.posexplode("outcomes").alias("audience", "outcome"))
+    return rows.where(F.col("outcome").isNotNull())
 
 
 def summaries(
@@ -175,11 +177,16 @@ def told_of(row: Mapping[str, Any], *, customers: int) -> str | None:
     return None
 
 
-def members(found: DataFrame, *, shown: Sequence[str], day: date) -> DataFrame:
-    """gold/audience_member of the audiences that are not withheld. Grain: audience, customer."""
-    nobody = "cast(null as string) as audience", "cast(null as string) as arm"
-    rows = (
-        found.unpivot("customer_id", [*shown], "audience", "arm") if shown else found.selectExpr("customer_id", *nobody)
-    )
-    reached = rows.where(F.col("arm").isin("target", "holdout"))
-    return reached.withColumn("date", F.lit(day)).transform(conform, GOLD_AUDIENCE_MEMBER)
+def members(found: DataFrame, *, audiences: Sequence[str], shown: Collection[str], day: date) -> DataFrame:
+    """gold/audience_member of the audiences that are not withheld. Grain: audience, customer.
+
+    `audiences`: all, in the order of `found`; `shown`: those that are not withheld.
+    """
+    names, arms = (F.array(*map(F.lit, texts)).cast("array<string>") for texts in (audiences, OUTCOMES))
+    reached = [OUTCOMES.index(arm) for arm in ("target", "holdout")]
+    places = [place for place, name in enumerate(audiences) if name in shown]
+    rows = _each(found).where(F.col("audience").isin(places) & F.col("outcome").isin(reached))
+    return rows.select(
+        "customer_id", names[F.col("audience")].alias("audience"), arms[F.col("outcome")].alias("arm"),
+        F.lit(day).alias("date"),
+    ).transform(conform, GOLD_AUDIENCE_MEMBER)  # fmt: skip

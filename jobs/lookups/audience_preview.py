@@ -163,9 +163,10 @@ def _counts(reader: Reader, conf: Configuration, one: Wanted, *, local: bool) ->
 
 def _counts_by_spark(reader: Reader, conf: Configuration, one: Wanted, *, local: bool) -> dict[str, int]:
     with _rehearsal(reader, conf, one.audiences, local=local) as night:
-        row = stage.counts_of(stage.found_in(night), night.conf.audiences)
+        row = stage.counts_of(stage.found_in(night), list(night.conf.audiences))
+        customers = night.count(PROFILE)
     return {
-        "customers": row["customers"],
+        "customers": customers,
         MEMBER: row[f"{one.name}.target"] + row[f"{one.name}.holdout"],
         **{key: row[f"{one.name}.{key}"] for key in (NO_CONSENT, EXCEPT)},
     }

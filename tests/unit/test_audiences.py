@@ -9,7 +9,16 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from transforms.audience_members import by_outcome, consents, counted, held_out, members, outcomes, summaries
+from transforms.audience_members import (
+    OUTCOMES,
+    by_outcome,
+    consents,
+    counted,
+    held_out,
+    members,
+    outcomes,
+    summaries,
+)
 from transforms.audience_sql import consent_sql
 from transforms.audiences import Audience, check_audiences, compile_rule, levels, parse_audience
 from transforms.errors import DefinitionError
@@ -77,7 +86,11 @@ def found(
         [(row[0], row[3]) for row in people], "customer_id string, consents map<string,boolean>"
     )
     rows = outcomes(profile, customers, **arguments(audiences)).collect()
-    return {name: {row["customer_id"]: row[name] for row in rows if row[name] is not None} for name in audiences}
+    by_customer = {row["customer_id"]: row["outcomes"] for row in rows}
+    return {
+        name: {one: OUTCOMES[told[place]] for one, told in by_customer.items() if told[place] is not None}
+        for place, name in enumerate(audiences)
+    }
 
 
 def arguments(audiences: dict[str, Audience]) -> dict[str, Any]:
@@ -307,7 +320,7 @@ def test_small_audiences_are_withheld_and_everybody_left_out_is_counted(spark: S
     )
     kept = outcomes(profile, customers, **arguments(audiences)).cache()
     rows = summaries(
-        by_outcome(counted(kept).collect(), audiences),
+        by_outcome(counted(kept).collect(), list(audiences)),
         audiences=audiences,
         day=DAY,
         smallest_group=PRIVACY.smallest_group,
@@ -319,7 +332,8 @@ def test_small_audiences_are_withheld_and_everybody_left_out_is_counted(spark: S
         "one": (0, 0, 0, {"too_small": 1}),
         "nobody": (0, 0, 0, {}),
     }
-    got = members(kept, shown=[row["audience"] for row in rows if row["size"]], day=DAY)
+    names = list(audiences)
+    got = members(kept, audiences=names, shown=[row["audience"] for row in rows if row["size"]], day=DAY)
     assert sorted(tuple(row) for row in got.collect()) == [(DAY, "big", "b", "target"), (DAY, "big", "c", "target")]
-    assert members(kept, shown=[], day=DAY).isEmpty()
+    assert members(kept, audiences=names, shown=[], day=DAY).isEmpty()
     kept.unpersist()
