@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from transforms.models.ranks import greatest
+
 Matrix = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
@@ -76,9 +78,8 @@ def best(scores: Matrix, barred: csr_matrix, *, top: int) -> Ranked:
     found = np.round(scores, DECIMALS)
     rows = np.repeat(np.arange(barred.shape[0]), np.diff(barred.indptr))
     found[rows, barred.indices] = -np.inf
-    order = np.argsort(-found, axis=1, kind="stable")[:, :top]
-    values = np.take_along_axis(found, order, axis=1)
-    return Ranked(np.where(np.isneginf(values), -1, order), values)
+    items = greatest(found, top)
+    return Ranked(items, np.where(items < 0, -np.inf, np.take_along_axis(found, items, axis=1)))
 
 
 def because(bought: csr_matrix, items: Matrix, chosen: Sequence[Sequence[int]]) -> list[list[int]]:

@@ -19,6 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from transforms.models.kmeans import Matrix, prepare
+from transforms.models.ranks import greatest
 
 Numbers = NDArray[np.float64]
 BANDS = ("low", "medium", "high")
@@ -44,20 +45,21 @@ def pushes(points: Matrix, model: Mapping[str, Any]) -> Matrix:
     if "weights" in model:
         away = points - np.array(model["means"], dtype=float)
         return np.asarray(away * np.array(model["weights"], dtype=float))
-    columns, total = np.ascontiguousarray(points.T), np.zeros(points.shape)
+    columns = np.ascontiguousarray(points.T)  # whole columns are compared and added to: quicker than row by row
+    total = np.zeros(columns.shape)
     for tree in model["trees"]:
-        moved = _moved_on_the_way(tree, points.shape[1])
-        total += np.take(moved, _leaf(columns, tree, 0), axis=0)
-    return total
+        moved, leaf = _moved_on_the_way(tree, len(columns)), _leaf(columns, tree, 0)
+        for axis in {axis for axis in tree["feature"] if axis >= 0}:
+            total[axis] += np.take(moved[:, axis], leaf)
+    return total.T
 
 
-def _leaf(columns: Matrix, tree: Mapping[str, Sequence[Any]], node: int) -> NDArray[np.intp]:
-    """The leaf below `node` that each customer comes to. Whole columns are compared: quicker than row by row."""
+def _leaf(columns: Matrix, tree: Mapping[str, Sequence[Any]], node: int) -> NDArray[np.integer[Any]]:
+    """The leaf below `node` that each customer comes to, in as few bits as name all nodes; one for all at a leaf."""
     if tree["feature"][node] < 0:
-        return np.full(columns.shape[1], node, dtype=np.intp)
+        return np.array(node, dtype=np.min_scalar_type(len(tree["feature"])))
     left = columns[tree["feature"][node]] <= tree["threshold"][node]
-    below = (_leaf(columns, tree, tree[side][node]) for side in ("left", "right"))
-    return np.asarray(np.where(left, *below), dtype=np.intp)
+    return np.where(left, *(_leaf(columns, tree, tree[side][node]) for side in ("left", "right")))
 
 
 def _moved_on_the_way(tree: Mapping[str, Sequence[Any]], count: int) -> Matrix:
@@ -98,7 +100,7 @@ def drivers(raw: Mapping[str, Matrix], parameters: Mapping[str, Any], pushed: Ma
     for column, place in enumerate(indicators, start=len(known)):
         by_feature[:, place] += pushed[:, column]
     by_feature = np.round(by_feature, DECIMALS)
-    order = np.argsort(-np.abs(by_feature), axis=1, kind="stable")[:, :MOST_DRIVERS]
+    order = greatest(np.abs(by_feature), MOST_DRIVERS)
     push = np.take_along_axis(by_feature, order, axis=1)
     levels = np.column_stack([_level(raw[feature["name"]], feature["median"]) for feature in known])
     codes = (order * len(_LEVELS) + np.take_along_axis(levels, order, axis=1)) * 2 + (push < 0)

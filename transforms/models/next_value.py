@@ -16,6 +16,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import compute as pc
 
+from transforms.models.ranks import greatest
+
 Matrix = NDArray[np.float64]
 _DECIMALS = 6
 
@@ -39,18 +41,20 @@ def weight(rank: int) -> float:
 
 
 def shares(lists: pa.ListArray, parameters: Mapping[str, Any]) -> Matrix:
-    """Customers × values: how likely each takes each. One rank after the other, so that batches change nothing."""
+    """Customers × values: how likely each takes each. Rows are summed rank by rank, so that batches change nothing."""
+    from scipy.sparse import csr_array
+
     found = places(lists, parameters["values"])
+    rows, ranks = found.shape
     weights = np.vstack([np.array(parameters["weights"], dtype=float), np.zeros(len(parameters["values"]))])
-    total = np.tile(np.array(parameters["base"], dtype=float), (len(lists), 1))
-    for rank in range(found.shape[1]):
-        total += weight(rank) * weights[found[:, rank]]
-    return np.asarray(np.round(total, _DECIMALS))
+    counts = np.tile([weight(rank) for rank in range(ranks)], rows)
+    given = csr_array((counts, found.ravel(), np.arange(rows + 1) * ranks), shape=(rows, len(weights)))
+    return np.asarray(np.round(given @ weights + np.array(parameters["base"], dtype=float), _DECIMALS))
 
 
 def best(share: Matrix, top: int) -> NDArray[np.intp]:
     """The places of the likeliest values; of equals the more popular first."""
-    return np.asarray(np.argsort(-share, axis=1, kind="stable")[:, :top])
+    return greatest(share, top)
 
 
 def scored(parameters: Mapping[str, Any], columns: Sequence[pa.Array]) -> pa.Array:
