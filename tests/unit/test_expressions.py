@@ -17,6 +17,7 @@ from sqlglot import exp
 from transforms.errors import DefinitionError
 from transforms.expressions import Expression, compile_expression, names_in
 from transforms.sql.functions import AGGREGATES, FUNCTIONS, REFUSED
+from transforms.tags.items import literal
 
 DAY = date(2017, 6, 30)
 AS_OF = datetime(2017, 6, 30, 21, 59, 59, 999999)  # the end of that day in Berlin
@@ -496,6 +497,16 @@ def test_no_text_gets_out_of_its_quotes(text: str) -> None:
     assert isinstance(again, exp.Literal)
     # Spark and sqlglot keep the backslash of \\% and \\_, for LIKE
     assert compiled(sql).sql == sql
+
+
+@pytest.mark.parametrize("mark", ["as_of", "day", "measure 0", "rows"])
+def test_no_text_is_taken_for_a_mark_of_compiled_sql(rows: DataFrame, mark: str) -> None:
+    """`\\0` is a zero byte in a text; the marks for the clock and the aggregates lie between two of them."""
+    for text in (rf"concat(max('a'), '\0{mark}\0')", rf"concat(max('a'), '\u0000{mark}\u0000')"):
+        found = compiled(text, aggregates=True)
+        value = rows.agg(found.column(day=DAY, as_of=AS_OF).alias("x")).collect()[0].x
+        assert value == f"a\0{mark}\0"
+    assert literal(f"\0{mark}\0") == f"'\\u0000{mark}\\u0000'"  # what a YAML's default or case may be
 
 
 def test_a_variable_goes_before_a_column_as_in_spark(rows: DataFrame) -> None:

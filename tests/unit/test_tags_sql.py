@@ -9,9 +9,11 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pytest
+import sqlglot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
+from sqlglot import exp
 
 from transforms.errors import DefinitionError
 from transforms.expressions import at, compile_query
@@ -165,6 +167,18 @@ def test_what_a_query_may_not_say(text: str, message: str) -> None:
     with pytest.raises(DefinitionError) as refused:
         compile_query(text, place="t.yml: sql", entities=ENTITIES)
     assert refused.value.lines == (f"t.yml: sql: {message}",)
+
+
+def test_no_text_of_a_query_becomes_a_query(spark: SparkSession, views: None) -> None:
+    """A text that names another text, which then would stand between its quotes and open them."""
+    inside = " || (select max(value) from text.`/etc/passwd`) || "
+    text = (
+        f"select customer_id, concat(max('{inside}'), '\\0measure 0\\0') as value from {{transaction}} "
+        "group by customer_id"
+    )
+    sql = compile_query(text, place="t", entities=ENTITIES).sql
+    assert {table.name for table in sqlglot.parse_one(sql, read="spark").find_all(exp.Table)} == {"_silver_transaction"}
+    assert {row.value for row in answered(spark, text).collect()} == {f"{inside}\0measure 0\0"}
 
 
 def test_a_query_that_reads_itself_over_and_over_is_refused() -> None:

@@ -56,7 +56,8 @@ class Part:
 
 
 def text_literal(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    """A text between quotes that it cannot leave: a zero byte begins the marks that are replaced in compiled SQL."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\0", "\\u0000") + "'"
 
 
 # conversions
