@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from transforms.audiences import Audience, fingerprint, misuse, not_meant_for
+from transforms.audiences import Audience, fingerprint, misuse, not_meant_for, reached
 from transforms.contracts import Contract
 from transforms.definitions import Definition, nearest, parse, parse_yaml
 from transforms.destinations import JDBC, Destination
 from transforms.errors import DefinitionError
+from transforms.expressions import canonical_names_in
 from transforms.privacy import NO_ROLE, SHORTEST_KEY, Privacy, Role
 from transforms.profile import NOT_TAGS, tag_of_column
 from transforms.roles import masked
@@ -187,8 +188,9 @@ def check_exports(
 ) -> None:
     """Raise DefinitionError with a line for each mistake of any export.
 
-    Looked for: an audience, purpose, role, column or identifier that is not there; what the role may not hold;
-    a tag that is not meant for the purpose; hmac without a key; two exports in one folder.
+    Looked for: an audience, purpose, role, column or identifier that is not there; no purpose at all; what the role
+    may not hold, or could tell from who is in the audience; a tag that is not meant for the purpose; hmac without a
+    key; two exports in one folder.
     """
     problems = [
         f"{export.place}: {line}"
@@ -197,6 +199,7 @@ def check_exports(
             _dangling(export, audiences, privacy),
             _unknown_columns(export, profile),
             _kept_back(export, profile, privacy),
+            _given_away(export, audiences, profile, privacy),
             _misused(export, audiences, tags),
             _keys(export),
             _changes(export),
@@ -218,6 +221,9 @@ def _dangling(export: Export, audiences: Mapping[str, Audience], privacy: Privac
     for key, name, known, what in named:
         if name is not None and name not in known:
             yield f"{key}: no {what} is called '{name}'{nearest(name, known)}"
+    if export.audience is None and export.purpose is None:
+        purposes = ", ".join(privacy.purposes)
+        yield f"purpose: say what it is used for (conf/privacy.yml knows: {purposes}), or name an audience, which does"
     audience = audiences.get(export.audience or "")
     if audience and export.purpose not in (None, audience.purpose):
         yield f"purpose: '{export.purpose}', but its audience '{audience.audience}' is for {audience.purpose}; say one"
@@ -236,9 +242,12 @@ def _unknown_columns(export: Export, profile: Table) -> Iterator[str]:
             yield f"columns: '{name}' would stand in a row twice; customer_id is there by itself, name the others once"
 
 
+def _who(export: Export) -> str:
+    return f"the role '{export.role}'" if export.role else "an export without a role"
+
+
 def _kept_back(export: Export, profile: Table, privacy: Privacy) -> Iterator[str]:
-    role = reader_of(export, privacy)
-    who = f"the role '{export.role}'" if export.role else "an export without a role"
+    role, who = reader_of(export, privacy), _who(export)
     described = {column.name: column for column in profile.columns}
     for name in export.named:
         if name in described and role.shows(name, described[name].sensitivity) == "deny":
@@ -250,6 +259,19 @@ def _kept_back(export: Export, profile: Table, privacy: Privacy) -> Iterator[str
                 f"identifiers.{name}: {who} may not hold it as {form} ({_FIELDS[name].sensitivity}); "
                 "make it hmac or masked, or name a role that may"
             )
+
+
+def _given_away(export: Export, audiences: Mapping[str, Audience], profile: Table, privacy: Privacy) -> Iterator[str]:
+    """Whoever receives an audience knows of all in it that they fulfil its rule, or that of one it is built on."""
+    role, described = reader_of(export, privacy), {column.name: column for column in profile.columns}
+    for name in reached(export.audience, audiences) if export.audience and export.audience in audiences else ():
+        where = "it" if name == export.audience else f"'{name}', which it is built on,"
+        for column in sorted(canonical_names_in(audiences[name].where or "true") & described.keys()):
+            if role.shows(column, described[column].sensitivity) != "allow":
+                yield (
+                    f"audience: {where} is cut by '{column}' ({described[column].sensitivity}), so that {_who(export)} "
+                    "would know it of each customer; cut it by something else, or name a role that may"
+                )
 
 
 def _misused(export: Export, audiences: Mapping[str, Audience], tags: Mapping[str, "Tag"]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.reader import Reader
 from transforms.errors import DefinitionError
-from transforms.exports import columns_of
+from transforms.exports import Export, columns_of, masked_columns
 from transforms.profile import PROFILE, online, profile_table
 from transforms.schemas import GOLD_AUDIENCE, GOLD_AUDIENCE_MEMBER
 from transforms.tags.definition import parse_tags
@@ -71,7 +71,7 @@ def difference(conf: Configuration, *, local: bool, session: Any = None) -> Told
             told["columns"] = _columns(reader, conf, night, anew)
             changed = {row["column"] for row in told["columns"] if row["changed"]}
             told["audiences"] = _audiences(reader, conf, night, anew, changed)
-    told["exports"] = _exports(conf, released, changed, told["audiences"])
+    told["exports"] = exports_that_change(conf, released, changed, told["audiences"])
     return told
 
 
@@ -116,26 +116,31 @@ def _members(rows: Sequence[Told]) -> dict[str, set[str]]:
     return found
 
 
-def _exports(
+def exports_that_change(
     conf: Configuration, released: Mapping[str, Tag], changed: set[str], resized: Sequence[Told]
 ) -> list[Told]:
-    """The exports whose columns, values or receivers change."""
+    """The exports whose columns, values or receivers change. `changed`: the profile's columns that do."""
     found = []
     by_audience = {one["audience"]: one for one in resized}
     for name, export in conf.exports.items():
-        old, new = (
-            columns_of(export, conf.audiences, tags, profile_table(tags), conf.privacy)
-            for tags in (released, conf.tags)
-        )
+        (old, was_masked), (new, masked) = (_held(conf, export, tags) for tags in (released, conf.tags))
+        other = changed | (was_masked ^ masked)
         there = set(profile_table(released).names)
         audience = by_audience.get(export.audience or "")
         told = {
             "export": name,
             "columns_added": [column for column in new if column not in old or column not in there],
             "columns_gone": [column for column in old if column not in new],
-            "columns_changed": [column for column in new if column in changed and column in old and column in there],
+            "columns_changed": [column for column in new if column in other and column in old and column in there],
             "audience": audience and {key: audience[key] for key in ("audience", "before", "now", "joined", "left")},
         }
         if any(told[key] for key in told if key != "export"):
             found.append(told)
     return found
+
+
+def _held(conf: Configuration, export: Export, tags: Mapping[str, Tag]) -> tuple[list[str], set[str]]:
+    """The profile's columns that an export holds, and those of them that its role sees masked."""
+    profile = profile_table(tags)
+    columns = columns_of(export, conf.audiences, tags, profile, conf.privacy)
+    return columns, set(masked_columns(export, columns, profile, conf.privacy))

@@ -3,11 +3,13 @@ import hmac
 import random
 import re
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.lookups.tags_diff import exports_that_change
 from transforms.audiences import Audience
 from transforms.destinations import Destination
 from transforms.errors import DefinitionError
@@ -61,12 +63,17 @@ TAGS: dict[str, Any] = {
     )
 }
 PROFILE = profile_table(TAGS)
-AUDIENCES = {"vip": Audience(audience="vip", where="true", purpose="marketing")}
+AUDIENCES = {
+    "vip": Audience(audience="vip", where="true", purpose="marketing"),
+    "rich": Audience(audience="rich", where="Wealth = 'high'", purpose="service"),
+    "others": Audience(audience="others", where="spend > 1", purpose="service", **{"except": ["rich"]}),
+}
 TO = {"format": "csv", "path": "out/{date}/"}
 
 
 def export(name: str = "x", **keys: Any) -> Export:
     to = {**TO, "path": f"{name}/{{date}}", **keys.pop("to", {})}
+    keys = keys if {"audience", "purpose"} & keys.keys() else {**keys, "purpose": "service"}
     return Export(place=f"conf/exports/{name}.yml", export=name, to=Destination(**to), **keys)
 
 
@@ -149,9 +156,10 @@ def test_a_destination_has_the_keys_of_its_format(to: str, message: str):
 
 def test_two_exports_never_share_a_place():
     database = {"format": "jdbc", "url": "jdbc:postgresql://h/d?ssl=true", "table": "crm.t"}
-    both = [Export(place=f"{name}.yml", export=name, to=Destination(**database)) for name in "ab"]
+    both = [Export(place=f"{name}.yml", export=name, purpose="service", to=Destination(**database)) for name in "ab"]
     assert problems(*both) == ["b.yml: to.table: the export 'a' delivers there too; give each a place of its own"]
-    masked = Export(place="m.yml", export="m", identifiers={"customer_id": "masked"}, to=Destination(**database))
+    ids = {"customer_id": "masked"}
+    masked = Export(place="m.yml", export="m", purpose="service", identifiers=ids, to=Destination(**database))
     assert problems(masked)[0].startswith("m.yml: identifiers.customer_id: masked ids cannot say which row is whose")
     kept = export(mode="changes", to={"format": "delta", "path": "kept"})
     assert problems(kept) == [] and kept.to.kept and not kept.tells_changes
@@ -208,6 +216,18 @@ def test_every_mistake_is_one_line_with_file_key_and_remedy():
             "columns: the tag 'tickets' is not meant for marketing (its purposes: service)",
         ),
         ({"purpose": "service", "audience": "vip"}, "purpose: 'service', but its audience 'vip' is for marketing"),
+        (
+            {"purpose": None},
+            "purpose: say what it is used for (conf/privacy.yml knows: marketing, service), or name an audience",
+        ),
+        (
+            {"audience": "rich"},
+            "audience: it is cut by 'wealth' (sensitive), so that an export without a role would know it of each",
+        ),
+        (
+            {"audience": "others", "role": "marketer"},
+            "audience: 'rich', which it is built on, is cut by 'wealth' (sensitive), so that the role 'marketer' would",
+        ),
         ({"purpose": "servce"}, "purpose: no purpose in conf/privacy.yml is called 'servce'; did you mean 'service'?"),
         (
             {"identifiers": {"email": "hmac"}},
@@ -231,6 +251,10 @@ def test_what_an_export_may_not_hold(keys: dict[str, Any], message: str):
     assert line.startswith(f"conf/exports/x.yml: {message}")
 
 
+def test_who_may_hold_a_column_may_hold_an_audience_that_is_cut_by_it():
+    assert problems(export(audience="rich", role="all")) == problems(export(audience="rich", role="support")) == []
+
+
 def test_two_exports_share_no_folder():
     (line,) = problems(export("a", to={"path": "same/{date}/"}), export("b", to={"path": "same/{date}"}))
     assert line.startswith("conf/exports/b.yml: to.path: the export 'a' delivers there too")
@@ -250,6 +274,16 @@ def test_all_columns_are_those_that_role_and_purpose_allow():
     assert masked_columns(parse_all(role="support"), columns(role="support"), PROFILE, PRIVACY) == ["age"]
     held = delivered_columns(parse_all(mode="changes", identifiers={"email": "masked"}), ["spend"], PROFILE)
     assert [column.name for column in held] == ["customer_id", "change", "merged_into", "email", "spend"]
+
+
+def test_an_export_whose_role_comes_to_see_a_column_masked_is_told():
+    conf = SimpleNamespace(
+        exports={"x": export(columns="all", role="support")}, audiences=AUDIENCES, privacy=PRIVACY, tags=TAGS
+    )
+    open_then = {**TAGS, "age": Given("age", (Column("age", "int", "years"),))}
+    (told,) = exports_that_change(conf, open_then, set(), [])  # type: ignore[arg-type]
+    assert told["columns_changed"] == ["age"]
+    assert exports_that_change(conf, TAGS, set(), []) == []  # type: ignore[arg-type]
 
 
 def test_a_definition_changes_with_what_its_rows_depend_on():
