@@ -210,3 +210,9 @@ def names_in(text: str) -> frozenset[str]:
     except (ExpressionError, RecursionError):
         return frozenset()
     return frozenset(column.parts[0].name for column in tree.find_all(exp.Column))
+
+
+def canonical_names_in(text: str) -> frozenset[str]:
+    """`names_in` as the columns of an entity or the tags that they are: those have names of small letters, however an
+    expression writes them."""
+    return frozenset(name.lower() for name in names_in(text))

@@ -15,7 +15,7 @@ from transforms.audience_sql import consent_sql
 from transforms.audiences import reached
 from transforms.definitions import nearest
 from transforms.errors import DefinitionError
-from transforms.expressions import names_in
+from transforms.expressions import canonical_names_in
 from transforms.profile import PROFILE
 from transforms.schemas import GOLD_AUDIENCE, GOLD_AUDIENCE_MEMBER, GOLD_CUSTOMER, IDENTITY_CHANGE
 from transforms.tags.changes import quoted, text_of
@@ -129,7 +129,7 @@ def _changed_tags(
 ) -> str:
     """SQL of the tags that the rule looks at, through all that it is built on, and that changed, as one text."""
     built_on = [conf.audiences[one].where for one in reached(name, conf.audiences)] if name in conf.audiences else []
-    names = frozenset[str]().union(*(names_in(rule) for rule in [*rules, *built_on] if rule))
+    names = frozenset[str]().union(*(canonical_names_in(rule) for rule in [*rules, *built_on] if rule))
     for end in ("before", "now"):
         names &= {row[0] for row in duck.execute(f"describe {end}_profile").fetchall()}
     changed = [f"if(b.{quoted(one)} is distinct from n.{quoted(one)}, {text_of(one)}, null)" for one in sorted(names)]

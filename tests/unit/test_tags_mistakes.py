@@ -57,6 +57,8 @@ MISTAKES: list[tuple[str, str]] = [
     (SPEND + "checks: [{expect: valu > 3}]", "checks[0].expect: no column 'valu' in a check of a tag; did you mean 'value'?"),
     (SPEND + "checks: [{expect: value + 3}]", "checks[0].expect: is a number, not a condition"),
     (SPEND + "checks: [{on_fail: warn}]", "checks.0: a check has either expect or drift"),
+    (SPEND + "checks: [{drift: 0.2, mostly: 0.9}]", "checks.0: mostly goes with expect; drift is of all values"),
+    ("model: lifecycle\nstages: [{value: a, when: 'true'}]\nexamples: [{given: {}, value: a}]", "examples: a model is told from the night before too, so that a few rows give no value; remove them"),
     (SPEND + "checks: [{expect: value > 3, on_fail: quarantine}]", "checks.0.on_fail: must be 'warn' or 'stop', not 'quarantine'"),
     (SPEND + "examples: [{given: [{amont: 3}], value: 3}]", "examples[0].given: no column 'amont'; did you mean 'amount'?"),
     (SPEND + "examples: [{given: {amount: 3}, value: 3}]", "examples[0].given: must be a list of rows"),
@@ -243,15 +245,35 @@ def test_purposes_and_sensitivity_come_through_every_derivation() -> None:
         ("spend", ("marketing", "service"), "normal"),
         ("very_rich", ("service",), "sensitive"),
     ]
-    with pytest.raises(DefinitionError) as wrong:
-        parse_tags({**files, **file("select: very_rich\n", "x")})
-    assert wrong.value.lines == ("tags/x.yml: purposes: marketing, which 'very_rich' may not be used for",)
+    # however a name is written: Spark does not tell INCOME from income
+    for body in ("select: VERY_RICH\n", "select: if(`Very_Rich`, 1, 0)\n", "cases: [{value: a, when: Very_Rich}]\n"):
+        with pytest.raises(DefinitionError) as wrong:
+            parse_tags({**files, **file(body, "x")})
+        assert wrong.value.lines == ("tags/x.yml: purposes: marketing, which 'very_rich' may not be used for",)
+    # and however much is written around it
+    long = f"very_rich or '{'x' * 6000}' = 'y'"
+    stages = f'model: lifecycle\nstages: [{{value: a, when: spend > 1}}, {{value: b, when: "{long}"}}]\n'
+    life = parse_tags({**files, **file(stages, "life", purposes=False)})["life"]
+    assert (life.depends_on, life.purposes, life.sensitivity) == (("spend", "very_rich"), ("service",), "sensitive")
     with pytest.raises(DefinitionError) as unknown:
         check_purposes(tags, {"marketing": 1, "servis": 2})
     assert (
         unknown.value.lines[0]
         == "tags/income.yml: purposes: no purpose 'service' in conf/privacy.yml; did you mean 'servis'?"
     )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "from: enrichment\npreference: {of: provider, weight: \"cast(attributes['income'] as int)\"}\n",
+        "from: enrichment\nmodel: rfm\nrecency: observed_at\nfrequency: count(*)\n"
+        "monetary: max(cast(attributes['income'] as int))\ncases: [{value: a, when: r > 1}]\n",
+        "from: enrichment\nwhere: attributes['pet'] = 'cat'\nselect: count(*)\n",
+    ],
+)
+def test_whatever_a_tag_reads_of_what_is_sensitive_makes_it_sensitive(body: str) -> None:
+    assert parse_tags(file(body))["x"].sensitivity == "sensitive"
 
 
 def test_the_hash_changes_with_the_meaning_alone() -> None:

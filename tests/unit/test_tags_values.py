@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from transforms.tags import evaluate
 from transforms.tags.definition import Tag, parse_tags
 from transforms.tags.plan import EntityPlan, plan_tags
+from transforms.tags.recompute import value_sql
 
 DAY = date(2016, 3, 31)
 ZONE = "America/New_York"
@@ -320,6 +321,23 @@ def test_a_weight_halves_with_each_half_life(spark: SparkSession) -> None:
         "b": ["NEW", "OLD"],
         "c": ["B", "X"],
     }
+
+
+def test_another_engine_is_told_the_same() -> None:
+    """A Thursday, and a half that is rounded up: 2.01 / 2 = 1.005, of which the nearest double is less."""
+    bodies = {
+        "rounded": "from: transaction\nselect: round(sum(amount) / count(*), 2)",
+        "thursday": "from: transaction\nselect: count_if(weekday(as_of) = 3 and dayofweek(As_Of) = 5)",
+        "huge": "from: transaction\nselect: round(sum(power(10, 30)), 1)",
+    }
+    duck = duckdb.connect()
+    duck.execute(f"set timezone = '{ZONE}'")
+    duck.execute("create table given as select 'purchase' as status, unnest([2.0, 0.01])::decimal(18,4) as amount")
+    found = {
+        name: duck.execute(value_sql(tag, day=DAY, as_of=AS_OF)[name]).fetchall()[0][0]
+        for name, tag in tags_of(bodies).items()
+    }
+    assert found == {"rounded": pytest.approx(1.01, abs=1e-9), "thursday": 2, "huge": pytest.approx(2e30)}
 
 
 def test_the_like_of_statistics_are_computed_together() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from transforms.expressions import names_in
+from transforms.expressions import canonical_names_in
 from transforms.tags.plan import meaning
 from transforms.tags.tag import CUSTOMER, Tag
 
@@ -50,7 +50,7 @@ def users_of(
         for need in tag.depends_on:
             found[need].add(f"tag:{tag.tag}")
     for name, audience in audiences.items():
-        for column in names_in(audience.where or "true") & owners.keys():
+        for column in canonical_names_in(audience.where or "true") & owners.keys():
             found[owners[column]].add(f"audience:{name}")
     for name, columns in exported.items():
         for column in owners.keys() & set(columns):

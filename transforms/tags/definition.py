@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 from transforms.definitions import nearest, parse, parse_yaml
 from transforms.errors import DefinitionError
-from transforms.expressions import names_in
+from transforms.expressions import canonical_names_in
 from transforms.tags.resolved import resolved
 from transforms.tags.tag import Tag as Tag
 from transforms.tags.tag import TagCheck as TagCheck
@@ -82,13 +82,14 @@ def _needs(tag: Tag, owners: Mapping[str, str]) -> list[str]:
     """The tags that a tag is built on."""
     match tag.kind:
         case "derived":
-            names = names_in(str(tag.select))
+            names = canonical_names_in(str(tag.select))
         case "rule":
-            names = frozenset[str]().union(*(names_in(case.when) for case in tag.cases))
+            names = frozenset[str]().union(*(canonical_names_in(case.when) for case in tag.cases))
         case "kmeans" | "churn" | "purchase_intent":
-            names = frozenset(tag.features) | (names_in(tag.eligible) if tag.eligible else frozenset())
+            names = frozenset(tag.features) | (canonical_names_in(tag.eligible) if tag.eligible else frozenset())
         case "lifecycle":
-            names = frozenset[str]().union(*(names_in(f"{s.when} or {s.until or s.when}") for s in tag.stages))
+            texts = [text for stage in tag.stages for text in (stage.when, stage.until) if text]
+            names = frozenset[str]().union(*map(canonical_names_in, texts))
         case _:
             return []
     return sorted({owners[name] for name in names if name in owners})

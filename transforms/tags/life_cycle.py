@@ -56,7 +56,7 @@ def deleted_but_used(texts: Mapping[str, str], released: Rows) -> Iterator[str]:
         if f"tag:{name}" in there or was["gone_since"]:
             continue
         columns = "|".join(map(re.escape, was["columns"]))
-        users = [user for user in was["used_by"] if re.search(rf"\b({columns})\b", there.get(user, ""))]
+        users = [user for user in was["used_by"] if re.search(rf"\b({columns})\b", there.get(user, ""), re.IGNORECASE)]
         if users:
             told = ", ".join(user.replace(":", " ") for user in users)
             yield f"{was['place']}: is gone, but '{name}' is still needed by {told}; bring it back or change them first"

@@ -14,7 +14,7 @@ from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
 from transforms.errors import DefinitionError
-from transforms.expressions import names_in
+from transforms.expressions import canonical_names_in
 from transforms.schemas import ENTITIES
 from transforms.tags.changes import quoted, text_of
 from transforms.tags.items import time_of
@@ -55,7 +55,7 @@ def read_by(tag: Tag) -> frozenset[str]:
         tag.where, tag.select, tag.first, tag.last, tag.recency, tag.frequency, tag.monetary,
         *((tag.preference.of, tag.preference.weight) if tag.preference else ()),
     ]  # fmt: skip
-    return frozenset[str]().union(*(names_in(text) for text in texts if text)) - {"as_of"}
+    return frozenset[str]().union(*(canonical_names_in(text) for text in texts if text)) - {"as_of"}
 
 
 class _Clock:
@@ -68,14 +68,14 @@ class _Clock:
     def said(self, text: str, place: str) -> str:
         """A Spark expression in DuckDB's words. Raises DefinitionError where that cannot be."""
         try:
-            tree = parse_one(text, dialect="spark").transform(self._mended).transform(_parted)
+            tree = _from_below(parse_one(text, dialect="spark"), self._mended)
             return f"({tree.sql(dialect='duckdb', unsupported_level=None)})"
         except SqlglotError:
             raise DefinitionError(f"{place}: cannot be said in DuckDB's words; recompute it with --spark") from None
 
     def _mended(self, node: Any) -> Any:
         """What means something else in DuckDB than in Spark."""
-        if isinstance(node, exp.Column) and node.name == "as_of" and not node.table:
+        if isinstance(node, exp.Column) and node.name.lower() == "as_of" and not node.table:
             return self.end.copy()
         if isinstance(node, exp.Anonymous) and str(node.this).lower() in _CALLS:
             return _CALLS[str(node.this).lower()](*node.expressions)
@@ -85,12 +85,23 @@ class _Clock:
             )
         if isinstance(node, exp.Quantile):
             return exp.Anonymous(this="quantile_cont", expressions=[node.this, node.args["quantile"]])
-        return node
+        if isinstance(node, exp.MonthsBetween):  # written as a sum without parentheses
+            return exp.paren(node)
+        return _rounded(node) if isinstance(node, exp.Round) else node
 
 
-def _parted(node: Any) -> Any:
-    """sqlglot writes months_between as a sum without parentheses."""
-    return exp.paren(node) if isinstance(node, exp.MonthsBetween) else node
+def _from_below(node: Any, rule: Callable[[Any], Any]) -> Any:
+    """The tree with `rule` applied to every node, to those within a node before it: sqlglot leaves these out."""
+    for child in list(node.iter_expressions()):
+        child.replace(_from_below(child, rule))
+    return rule(node)
+
+
+def _rounded(node: Any) -> exp.Expr:
+    """Rounded as it is written: 1.005 is just below that in DuckDB, whose divisions give doubles."""
+    exact = node.copy()
+    exact.set("this", exp.TryCast(this=node.this.copy(), to=exp.DataType.build("decimal(38,12)")))
+    return exp.Coalesce(this=exact, expressions=[node.copy()])
 
 
 def _number(value: int) -> exp.Expr:
@@ -158,7 +169,7 @@ def _preference(tag: Tag, clock: _Clock) -> str:
 
 def _cases(tag: Tag, clock: _Clock) -> str:
     whens = " ".join(f"when {clock.said(case.when, tag.place)} then {literal(case.value)}" for case in tag.cases)
-    read = sorted(frozenset[str]().union(*(names_in(case.when) for case in tag.cases)) - {"as_of"})
+    read = sorted(frozenset[str]().union(*(canonical_names_in(case.when) for case in tag.cases)) - {"as_of"})
     unknown = f" when {' and '.join(f'{quoted(name)} is null' for name in read)} then null" if read else ""
     return f"case {whens}{unknown} else {literal(tag.default)} end"
 
@@ -221,9 +232,9 @@ def literal(value: Any) -> str:
 def needed_by(tag: Tag) -> frozenset[str]:
     """The columns of `given`: of the entity, of the golden record, or of the tags that it is built on."""
     if tag.kind == "rule":
-        return frozenset[str]().union(*(names_in(case.when) for case in tag.cases)) - {"as_of"}
+        return frozenset[str]().union(*(canonical_names_in(case.when) for case in tag.cases)) - {"as_of"}
     if tag.kind == "derived":
-        return names_in(str(tag.select)) - {"as_of"}
+        return canonical_names_in(str(tag.select)) - {"as_of"}
     read = read_by(tag)
     if tag.from_ and tag.from_ != CUSTOMER:
         time = time_of(tag.from_)

@@ -13,7 +13,7 @@ from transforms.tags.across import kind_of, query_of
 from transforms.tags.foretold import CLASSIFIERS, PREDICTIONS
 from transforms.tags.formulas import eligible_of, formula_of, label_of, rfm_segment
 from transforms.tags.imports import IMPORTED
-from transforms.tags.items import Item, Pick, Ranking, Statistic, columns_of, compile_over, items_of
+from transforms.tags.items import Item, Pick, Ranking, Statistic, columns_of, items_of
 from transforms.tags.lifecycle import stages_of
 from transforms.tags.sequences import happening_of
 from transforms.tags.tag import ACROSS, COLUMN_TYPES, CUSTOMER, SENSITIVITIES, SEVERAL, Example, Tag, Type
@@ -87,18 +87,16 @@ def _compiled(tag: Tag, columns: Mapping[str, str]) -> tuple[str, frozenset[str]
         problems.extend(error.lines)
     if problems:
         raise DefinitionError(*problems)
-    where = compile_over(tag, tag.where, "where", timezone="UTC").columns if tag.where else frozenset[str]()
     assert tag.from_  # noqa: S101  (checked with the tag's keys)
-    if tag.kind == "rfm":
-        return "string", sensitivities({tag.from_: where})
-    if tag.kind == "lifetime_value":
-        return "string", sensitivities({tag.from_: where.union(*(item.columns for item in items))})
+    read = sensitivities({tag.from_: frozenset[str]().union(*(item.columns for item in items))})
+    if tag.kind in SEVERAL:
+        return "string", read
     item = items[0]
     if isinstance(item, Ranking):
-        return "array<string>", sensitivities({tag.from_: where | item.of.columns})
+        return "array<string>", read
     select = item.select if isinstance(item, Statistic) else item.of if isinstance(item, Pick) else None
     assert select  # noqa: S101  (there is no other kind of item)
-    return select.type, sensitivities({tag.from_: where | select.columns})
+    return select.type, read
 
 
 def _across(tag: Tag) -> tuple[str, frozenset[str]]:
@@ -263,13 +261,14 @@ def _check_problems(tag: Tag) -> Iterator[str]:
 
 def _example_problems(tag: Tag, columns: Mapping[str, str]) -> Iterator[str]:
     """Examples speak of columns that there are, rows where the tag is over rows, and a value of the tag's type."""
-    if tag.kind in PREDICTIONS and tag.examples:
-        yield f"{tag.place}: examples: a model learns from all customers, so that a few rows give no value; remove them"
+    if tag.model and tag.examples:
+        why = "is told from the night before too" if tag.kind == "lifecycle" else "learns from all customers"
+        yield f"{tag.place}: examples: a model {why}, so that a few rows give no value; remove them"
         return
-    over_rows = tag.kind in ("statistic", "first", "last", "preference", "rfm")
-    on_tags = ("derived", "rule", "kmeans", "lifecycle")
-    known = columns if tag.kind in on_tags else columns_of(tag.from_ or CUSTOMER)
-    what = "tag" if tag.kind in on_tags else "column"
+    over_rows = tag.kind in ("statistic", "first", "last", "preference")
+    on_tags = tag.kind in ("derived", "rule")
+    known = columns if on_tags else columns_of(tag.from_ or CUSTOMER)
+    what = "tag" if on_tags else "column"
     for position, example in enumerate(tag.examples):
         place = f"{tag.place}: examples[{position}]"
         if tag.kind in ACROSS:
@@ -283,9 +282,12 @@ def _example_problems(tag: Tag, columns: Mapping[str, str]) -> Iterator[str]:
             for name in row:
                 if name not in known:
                     yield f"{place}.given: no {what} '{name}'{nearest(name, known)}"
-        free = bool(tag.model) or is_relative(tag.type, example.value)
-        if example.value is not None and not free and not _is_a(tag.type, example.value):
-            yield f"{place}.value: {example.value!r} is not of type {tag.type}"
+        yield from _example_value(tag, example, place)
+
+
+def _example_value(tag: Tag, example: Example, place: str) -> Iterator[str]:
+    if example.value is not None and not is_relative(tag.type, example.value) and not _is_a(tag.type, example.value):
+        yield f"{place}.value: {example.value!r} is not of type {tag.type}"
 
 
 def _example_across(tag: Tag, example: Example, place: str) -> Iterator[str]:
@@ -305,8 +307,7 @@ def _example_across(tag: Tag, example: Example, place: str) -> Iterator[str]:
         for name in dict.fromkeys(name for row in rows for name in row):
             if name not in columns_of(entity):
                 yield f"{place}.given: no column '{name}' in {entity}{nearest(name, columns_of(entity))}"
-    if example.value is not None and not is_relative(tag.type, example.value) and not _is_a(tag.type, example.value):
-        yield f"{place}.value: {example.value!r} is not of type {tag.type}"
+    yield from _example_value(tag, example, place)
 
 
 def _status_problems(tag: Tag, needs: Sequence[Tag]) -> Iterator[str]:

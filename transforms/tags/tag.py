@@ -168,6 +168,8 @@ class TagCheck(Definition):
     def _one_of_both(self) -> "TagCheck":
         if (self.expect is None) == (self.drift is None):
             raise ValueError("a check has either expect or drift")
+        if self.drift is not None and "mostly" in self.model_fields_set:
+            raise ValueError("mostly goes with expect; drift is of all values")
         return self
 
 
