@@ -39,6 +39,7 @@ from transforms.tags.freshness import Freshness
 from transforms.tags.items import Formula
 from transforms.tags.lifecycle import last_stages, stages_before, stages_of, with_lifecycle
 from transforms.tags.plan import EntityPlan, TagPlan, columns_in, plan_tags, tag_table
+from transforms.tags.segmentations import HIDDEN
 from transforms.tags.segments import rfm_base, segment_names, with_kmeans, with_rfm
 from transforms.tags.tag import ACROSS, CUSTOMER, Tag
 
@@ -140,7 +141,8 @@ def save_customer(night: Night, plan: TagPlan, fresh: Freshness) -> None:
         frame = evaluate.formulas(frame, level=formulas, day=night.day, as_of=night.as_of)
         for tag in (step for step in level if isinstance(step, Tag)):
             frame, names = with_model(night, frame, tag, models, fresh)
-            segments |= {tag.outputs[0].name: names} if tag.kind not in PREDICTIONS else {}
+            if tag.kind not in PREDICTIONS and tag.sensitivity not in HIDDEN:
+                segments[tag.outputs[0].name] = names
         frame = settled(frame) if values else frame  # what the next level is built on
     counts = [*segment_counts(segments), *check_counts(plan.tags, timezone=night.conf.pipeline.timezone)]
     found = save_counted(night, frame, tag_table(CUSTOMER, columns_in(plan, CUSTOMER)), counts)

@@ -77,11 +77,12 @@ class Profiles:
 
     def summaries(self, hidden: Iterable[str], smallest_group: int) -> tuple[int, dict[str, dict[str, Any]]]:
         """Customers, and column -> known, distinct, and bins or values. `hidden`: columns whose values are not told."""
-        summary = pa.table(self.duck.sql(d.summary_sql(self.now, "now")).to_arrow_table())
+        secret = set(hidden)
+        summary = pa.table(self.duck.sql(d.summary_sql(self.now, "now", hidden=secret)).to_arrow_table())
         row: dict[str, Any] = summary.to_pylist()[0]
         found = {name: d.told(row, name) for name in self.now}
         for name, kind in self.now.items():
-            if not found[name]["known"] or name in set(hidden):
+            if not found[name]["known"] or name in secret:
                 continue
             if d.is_number(kind) and found[name]["distinct"] > d.MOST_VALUES:
                 found[name] |= self._bins(name, found[name]["quantiles"])

@@ -126,11 +126,12 @@ def test_any_earlier_night_is_rebuilt_from_the_changes(tmp_path: Path, seed: int
 
 def test_the_catalogue_counts_and_hides(tmp_path: Path) -> None:
     mail = "from: customer\nselect: email"
-    nights = Nights(tmp_path, {**BODIES, "mail": mail, "idea": "status: draft\nselect: spend * 2"})
+    paid = "sensitivity: sensitive\nfrom: transaction\nselect: max(amount)"
+    nights = Nights(tmp_path, {**BODIES, "mail": mail, "paid": paid, "idea": "status: draft\nselect: spend * 2"})
     cities = ["Ulm"] * 4 + ["Jena"] * 2 + ["Bonn", "Kiel"] + [None] * 32
-    profile = {f"c{n}": of(float(n), cities[n], mail="x@y.org") for n in range(40)}
+    profile = {f"c{n}": of(float(n), cities[n], mail="x@y.org", paid=n * 1.5) for n in range(40)}
     nights.run(0, profile)
-    nights.run(1, {**profile, "c1": of(99.0, "Bonn", mail="x@y.org")}, landed={"transaction": ["c1"]})
+    nights.run(1, {**profile, "c1": of(99.0, "Bonn", mail="x@y.org", paid=1.5)}, landed={"transaction": ["c1"]})
     rows = released_catalog(nights.lakehouse, nights.base)
     spend, city = rows["spend"], rows["city"]
     assert (spend["customers"], spend["known"], spend["coverage"], spend["distinct_values"]) == (40, 40, 1.0, 40)
@@ -147,6 +148,7 @@ def test_the_catalogue_counts_and_hides(tmp_path: Path) -> None:
     assert json.loads(city["distribution"])["city"]["values"] == {"Ulm": 3, "Bonn": 2, "Jena": 2, "(others)": 1}
     assert rows["mail"]["sensitivity"] == "personal"
     assert json.loads(rows["mail"]["distribution"])["mail"] == {"known": 40, "distinct": 1}
+    assert json.loads(rows["paid"]["distribution"])["paid"] == {"known": 40, "distinct": 40}
     assert json.loads(rows["big"]["distribution"])["big"]["values"] == {"true": 30, "false": 10}
 
 

@@ -113,6 +113,7 @@ def models(night: Night) -> dict[str, int]:
 
 
 def test_a_night_of_tags(nights: Nights) -> None:
+    nights.bodies["hidden"] = "sensitivity: sensitive\nmodel: lifecycle\nstages: [{value: a, when: spend >= 0}]"
     night = nights.run()
     assert {customer: row["spend"] for customer, row in values(night, "tag/transaction").items()} == {
         "c1": 175.0, "c2": 20.0, "c3": 40.0, "c4": 0.0,
@@ -131,7 +132,8 @@ def test_a_night_of_tags(nights: Nights) -> None:
     assert {row["behaviour_segment"] is None for row in found.values()} == {False}
     assert night.stage.figures["rfm_segment"] == {"best": 1, "rest": 2}
     assert sum(night.stage.figures["behaviour_segment"].values()) == 4
-    assert night.stage.figures["tags"] == 6
+    assert {row["hidden_stage"] for row in found.values()} == {"a"} and "hidden_stage" not in night.stage.figures
+    assert night.stage.figures["tags"] == 7
     assert models(night) == {"behaviour": 1, "rfm": 1}
     # nobody has ever seen the site: no table, and a line that says so
     assert not night.has("tag/web_event")

@@ -1,6 +1,6 @@
 """How a tag's values are distributed, as SQL over a table of profiles, and as what the catalogue keeps. For DuckDB."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from transforms.quality.drift import OTHERS, alike, stability_index
@@ -20,8 +20,11 @@ def is_number(kind: str) -> bool:
     return kind in _NUMBERS
 
 
-def summary_sql(columns: Mapping[str, str], table: str) -> str:
-    """One row: per column the values that there are, how many differ, and of numbers their mean and quantiles."""
+def summary_sql(columns: Mapping[str, str], table: str, *, hidden: Collection[str] = ()) -> str:
+    """One row: per column the values that there are, how many differ, and of numbers their mean and quantiles.
+
+    Of those that are `hidden` neither: the quantiles of a few customers are their values.
+    """
     told = ["count(*) as customers"]
     for name, kind in columns.items():
         value = quoted(name)
@@ -29,7 +32,7 @@ def summary_sql(columns: Mapping[str, str], table: str) -> str:
             f"count({value}) as {quoted(f'known {name}')}",
             f"count(distinct {value}) as {quoted(f'distinct {name}')}",
         ]
-        if is_number(kind):
+        if is_number(kind) and name not in hidden:
             # compensated and rounded: in which order the rows lie must not show in the last digit
             told.append(f"favg({value}) as {quoted(f'mean {name}')}")
             told.append(f"quantile_cont({value}, {list(QUANTILES)}) as {quoted(f'quantiles {name}')}")
