@@ -1,13 +1,18 @@
 """The demo's own tags: every one is sound, and every example in them comes out as it says."""
 
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
+import duckdb
 import pytest
 from pyspark.sql import SparkSession
 
 from jobs.lookups.examples import check_examples
+from transforms.tags import evaluate
 from transforms.tags.definition import Tag, parse_tags
 from transforms.tags.foretold import PREDICTIONS
+from transforms.tags.formulas import formula_of
+from transforms.tags.recompute import value_sql
 from transforms.tags.tag import KEYS
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +26,26 @@ def tags() -> dict[str, Tag]:
 
 def test_every_example_comes_out(spark: SparkSession, tags: dict[str, Tag]) -> None:
     assert check_examples(spark, tags, timezone="Asia/Shanghai") == []
+
+
+@pytest.mark.parametrize(
+    ("day", "soon"),
+    [
+        (date(2017, 2, 14), False), (date(2017, 2, 15), True), (date(2017, 2, 28), True), (date(2017, 3, 1), False),
+        (date(2016, 2, 14), False), (date(2016, 2, 15), True), (date(2016, 2, 28), True), (date(2016, 2, 29), False),
+        (date(2015, 12, 31), False),
+    ],
+)  # fmt: skip
+def test_a_birthday_of_29_february_comes_every_year(
+    spark: SparkSession, tags: dict[str, Tag], day: date, soon: bool
+) -> None:
+    tag, as_of = tags["birthday_soon"], datetime.combine(day, time.max, UTC)
+    born = spark.createDataFrame([("a", date(2000, 2, 29))], "customer_id string, birth_date date")
+    fact = formula_of(tag, timezone="UTC", columns={})
+    assert [row[1] for row in evaluate.facts(born, facts=[fact], day=day, as_of=as_of).collect()] == [soon]
+    duck = duckdb.connect()
+    duck.execute("set timezone = 'UTC'; create table given as select date '2000-02-29' as birth_date")
+    assert duck.execute(value_sql(tag, day=day, as_of=as_of)["birthday_soon"]).fetchall() == [(soon,)]
 
 
 def test_an_example_that_is_wrong_is_told(spark: SparkSession, tags: dict[str, Tag]) -> None:
