@@ -6,7 +6,7 @@ from pyspark.sql import SparkSession
 from jobs.runtime.frames import frame_of
 from transforms.errors import DefinitionError
 from transforms.tags.definition import Tag, parse_tags
-from transforms.tags.imports import as_table, imported, parse_import
+from transforms.tags.imports import Line, as_table, imported, parse_import
 
 TYPES = ("crm_id", "email", "phone")
 HEADER = "id_type,id_value,value\n"
@@ -64,14 +64,15 @@ def test_columns_in_any_order_and_others_beside_them() -> None:
 
 
 def test_whose_the_values_are(spark: SparkSession) -> None:
-    """Two identifiers of one customer: the last line counts. Who is nobody's has no row."""
+    """Two identifiers of one customer: the last line counts. Who is nobody's has no row, nor who may be another."""
     first = HEADER + "crm_id,1,first\nemail,ANN@x.org,second\nphone,030 1234567,by phone\n"
     second = HEADER + "crm_id,2,third\ncrm_id,9,nobody\n"
     files = {"b.csv": second, "a.csv": first}
     lines = parse_import(files, tag("text"), types=TYPES, countries=["DE"])
+    lines += (Line("phone", ("+49307654321", "+43307654321"), "of either", "c.csv:2"),)
     ledger = spark.createDataFrame(
         [("crm_id", "1", "c1"), ("email", "ann@x.org", "c1"), ("crm_id", "2", "c2"), ("phone", "+49301234567", "c3"),
-         ("email", "other@x.org", "c4")],
+         ("phone", "+49307654321", "c4"), ("phone", "+43307654321", "c5"), ("email", "other@x.org", "c4")],
         "id_type string, id_value string, customer_id string",
     )  # fmt: skip
     found = imported(frame_of(spark, as_table(lines)), ledger=ledger).collect()

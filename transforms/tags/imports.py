@@ -136,10 +136,12 @@ def imported(lines: "DataFrame", *, ledger: "DataFrame") -> "DataFrame":
     """The value of each customer whom `lines` (as `as_table` gives them) name, and `rows`: 1. Grain: customer.
 
     `ledger`: who owns which identifier tonight (id_type, id_value, customer_id). Of several lines about one customer
-    the last one counts.
+    the last one counts. A line that may be about several (a phone without its country that is one's here and another's
+    there) is nobody's.
     """
     from pyspark.sql import functions as F
 
-    newest = F.max_by("value", F.struct("line", "value")).alias("value")
     found = lines.join(ledger.select(*COLUMNS[:2], "customer_id"), [*COLUMNS[:2]], "inner")
-    return found.groupBy("customer_id").agg(F.lit(1).alias("rows"), newest)
+    customer, other = F.min("customer_id").alias("customer_id"), F.max("customer_id").alias("other")
+    of_one = found.groupBy("line").agg(F.max("value").alias("value"), customer, other).where("customer_id = other")
+    return of_one.groupBy("customer_id").agg(F.lit(1).alias("rows"), F.max_by("value", "line").alias("value"))
