@@ -158,7 +158,7 @@ def _refine(night: Night, batch: Batch) -> None:
         _replace(night, batch, judged, counts)
         return
     seen = Observation(f"{batch.entity.name} {batch.day}")
-    accepted = judged.observe(seen, *counts).transform(refine.accepted, batch.entity)
+    accepted = judged.observe(seen, *counts).transform(refine.accepted, batch.entity, batch.sources)
     night.save(accepted, batch.entity.table, beside=batch.written)
     _note(batch, seen.get)
 
@@ -225,7 +225,7 @@ def _replace(night: Night, batch: Batch, judged: DataFrame, counts: list["SparkC
     told = F.count("_until").alias("versions"), F.count("*").alias("rows"), F.collect_set("_held_in").alias("files")
     ended = ends.agg(*told).collect()[0]
     batch.closed = ended["versions"]
-    new = conform(refine.accepted(against, entity, _beside(silver, against, batch, span)), table)
+    new = conform(refine.accepted(against, entity, batch.sources, _beside(silver, against, batch, span)), table)
     if ended["files"]:
         rewritten = night.load_files(table, ended["files"])
         new = new.unionByName(rewritten.transform(holdings.closed, ends, few=ended["rows"] <= MOST_SENT))
@@ -244,7 +244,7 @@ def _beside(silver: DataFrame, rows: DataFrame, batch: Batch, span: tuple[int, i
     if not gaps or span is None:
         return None
     new = rows.where(F.col("_fate") == "accepted")
-    return web_event.beside(silver, new, first=span[0], last=span[1], gaps=gaps)
+    return web_event.beside(silver, new, refine.defined(batch.sources), first=span[0], last=span[1], gaps=gaps)
 
 
 def _closed_by_absence(night: Night, batch: Batch) -> list[str]:

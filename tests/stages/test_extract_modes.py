@@ -257,15 +257,17 @@ source: site
 entity: web_event
 read: {format: csv, path: 'extracts/site/{date}*.csv', lookback: 7d}
 columns: {event_id: no, occurred_at: at, url: "'/'", ip: ip, user_agent: "'Firefox/1'"}
+ids: {cookie: cookie, account: login}
 """
 
 
 def test_a_visit_goes_on_in_the_next_extract(extracts: Extracts) -> None:
-    """With pauses of up to 30 minutes, whichever extract a hit comes in, and whether or not it is late."""
+    """With pauses of up to 30 minutes, whichever extract a hit comes in, and whether or not it is late; e logs in."""
     extracts.yaml = {"site": HITS}
 
     def hits(number: int, *rows: str, name: str = "") -> None:
-        extracts.deliver(f"site/{day(number)}{name}.csv", "no,at,ip", *rows)
+        whole = (row + "," * (4 - row.count(",")) for row in rows)
+        extracts.deliver(f"site/{day(number)}{name}.csv", "no,at,ip,cookie,login", *whole)
 
     hits(
         1,
@@ -273,6 +275,8 @@ def test_a_visit_goes_on_in_the_next_extract(extracts: Extracts) -> None:
         "a2,2026-03-01 23:50:00,1",
         "b1,2026-03-01 23:59:00,2",
         "c1,2026-03-01 09:00:00,3",
+        "e1,2026-03-01 23:40:00,5,k1",
+        "e2,2026-03-01 23:50:00,6,k1,eve",
     )
     extracts.night(1)
     hits(
@@ -282,6 +286,8 @@ def test_a_visit_goes_on_in_the_next_extract(extracts: Extracts) -> None:
         "a5,2026-03-02 00:51:01,1",
         "b2,2026-03-02 00:30:00,2",
         "d1,9999-12-31 23:59:59,4",
+        "e3,2026-03-02 00:05:00,5,k1,eve",
+        "e4,2026-03-02 00:05:00,5,,eve",
     )
     extracts.night(2)
     # late: before the first hit of a visit that is held, and between two visits that are held
@@ -290,7 +296,7 @@ def test_a_visit_goes_on_in_the_next_extract(extracts: Extracts) -> None:
     expected = [
         ("a0", "a1", "1200"), ("a1", "a1", "1200"), ("a2", "a1", "nan"), ("a3", "a1", "60"), ("a4", "a1", "nan"),
         ("a5", "a5", "nan"), ("b1", "b1", "nan"), ("b2", "b2", "nan"), ("b9", "b1", "1200"), ("c1", "c1", "nan"),
-        ("c2", "c2", "nan"),
+        ("c2", "c2", "nan"), ("e1", "e1", "600"), ("e2", "e1", "nan"), ("e3", "e1", "nan"), ("e4", "e4", "nan"),
     ]  # fmt: skip
     whole = [(no, visit, dwell.removesuffix(".0")) for no, visit, dwell in extracts.seen("web_event", 3, *SHOWN)]
     assert whole == expected

@@ -169,14 +169,16 @@ def broken_checks(sources: Sequence[CompiledSource], day: date, as_of: datetime)
     }
 
 
-def accepted(rows: DataFrame, entity: Entity, beside: DataFrame | None = None) -> DataFrame:
+def accepted(
+    rows: DataFrame, entity: Entity, sources: Sequence[CompiledSource], beside: DataFrame | None = None
+) -> DataFrame:
     """The rows that enter silver, complete. Grain: a version of a record.
 
     `beside`: what silver holds of the same visitors, for an entity whose rows are looked at together.
     """
     complete = RULES[entity.name].complete
     new = rows.where(F.col("_fate") == "accepted")
-    return complete(new, beside) if complete else new
+    return complete(new, beside, defined(sources)) if complete else new
 
 
 def quarantined(rows: DataFrame, entity: Entity) -> DataFrame:

@@ -1,6 +1,6 @@
 """One module an entity: what turns its typed columns into canonical ones, and the rules its rows must meet."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import Column as SparkColumn
@@ -20,6 +20,7 @@ from transforms.sources import (
     transaction,
     web_event,
 )
+from transforms.sources.definition import Source
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class EntityRules:
 
     finish: Callable[..., DataFrame] | None = None
     flaws: Callable[[], dict[str, SparkColumn]] = dict
-    complete: Callable[[DataFrame, DataFrame | None], DataFrame] | None = None
+    complete: Callable[[DataFrame, DataFrame | None, Sequence[Source]], DataFrame] | None = None
     makes_ids: bool = False
     tells_ids: tuple[str, ...] = ()
     makes_key: str | None = None

@@ -1,12 +1,13 @@
 """web_event: a hit on a site or in an app, with its visit, device and dwell time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from transforms.sources.context import Context
+from transforms.sources.definition import Source
 from transforms.sources.standard import urls
 from transforms.sources.standard.agents import AGENT, agent
 from transforms.sources.standard.answers import with_answers
@@ -48,7 +49,9 @@ def flaws() -> dict[str, SparkColumn]:
     }
 
 
-def beside(silver: DataFrame, rows: DataFrame, *, first: int, last: int, gaps: Mapping[str, int]) -> DataFrame:
+def beside(
+    silver: DataFrame, rows: DataFrame, sources: Sequence[Source], *, first: int, last: int, gaps: Mapping[str, int]
+) -> DataFrame:
     """The hits that silver holds of the visitors in `rows`, near these, which lie between `first` and `last` (seconds
     since 1970).
 
@@ -60,25 +63,26 @@ def beside(silver: DataFrame, rows: DataFrame, *, first: int, last: int, gaps: M
     near = F.col("event_at").between(
         F.timestamp_seconds(F.lit(first - pause)), F.timestamp_seconds(F.lit(last + pause))
     )
-    visitors = rows.select("source", _visitor().alias("_visitor")).distinct()
+    visitor = _visitor(sources)
+    visitors = rows.select("source", visitor.alias("_visitor")).distinct()
     gap = F.coalesce(*(F.when(F.col("source") == source, gap) for source, gap in gaps.items()))
     return (
         silver.where(F.col("_valid_to").isNull() & near & F.col("source").isin(*gaps))
-        .withColumns({"_visitor": _visitor(), "_session_gap": gap})
+        .withColumns({"_visitor": visitor, "_session_gap": gap})
         .join(F.broadcast(visitors), ["source", "_visitor"], "left_semi")
         .join(F.broadcast(rows.select("record_id")), "record_id", "left_anti")
-        .select("source", "_node", "ip", "user_agent", "occurred_at", "event_id", "session_id", "_session_gap")
+        .select("source", "_visitor", "occurred_at", "event_id", "session_id", "_session_gap")
     )
 
 
-def complete(rows: DataFrame, held: DataFrame | None = None) -> DataFrame:
+def complete(rows: DataFrame, held: DataFrame | None, sources: Sequence[Source]) -> DataFrame:
     """Hits of one visitor with less than the gap between them are one visit, named by its first hit.
 
     Grain: one hit, each hit once. A visitor is who the first identifier says, else the address with the agent.
     `held`: from `beside`; a visit that silver holds goes on with its name. What is landed is not written again, so the
     last hit of an earlier extract keeps a dwell time of NULL.
     """
-    every = rows.withColumn("_landed", F.lit(False))
+    every = rows.withColumns({"_landed": F.lit(False), "_visitor": _visitor(sources)})
     if held is not None:
         every = every.unionByName(held.withColumn("_landed", F.lit(True)), allowMissingColumns=True)
     landed = F.col("_landed")
@@ -90,13 +94,13 @@ def complete(rows: DataFrame, held: DataFrame | None = None) -> DataFrame:
     dwell = F.unix_timestamp(F.lead("occurred_at").over(visit)) - F.unix_timestamp("occurred_at")
     named = F.min_by(F.when(landed, F.col("session_id")), F.when(landed, moment)).over(whole)
     return (
-        every.withColumns({"_visitor": _visitor(), "_given_visit": F.when(~landed, F.col("session_id"))})
+        every.withColumn("_given_visit", F.when(~landed, F.col("session_id")))
         .withColumn("_opens", F.when(pause.isNull() | (pause > F.col("_session_gap")), 1).otherwise(0))
         .withColumn("_visit", F.coalesce("_given_visit", F.sum("_opens").over(hits).cast("string")))
         .withColumns(
             {
                 "session_id": F.coalesce("_given_visit", named, F.min_by("event_id", moment).over(whole)),
-                "dwell_seconds": F.coalesce("dwell_seconds", dwell.cast("int")),
+                "dwell_seconds": F.coalesce("dwell_seconds", dwell.try_cast("int")),
             }
         )
         .where(~landed)
@@ -104,5 +108,12 @@ def complete(rows: DataFrame, held: DataFrame | None = None) -> DataFrame:
     )
 
 
-def _visitor() -> SparkColumn:
-    return F.coalesce("_node", F.concat_ws(" ", "ip", "user_agent"))
+def _visitor(sources: Sequence[Source]) -> SparkColumn:
+    """Whose hit it is, within its source: by the device, else the first of the source's `ids` that the hit gives, so
+    that who logs in on the way stays one visitor; without any the address with the agent."""
+    first = [
+        F.when(F.col("source") == source.source, F.concat(F.lit(f"{kind} "), F.col("ids")[kind][0]))
+        for source in sources
+        for kind in dict.fromkeys([*source.table.automatic_ids, *source.ids])
+    ]
+    return F.coalesce(*first, F.concat_ws(" ", "ip", "user_agent"))
