@@ -119,6 +119,8 @@ def test_line_breaks_in_values(land: Land) -> None:
     assert land("csv", {"a.csv": text}) == by_pandas(text)
     short = b'id,name\n1,"a\nb"\n2,c,d\n3\n'
     assert land("csv", {"a.csv": short}) == [{"id": "1", "name": "a\nb"}, {"_corrupt": "2,c,d"}, {"_corrupt": "3"}]
+    from_two = b'id,name\n1,"a\nb"\nid,name\n2,c\n'
+    assert land("csv", {"a.csv": from_two}) == [{"id": "1", "name": "a\nb"}, {"id": "2", "name": "c"}]
     with pytest.raises(DataError, match=r"a.csv: a quote does not close .*multiline: false"):
         land("csv", {"a.csv": b'id,name\n1,"a\nb\n2,"c\n3,d\n'}, multiline=True)
 

@@ -50,7 +50,8 @@ def _parquet(landing: Landing, dialect: Dialect, header: Header, names: list[str
     with pq.ParquetWriter(f"{folder}/{name}", schema, filesystem=store) as writer:
         rows = _rows(landing, dialect, file)
         if header.lines:
-            next(rows)
+            first = next(rows)
+            rows = (row for row in rows if row != first)  # a file may be put together from several
         for batch in iter(lambda: [row for _, row in zip(range(_BATCH), rows, strict=False)], []):
             writer.write_table(_table(batch, schema, dialect))
     return f"{landing.scratch}/{name}"
