@@ -179,7 +179,7 @@ def _tell(night: Night, landed: list[Landed]) -> None:
             raise DataError(item.refused)
         if item.refused:
             night.warn(f"{item.refused}; nothing of {name} landed tonight")
-        elif item.missing and item.source.extract != "snapshot":
+        elif item.missing and (item.source.closes_absent or item.source.extract != "snapshot"):
             night.warn(f"source {name}: no extract for {night.day}; the night goes on without it")
     night.figure("landed", {item.source.source: item.rows for item in landed if item.files})
     night.figure("files", {item.source.source: len(item.files) for item in landed if item.files})
