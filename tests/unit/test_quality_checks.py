@@ -10,7 +10,7 @@ _SOURCE = """
 source: till
 entity: transaction
 read: {{format: csv, path: "extracts/{{date}}/*.csv"}}
-columns: {{order_id: a, line_no: b, ordered_at: c, quantity: d, amount_local: e, currency: f, category: g}}
+columns: {{order_id: a, line_no: b, ordered_at: c, quantity: d, amount_local: e, currency: f, category: g, brand: i}}
 ids: {{loyalty_id: h}}
 checks:
   - {check}
@@ -32,7 +32,7 @@ def source(check: str) -> Source:
     ("written", "name", "gate", "dimension"),
     [
         ("{name: dear, expect: amount_local > 0}", "dear", "quarantine", "validity"),
-        ("{name: who, expect: \"ids['a'] is not null or (coupon IS NOT NULL)\"}", "who", "quarantine", "completeness"),
+        ("{name: who, expect: \"ids['a'] is not null or (brand IS NOT NULL)\"}", "who", "quarantine", "completeness"),
         ("{name: sum, expect: amount_local = quantity, dimension: accuracy, on_fail: stop}", "sum", "stop", "accuracy"),
         ("{volume: 0.5}", "volume", "warn", "completeness"),
         ("{fresh: 2d, on_fail: stop}", "fresh", "stop", "timeliness"),
@@ -62,6 +62,7 @@ def test_every_kind(written: str, name: str, gate: str, dimension: str) -> None:
         ("{agrees: category}", "checks.0: agrees needs 'by' beside it"),
         ("{fresh: 2d, mostly: 0.9}", "checks.0: 'mostly' means nothing beside fresh; remove it"),
         ("{fresh: 2d, on_fail: quarantine}", "fresh looks at the night as a whole and cannot quarantine; warn or stop"),
+        ("{name: cheap, expect: unit_price < 9}", "checks.cheap: no column 'unit_price' in the columns of till"),
         ("{unique: [order]}", "checks.unique_order: no column 'order' in transaction; did you mean 'order_id'?"),
         ("{drift: categori, at_most: 1}", "no column 'categori' in transaction; did you mean 'category'?"),
         ("{known: loyalty, in: contact}", "till gives no identifier 'loyalty'; did you mean 'loyalty_id'?"),

@@ -167,6 +167,25 @@ def test_a_time_with_an_offset_is_not_local(spark: SparkSession, expression: str
     assert (row["ordered_at"].day, row["ordered_at"].hour) == (1, utc_hour)
 
 
+def test_a_column_that_nothing_fills_hides_no_raw_one(spark: SparkSession) -> None:
+    """A till's own `status` and `coupon` are meant, though a transaction has columns of these names."""
+    text = ORDERS.replace("card: card", "card: coupon").replace("no <> 'TEST'", "status <> 'VOID'")
+    raw = spark.createDataFrame(
+        [("A", "PAID", "k7"), ("B", "VOID", None)], "no string, status string, coupon string"
+    ).withColumns({name: F.lit(None).cast("string") for name in RAW if name != "no"})
+    rows = typed(raw, compiled(text, (*RAW, "status", "coupon")), day=DAY, as_of=AS_OF).collect()
+    assert [(row["order_id"], row["_wanted"], row["_id_card"]) for row in rows] == [
+        ("A", True, "k7"),
+        ("B", False, None),
+    ]
+    with pytest.raises(DefinitionError) as error:
+        compiled(text)
+    assert list(error.value.lines) == [
+        "conf/sources/orders.yml: ids.card: no column 'coupon' in the extract or the columns of orders",
+        "conf/sources/orders.yml: where: no column 'status' in the extract or the columns of orders",
+    ]
+
+
 @pytest.mark.parametrize(
     ("number", "country", "expected"),
     [

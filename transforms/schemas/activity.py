@@ -7,6 +7,7 @@ TRANSACTION = Entity(
     key=("order_id", "line_no"),
     time="ordered_at",
     ranked="line_no",
+    made=("amount", "status"),
     columns=(
         Column("order_id", "string", "", required=True),
         Column("line_no", "int", "", required=True),
@@ -32,6 +33,7 @@ WEB_EVENT = Entity(
     "web_event",
     key=("event_id",),
     time="occurred_at",
+    made=("event_id", "path", "query", "is_bot", "device_type", "os", "browser"),
     columns=(
         Column("event_id", "string", "", required=True),
         Column("occurred_at", "timestamp", "UTC", required=True),
@@ -62,6 +64,7 @@ SOCIAL_ACTIVITY = Entity(
     "social_activity",
     key=("activity_id",),
     time="occurred_at",
+    made=("language", "sentiment"),
     columns=(
         Column("activity_id", "string", "", required=True),
         Column("occurred_at", "timestamp", "UTC", required=True),
@@ -92,6 +95,7 @@ SERVICE_TICKET = Entity(
     "service_ticket",
     key=("ticket_id",),
     time="opened_at",
+    made=("language", "sentiment"),
     changed="closed_at",
     columns=(
         Column("ticket_id", "string", "", required=True),
@@ -113,6 +117,7 @@ SURVEY_RESPONSE = Entity(
     "survey_response",
     key=("response_id",),
     time="answered_at",
+    made=("language", "sentiment"),
     columns=(
         Column("response_id", "string", "", required=True),
         Column("answered_at", "timestamp", "UTC", required=True),

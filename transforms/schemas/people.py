@@ -6,6 +6,7 @@ CONTACT = Entity(
     "contact",
     key=("contact_id",),
     changed="updated_at",
+    made=("full_name", "given_name", "family_name", "country", "region", "city", "district"),
     person=True,
     automatic_ids={"email": "email", "phone": "phone"},
     columns=(

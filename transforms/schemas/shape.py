@@ -85,6 +85,7 @@ class Entity:
     `changed` orders two versions of one record that came in files of one date, newest last.
     `granting`: a column that allows something; of two versions of one time the one that does not counts.
     `ranked`: the part of the key that is the rank within the rest of it where a source gives none.
+    `made`: columns that its own rules fill where a source does not.
     `person`: each record describes one person, so it is a node of its own in the identity graph;
     other records are told apart only by the identifiers they give.
     """
@@ -96,6 +97,7 @@ class Entity:
     changed: str | None = None
     granting: str | None = None
     ranked: str | None = None
+    made: tuple[str, ...] = ()
     person: bool = False
     automatic_ids: dict[str, str] = field(default_factory=dict)
 

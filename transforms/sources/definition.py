@@ -128,6 +128,12 @@ class Source(Definition):
         return [check for check in self.checks if check.expect is not None]
 
     @property
+    def filled(self) -> dict[str, str]:
+        """Column -> type of those that may hold something when a row is checked: of others no check would fail."""
+        made = {*self.expressions, *self.table.made}
+        return {name: type_ for name, type_ in self.table.types.items() if name in made}
+
+    @property
     def expressions(self) -> dict[str, str]:
         """Canonical column -> expression, in the order in which they are computed."""
         own = ACCESS_LOG_COLUMNS if self.read.format == "access_log" else {}
@@ -198,7 +204,9 @@ def compile_source(source: Source, raw: Mapping[str, str], landed: Mapping[str, 
     problems: list[str] = []
     held = {name: raw_column((landed or {}).get(name, name)) for name in raw}
 
-    def compiled(text: str, key: str, columns: Mapping[str, str], what: str) -> Expression | None:
+    def compiled(
+        text: str, key: str, columns: Mapping[str, str], what: str, held: Mapping[str, str]
+    ) -> Expression | None:
         place = f"{source.place}: {key}"
         try:
             return compile_expression(text, place=place, columns=columns, timezone="UTC", what=what, held=held)
@@ -208,17 +216,18 @@ def compile_source(source: Source, raw: Mapping[str, str], landed: Mapping[str, 
 
     known = dict(raw)
     columns: dict[str, Expression | None] = {}
+    types = source.table.types
     for name, text in source.expressions.items():
-        columns[name] = compiled(text, f"columns.{name}", known, f"the extract of {source.source}")
-        known[name] = source.table.types[name]
+        columns[name] = compiled(text, f"columns.{name}", known, f"the extract of {source.source}", held)
+        known[name] = types[name]
         held.pop(name, None)
-    held = {name: column for name, column in held.items() if name not in source.table.types}
-    canonical = {**raw, **source.table.types}
-    ids = {name: compiled(text, f"ids.{name}", canonical, source.source) for name, text in source.ids.items()}
-    where = compiled(source.where, "where", canonical, source.source) if source.where else None
-    checked = {**source.table.types, "ids": IDS}
+    # a column of the entity that `columns` does not fill is none: it would be NULL, and hide a raw one of its name
+    what = f"the extract or the columns of {source.source}"
+    ids = {name: compiled(text, f"ids.{name}", known, what, held) for name, text in source.ids.items()}
+    where = compiled(source.where, "where", known, what, held) if source.where else None
+    checked, what = {**source.filled, "ids": IDS}, f"the columns of {source.source}"
     checks = {
-        check.name: compiled(check.expect, f"checks.{check.name}", checked, source.source)
+        check.name: compiled(check.expect, f"checks.{check.name}", checked, what, {})
         for check in source.row_checks
         if check.expect is not None
     }

@@ -38,10 +38,11 @@ def standard_ids(
 
 def plain_ids(compiled: CompiledSource) -> Callable[[Cells], Identifiers] | None:
     """What tells the identifiers of raw cells (raw name -> text); None where to compute an expression takes Spark."""
-    source, types = compiled.source, compiled.source.table.types
+    source = compiled.source
+    types = {name: source.table.types[name] for name in compiled.columns}
     own = {column: as_it_stands(compiled, column) for column in own_columns(compiled)}
     names = {kind: alone(expression) for kind, expression in compiled.ids.items()}
-    # the entity's columns stand before raw ones of the same name
+    # what the source fills of the entity's columns stands before a raw one of the same name
     given = {kind: as_it_stands(compiled, name) if name in types else name for kind, name in names.items()}
     typed = any(types.get(name, "string") != "string" for name in names.values() if name)
     finished = not source.table.person and own and RULES[source.entity].makes_ids

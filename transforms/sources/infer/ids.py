@@ -60,10 +60,9 @@ def _score(look: Look, kind: str) -> float:
 
 
 def _hidden(best: Guess, look: Look) -> bool:
-    """`ids` read canonical columns first: does one of another meaning have the raw column's name?"""
-    name = look.field.column.lower()
-    match = best.matches.get(name)
-    return name in best.entity.types and (match is None or match.look.field.name != look.field.name)
+    """`ids` read filled canonical columns first: does one of another meaning have the raw column's name?"""
+    match = best.matches.get(look.field.column.lower())
+    return match is not None and match.look.field.name != look.field.name
 
 
 def _line(kind: str, look: Look, identifiers: Sequence[str]) -> Line:
