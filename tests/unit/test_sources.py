@@ -157,6 +157,7 @@ columns: {contact_id: no, full_name: line, email: at, phone: phone, birth_date: 
         ("at", "2026-07-01T10:00:00Z", 10),
         ("to_timestamp(at, \"yyyy-MM-dd'T'HH:mm:ssXXX\")", "2026-07-01T10:00:00-05:00", 15),
         ("to_timestamp(at, 'dd/MMM/yyyy:HH:mm:ss Z')", "01/Jul/2026:10:00:00 +0100", 9),
+        ("to_timestamp(at, \"yyyy-MM-dd'T'HH:mm:ss'Z'\")", "2026-07-01T10:00:00Z", 10),
         ("to_timestamp(at, 'yyyy-MM-dd HH:mm:ss')", "2026-07-01 10:00:00", 8),
     ],
 )
@@ -165,6 +166,33 @@ def test_a_time_with_an_offset_is_not_local(spark: SparkSession, expression: str
     raw = spark.createDataFrame([("A", "1", text, "1", "5", None, None)], ", ".join(f"{n} string" for n in RAW))
     row = typed(raw, source, day=DAY, as_of=AS_OF).collect()[0]
     assert (row["ordered_at"].day, row["ordered_at"].hour) == (1, utc_hour)
+
+
+@pytest.mark.parametrize(
+    ("changed", "written", "expected"),
+    [
+        ("registered_at", None, datetime(2026, 7, 1, 8)),
+        ("registered_at + interval 1 day", None, datetime(2026, 7, 2, 8)),
+        ("coalesce(to_timestamp(qty, 'yyyy-MM-dd HH:mm'), registered_at)", None, datetime(2026, 7, 1, 8)),
+        ("coalesce(to_timestamp(qty, 'yyyy-MM-dd HH:mm'), registered_at)", "2026-01-02 10:00", datetime(2026, 1, 2, 9)),
+        ("coalesce(to_timestamp(qty, 'yyyy-MM-dd HH:mmXXX'), registered_at)", None, datetime(2026, 7, 1, 8)),
+        ("coalesce(timestamp_millis(cast(qty as bigint)), registered_at)", "0", datetime(1970, 1, 1)),
+    ],
+)
+def test_a_time_made_from_another_is_put_into_utc_once(
+    spark: SparkSession, changed: str, written: str | None, expected: datetime
+) -> None:
+    columns = f"{{contact_id: no, registered_at: at, updated_at: {json.dumps(changed)}}}"
+    text = f"""
+source: crm
+entity: contact
+timezone: Europe/Berlin
+read: {{format: csv, path: 'x/{{date}}/*.csv'}}
+columns: {columns}
+"""
+    raw = spark.createDataFrame([("A", "2026-07-01 10:00:00", written)], "no string, at string, qty string")
+    row = typed(raw, compiled(text, ("no", "at", "qty")), day=DAY, as_of=AS_OF).collect()[0]
+    assert (row["registered_at"], row["updated_at"]) == (datetime(2026, 7, 1, 8), expected)
 
 
 def test_a_column_that_nothing_fills_hides_no_raw_one(spark: SparkSession) -> None:

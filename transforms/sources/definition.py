@@ -14,6 +14,7 @@ from transforms.sources.checks import Check, check_problems
 from transforms.sources.database import Database, read_problems
 from transforms.sources.formats import FORMATS, option_problems
 from transforms.sources.names import raw_names
+from transforms.sources.zones import is_local
 
 ACCESS_LOG = (
     "host", "ident", "user", "time", "method", "url", "protocol", "status", "bytes", "referrer", "agent",
@@ -218,7 +219,10 @@ def compile_source(source: Source, raw: Mapping[str, str], landed: Mapping[str, 
     columns: dict[str, Expression | None] = {}
     types = source.table.types
     for name, text in source.expressions.items():
-        columns[name] = compiled(text, f"columns.{name}", known, f"the extract of {source.source}", held)
+        # a time that is by the clocks of its source may be made from others, which are in UTC by then
+        local = types[name] == "timestamp" and is_local(text, source.timezone)
+        times = {above: local_time(above) for above in columns if local and types[above] == "timestamp"}
+        columns[name] = compiled(text, f"columns.{name}", known, f"the extract of {source.source}", held | times)
         known[name] = types[name]
         held.pop(name, None)
     # a column of the entity that `columns` does not fill is none: it would be NULL, and hide a raw one of its name
@@ -242,6 +246,11 @@ def compile_source(source: Source, raw: Mapping[str, str], landed: Mapping[str, 
     )
 
 
+def local_time(column: str) -> str:
+    """What a time of the entity, in UTC, is called while a source's rows are typed, by the clocks of the source."""
+    return f"_local_{column}"
+
+
 def raw_column(landed: str) -> str:
     """What a raw column is called while a source's rows are typed; `landed`: its name in bronze."""
     return f"_raw_{landed}"
@@ -263,3 +272,7 @@ class CompiledSource(Definition):
     ids: dict[str, Any]
     where: Any = None
     checks: dict[str, Any] = {}
+
+    def reads_locally(self, column: str) -> bool:
+        """Is a column of the entity made from this one as it is by the clocks of the source?"""
+        return any(f"`{local_time(column)}`" in expression.sql for expression in self.columns.values())

@@ -3,23 +3,17 @@
 import re
 from datetime import date, datetime
 
-import sqlglot
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from sqlglot.tokenizer_core import TokenType
 
 from transforms.expressions import Expression
 from transforms.schemas import BRONZE_COLUMNS
-from transforms.sources.definition import CompiledSource, Source, raw_column
+from transforms.sources.definition import CompiledSource, Source, local_time, raw_column
 from transforms.sources.names import raw_names
+from transforms.sources.zones import is_local
 
-_QUOTED_IN_PATTERN = re.compile(r"'[^']*'")
-# In a pattern of to_timestamp these letters mean that the text itself tells its offset from UTC.
-_OFFSET_IN_PATTERN = re.compile(r"(?:yy|HH|hh).*[XxZzOV]")
 _OFFSET_IN_TEXT = r"(?:[Zz]|UTC|GMT|[+-]\d{2}:?\d{2}|:\d{2}(?:\.\d+)?\s*[+-]\d{1,2}|\d\s*[A-Za-z_]+/[A-Za-z_/]+)\s*$"
-# What these give has a place on the time line whatever the zone.
-_FROM_EPOCH = re.compile(r"(?i)\b(?:timestamp_(?:seconds|millis|micros)|from_unixtime)\b")
 _NAME = re.compile(r"`?([^`]+)`?")
 CARRIED = tuple(column.name for column in BRONZE_COLUMNS)
 
@@ -42,6 +36,8 @@ def typed(raw: DataFrame, compiled: CompiledSource, *, day: date, as_of: datetim
         rows = rows.withColumns(
             {name: _converted(expression, name, source, day=day, as_of=as_of) for name, expression in batch.items()}
         )
+        if local := [name for name in batch if compiled.reads_locally(name)]:
+            rows = rows.withColumns({local_time(name): F.from_utc_timestamp(name, source.timezone) for name in local})
     absent = {
         name: F.lit(None).cast(type_) for name, type_ in source.table.types.items() if name not in compiled.columns
     }
@@ -105,18 +101,10 @@ def _moment(value: SparkColumn, expression: Expression, zone: str, *, from_text:
     show twice in autumn the first is meant (summer time): as in java.time, and in Python with fold=0.
     """
     moment = value.try_cast("timestamp")
-    if zone == "UTC" or _tells_offset(expression) or _FROM_EPOCH.search(expression.text):
+    if not is_local(expression.text, zone):
         return moment
     local = F.to_utc_timestamp(moment, zone)
     return F.when(value.rlike(_OFFSET_IN_TEXT), moment).otherwise(local) if from_text else local
-
-
-def _tells_offset(expression: Expression) -> bool:
-    """Does the expression read times by a pattern that holds their offset?"""
-    # tokens, because a parse turns the patterns of dates into those of another language
-    tokens = sqlglot.tokenize(expression.text, read="spark")
-    texts = (token.text for token in tokens if token.token_type == TokenType.STRING)
-    return any(_OFFSET_IN_PATTERN.search(_QUOTED_IN_PATTERN.sub("", text)) for text in texts)
 
 
 def id_column(kind: str, expression: Expression) -> str:
