@@ -228,6 +228,13 @@ def test_phones(number: str, country: str | None, expected: str | None) -> None:
     assert e164(number, country) == expected
 
 
+def test_a_country_is_known_by_its_code() -> None:
+    """Phones are read by `GB` and nothing else: by any other word for it every one would be dropped."""
+    codes = {"uk": "GB", "gb": "GB", "DEU": "DE"}
+    for written, code in codes.items():
+        assert compiled(ORDERS.replace("country: DE", f"country: {written}")).source.country == code
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
@@ -245,6 +252,7 @@ def test_phones(number: str, country: str | None, expected: str | None) -> None:
             "timezone: no time zone 'Europe/Berln'; did you mean 'Europe/Berlin'?",
         ),
         (("ids:", "idss:"), "unknown key 'idss'; did you mean 'ids'?"),
+        (("country: DE", "country: Germany"), "country: no country 'Germany': give its code of ISO 3166-1, such as DE"),
     ],
 )
 def test_mistakes_are_named(change: tuple[str, str], line: str) -> None:

@@ -14,6 +14,7 @@ from transforms.sources.checks import Check, check_problems
 from transforms.sources.database import Database, read_problems
 from transforms.sources.formats import FORMATS, option_problems
 from transforms.sources.names import raw_names
+from transforms.sources.standard.countries import country as country_of
 from transforms.sources.zones import is_local
 
 ACCESS_LOG = (
@@ -98,6 +99,14 @@ class Source(Definition):
     @classmethod
     def _a_zone(cls, value: str) -> str:
         return known_zone(value)
+
+    @field_validator("country")
+    @classmethod
+    def _a_country(cls, value: str) -> str:
+        """Its alpha-2 code: phones are read by nothing else."""
+        if (found := country_of(value) if len(value) <= 3 else None) is None:
+            raise ValueError(f"no country '{value}': give its code of ISO 3166-1, such as DE")
+        return found
 
     @property
     def table(self) -> Entity:
