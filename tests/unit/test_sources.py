@@ -159,6 +159,7 @@ columns: {contact_id: no, full_name: line, email: at, phone: phone, birth_date: 
         ("to_timestamp(at, 'dd/MMM/yyyy:HH:mm:ss Z')", "01/Jul/2026:10:00:00 +0100", 9),
         ("to_timestamp(at, \"yyyy-MM-dd'T'HH:mm:ss'Z'\")", "2026-07-01T10:00:00Z", 10),
         ("to_timestamp(at, 'yyyy-MM-dd HH:mm:ss')", "2026-07-01 10:00:00", 8),
+        ("cast(at as bigint)", "1782900000", 10),  # date -u -d @1782900000
     ],
 )
 def test_a_time_with_an_offset_is_not_local(spark: SparkSession, expression: str, text: str, utc_hour: int) -> None:
@@ -268,6 +269,11 @@ def test_mistakes_are_named(change: tuple[str, str], line: str) -> None:
         (("ordered_at: at", "ordered_at: \"to_date(at, 'YYYY')\""), "columns.ordered_at: to_date: 'YYYY' has 'YYYY'"),
         (("phone: phone", "phone: uper(phone)"), "ids.phone: no function 'uper'; did you mean 'upper'?"),
         (("no <> 'TEST'", "no <>"), "where: cannot be read"),
+        (
+            ("ordered_at: at", "ordered_at: at = ''"),
+            "columns.ordered_at: is a condition, and ordered_at is a timestamp",
+        ),
+        (("quantity: qty", "quantity: to_date(qty)"), "columns.quantity: is a date, and quantity is a number"),
     ],
 )
 def test_what_is_wrong_whatever_the_columns_is_named_without_them(change: tuple[str, str], line: str) -> None:
@@ -276,6 +282,19 @@ def test_what_is_wrong_whatever_the_columns_is_named_without_them(change: tuple[
         parse_source(ORDERS.replace(*change), place="conf/sources/orders.yml")
     [told] = error.value.lines
     assert told.startswith(f"conf/sources/orders.yml: {line}")
+
+
+def test_a_list_is_not_a_text() -> None:
+    text = """
+source: posts
+entity: social_activity
+read: {format: json, path: 'x/{date}/*.jsonl'}
+columns: {activity_id: no, occurred_at: at, topics: tags, counts: "map('likes', likes)"}
+"""
+    with pytest.raises(DefinitionError) as error:
+        parse_source(text, place="posts.yml")
+    [told] = error.value.lines
+    assert told == "posts.yml: columns.topics: is text, and topics is a list; write from_json(tags, 'array<string>')"
 
 
 def test_a_column_that_the_extract_lacks_is_named() -> None:

@@ -16,6 +16,7 @@ from transforms.sources.formats import FORMATS, option_problems
 from transforms.sources.names import raw_names
 from transforms.sources.standard.countries import country as country_of
 from transforms.sources.zones import is_local
+from transforms.sql.types import becomes, describe
 
 ACCESS_LOG = (
     "host", "ident", "user", "time", "method", "url", "protocol", "status", "bytes", "referrer", "agent",
@@ -232,6 +233,7 @@ def compile_source(source: Source, raw: Mapping[str, str], landed: Mapping[str, 
         local = types[name] == "timestamp" and is_local(text, source.timezone)
         times = {above: local_time(above) for above in columns if local and types[above] == "timestamp"}
         columns[name] = compiled(text, f"columns.{name}", known, f"the extract of {source.source}", held | times)
+        problems.extend(_misfits(source, name, columns[name]))
         known[name] = types[name]
         held.pop(name, None)
     # a column of the entity that `columns` does not fill is none: it would be NULL, and hide a raw one of its name
@@ -253,6 +255,16 @@ def compile_source(source: Source, raw: Mapping[str, str], landed: Mapping[str, 
         where=where,
         checks={name: expression for name, expression in checks.items() if expression},
     )
+
+
+def _misfits(source: Source, name: str, expression: Expression | None) -> Iterator[str]:
+    """A line where what the expression gives can never be what the column is."""
+    target = source.table.types[name]
+    if expression is None or becomes(expression.type, target):
+        return
+    told = f"is {describe(expression.type)}, and {name} is {describe(target)}"
+    hint = f"; write from_json({expression.text}, '{target}')" if expression.type == "string" else ""
+    yield f"{source.place}: columns.{name}: {told}{hint}"
 
 
 def local_time(column: str) -> str:

@@ -12,6 +12,7 @@ from transforms.schemas import BRONZE_COLUMNS
 from transforms.sources.definition import CompiledSource, Source, local_time, raw_column
 from transforms.sources.names import raw_names
 from transforms.sources.zones import is_local
+from transforms.sql.types import is_number
 
 _OFFSET_IN_TEXT = r"(?:[Zz]|UTC|GMT|[+-]\d{2}:?\d{2}|:\d{2}(?:\.\d+)?\s*[+-]\d{1,2}|\d\s*[A-Za-z_]+/[A-Za-z_/]+)\s*$"
 _NAME = re.compile(r"`?([^`]+)`?")
@@ -95,13 +96,13 @@ def _in_calendar(value: SparkColumn, target: str) -> SparkColumn:
 
 
 def _moment(value: SparkColumn, expression: Expression, zone: str, *, from_text: bool) -> SparkColumn:
-    """A time in UTC. One without an offset of its own is local to the source.
+    """A time in UTC. One without an offset of its own is local to the source; a number counts seconds since 1970.
 
     An hour that clocks skip in spring counts on from the hour before it (02:30 is 03:30), and of one that they
     show twice in autumn the first is meant (summer time): as in java.time, and in Python with fold=0.
     """
     moment = value.try_cast("timestamp")
-    if not is_local(expression.text, zone):
+    if not is_local(expression.text, zone) or is_number(expression.type):
         return moment
     local = F.to_utc_timestamp(moment, zone)
     return F.when(value.rlike(_OFFSET_IN_TEXT), moment).otherwise(local) if from_text else local

@@ -209,14 +209,9 @@ def cast(part: Part, target: str, timezone: str) -> Part:
 def _castable(source: str, target: str) -> bool:
     if types.base(source) == types.base(target) == "array":
         return _castable(types.element(source), types.element(target))
-    if not (types.is_atomic(source) and types.is_atomic(target)):
-        return source == target
-    if source == target or "string" in (source, target):
-        return True
-    if "timestamp" in (source, target):
-        other = target if source == "timestamp" else source
-        return types.is_number(other)
-    return "date" not in (source, target)
+    # between a day and a moment lies a time zone
+    atomic = types.is_atomic(source) and types.is_atomic(target) and {source, target} != {"date", "timestamp"}
+    return source == target or (atomic and types.becomes(source, target))
 
 
 # two or more operands together

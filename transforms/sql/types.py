@@ -166,6 +166,20 @@ def common(left: str, right: str) -> str | None:
     return f"decimal({min(whole + scale, _MOST_DIGITS)},{min(scale, _MOST_DIGITS)})"
 
 
+def becomes(source: str, target: str) -> bool:
+    """Can Spark make the one type of the other? Of a value that does not fit it then makes NULL."""
+    if source in (VOID, target) or target == "string":
+        return True
+    if base(target) in ("array", "map"):
+        return base(source) == base(target) and all(map(becomes, parts(source), parts(target)))
+    both = {source, target}
+    if not is_atomic(source) or "string" in both:
+        return is_atomic(source)
+    if "date" in both:
+        return both == {"date", "timestamp"}
+    return "timestamp" not in both or any(map(is_number, both))
+
+
 def describe(ddl: str) -> str:
     """A type in an analyst's words."""
     if is_number(ddl):
