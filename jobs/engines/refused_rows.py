@@ -13,6 +13,7 @@ from transforms.erasure import said
 from transforms.expressions import names_in
 from transforms.identity.written import forms
 from transforms.sources.definition import Source
+from transforms.sources.standard.countries import country
 
 _IN_PHONES = " ()[]./~*+xX-"  # what may stand between a number's digits
 _BETWEEN = r"[ ()\[\]./~*+-]*"
@@ -25,6 +26,7 @@ class OfPerson:
         self.person = person
         self.sources = sources
         self._columns = {name: dict(_identifying(source)) for name, source in sources.items()}
+        self._lands = {name: _of_country(source) for name, source in sources.items()}
 
     def holds(self, source: str, raw: str) -> bool:
         """Is it the person's: by a cell that gives an identifier, of its type and whole?
@@ -39,8 +41,8 @@ class OfPerson:
             return any(
                 len(value) >= SHORTEST and (kind, value) in self.person.own for kind, value in said(raw, self._kinds)
             )
-        country = self.sources[source].country
-        return any((kind, form) in self.person.own for kind, cell in given for form in forms(kind, cell, [country]))
+        lands = [self.sources[source].country, *(country(cells.get(name)) for name in self._lands[source])]
+        return any((kind, form) in self.person.own for kind, cell in given for form in forms(kind, cell, lands))
 
     @property
     def may_hold(self) -> tuple[str, dict[str, str]]:
@@ -78,11 +80,21 @@ def _identifying(source: Source) -> Iterator[tuple[str, set[str]]]:
     automatic = {kind: column for kind, column in source.table.automatic_ids.items() if column in told}
     found: defaultdict[str, set[str]] = defaultdict(set)
     for kind, expression in {**automatic, **source.ids}.items():
-        # an expression may read a canonical column, which is made from others
-        names = names_in(expression)
-        for name in names.union(*(names_in(told[name]) for name in names if name in told)):
-            found[name.casefold()].add(kind)
+        for name in _read(told, expression):
+            found[name].add(kind)
     yield from found.items()
+
+
+def _of_country(source: Source) -> set[str]:
+    """The raw columns, in lower case, that tell the country by whose rules a contact's phones are read."""
+    told = source.expressions
+    return _read(told, told["country"]) if source.table.person and "country" in told else set()
+
+
+def _read(told: Mapping[str, str], expression: str) -> set[str]:
+    # an expression may read a canonical column, which is made from others
+    names = names_in(expression)
+    return {name.casefold() for name in names.union(*(names_in(told[name]) for name in names if name in told))}
 
 
 def _cells(raw: str) -> Mapping[str, Any]:

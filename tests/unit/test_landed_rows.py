@@ -15,7 +15,7 @@ from transforms.sources.definition import Source, compile_source
 
 OWN = frozenset(
     {("email", "annlee@gmail.com"), ("email", "bea_oz@x.org"), ("phone", "+19375550142"), ("phone", "+18003569377"),
-     ("shop_customer", "13347"), ("handle", "小明 x"), ("handle", "a|b.*c")}
+     ("phone", "+33612345678"), ("shop_customer", "13347"), ("handle", "小明 x"), ("handle", "a|b.*c")}
 )  # fmt: skip
 NOBODY: frozenset[str] = frozenset()
 SHOP = """
@@ -23,7 +23,7 @@ source: shop
 entity: contact
 read: {format: csv, path: "shop/{date}/*.csv"}
 country: US
-columns: {contact_id: No, email: lower(Mail), phone: Phone}
+columns: {contact_id: No, email: lower(Mail), phone: Phone, country: Land}
 ids: {shop_customer: No, handle: Handle}
 """
 
@@ -34,7 +34,7 @@ def shop() -> Source:
 
 
 def landed(shop: Source) -> Landed:
-    columns = {name: name for name in ("No", "Mail", "Phone", "Handle")}
+    columns = {name: name for name in ("No", "Mail", "Phone", "Handle", "Land")}
     return Landed(compile_source(shop, dict.fromkeys(columns, "string")), columns, "", frozenset(columns))
 
 
@@ -56,7 +56,10 @@ def met(condition: str, known: dict[str, str], **row: Any) -> bool:
 )  # fmt: skip
 def test_no_word_that_names_the_person_is_overlooked(shop: Source, word: str, around: str) -> None:
     source = Landed(
-        compile_source(shop, dict.fromkeys(("No", "Mail", "Phone", "Handle"), "string")), {"No": "No"}, "", NOBODY
+        compile_source(shop, dict.fromkeys(("No", "Mail", "Phone", "Handle", "Land"), "string")),
+        {"No": "No"},
+        "",
+        NOBODY,
     )
     condition, known = source.may_say(OWN)
     text = around.format(word)
@@ -71,7 +74,10 @@ def test_no_word_that_names_the_person_is_overlooked(shop: Source, word: str, ar
 )
 def test_few_others_are_looked_at(shop: Source, text: str) -> None:
     source = Landed(
-        compile_source(shop, dict.fromkeys(("No", "Mail", "Phone", "Handle"), "string")), {"No": "No"}, "", NOBODY
+        compile_source(shop, dict.fromkeys(("No", "Mail", "Phone", "Handle", "Land"), "string")),
+        {"No": "No"},
+        "",
+        NOBODY,
     )
     condition, known = source.may_say(OWN - {("email", "annlee@gmail.com")})
     assert not met(condition, known, _text=text)
@@ -82,7 +88,8 @@ def test_few_others_are_looked_at(shop: Source, text: str) -> None:
     [{"Mail": " Ann.Lee@gmail.com"}, {"Mail": "ann\tlee@gmail.com"}, {"Mail": "ａｎｎｌｅｅ＠gmail．com"},
      {"Phone": "(937) 555-0142"}, {"Phone": "937.555.0142 ext. 7"}, {"Phone": "1-800-FLOWERS"},
      {"Phone": "(800)FLOWERS"},
-     {"Phone": "９３７５５５０１４２"}, {"No": " 13347"}, {"Handle": "小明 x"}, {"Handle": "a|b.*c"}],
+     {"Phone": "９３７５５５０１４２"}, {"Phone": "06 12 34 56 78", "Land": "France"},
+     {"No": " 13347"}, {"Handle": "小明 x"}, {"Handle": "a|b.*c"}],
 )  # fmt: skip
 def test_no_refused_row_of_the_persons_is_overlooked(shop: Source, cells: dict[str, str]) -> None:
     asked = OfPerson(Person(NOBODY, NOBODY, NOBODY, OWN), {"shop": shop})

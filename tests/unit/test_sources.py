@@ -12,6 +12,7 @@ from transforms.errors import DefinitionError
 from transforms.schemas import CONTACT, TRANSACTION
 from transforms.sources import holdings, refine, versions
 from transforms.sources.definition import CompiledSource, compile_source, parse_source
+from transforms.sources.plain_ids import plain_ids
 from transforms.sources.standard.phones import e164
 from transforms.sources.typing import typed
 
@@ -125,11 +126,12 @@ source: crm
 entity: contact
 country: CN
 read: {format: csv, path: 'x/{date}/*.csv'}
-columns: {contact_id: no, full_name: line, email: at, phone: phone, birth_date: paid}
+columns: {contact_id: no, full_name: line, email: at, phone: phone, country: qty, birth_date: paid}
+ids: {phone: card}
 """
     source = compiled(text)
     raw = spark.createDataFrame(
-        [("7", "李\u3000雷 ", "Li.Lei@Example.COM", None, "1900-01-01", None, "139 1234 5678")],
+        [("7", "李\u3000雷 ", "Li.Lei@Example.COM", "France", "1900-01-01", "06 12 34 56 78", "+86 139 1234 5678")],
         ", ".join(f"{name} string" for name in RAW),
     ).withColumns(
         {
@@ -146,7 +148,11 @@ columns: {contact_id: no, full_name: line, email: at, phone: phone, birth_date: 
     )
     assert row["_node"] == row["record_id"] == "crm:7"
     assert (row["full_name"], row["birth_date"]) == ("李雷", None)
-    assert row["ids"] == {"email": ["li.lei@example.com"], "phone": ["+8613912345678"]}
+    # a number without its country is read by that of the contact, not of the source
+    assert row["ids"] == {"email": ["li.lei@example.com"], "phone": ["+33612345678", "+8613912345678"]}
+    cells = {"phone": "+86 139 1234 5678", "card": "06 12 34 56 78", "at": None, "qty": "France"}
+    told = plain_ids(source)
+    assert told and told(cells) == {("phone", "+8613912345678"), ("phone", "+33612345678")}
 
 
 @pytest.mark.parametrize(

@@ -25,14 +25,14 @@ def standard_ids(
 ) -> Identifiers:
     """(type, value) of a row. `own`: its columns of that name, as typed, and of others than a contact as finished;
     `given`: type -> what the source's `ids` say."""
-    source, entity = compiled.source, compiled.source.table
+    entity, country = compiled.source.table, compiled.source.country
     if entity.person:
-        told = contact(None, *({**own, "_country": source.country}.get(column) for column in ASKED))
-        own = {"email": told.mailbox, "phone": told.phone}
+        told = contact(None, *({**own, "_country": country}.get(column) for column in ASKED))
+        own, country = {"email": told.mailbox, "phone": told.phone}, told.country or country
     found = [(kind, own.get(column)) for kind, column in entity.automatic_ids.items()]
     for kind, value in given.items():
         several = [value] if value is None or isinstance(value, str) else value
-        found += [(kind, _standard(kind, one, source.country)) for one in several]
+        found += [(kind, _standard(kind, one, country)) for one in several]
     return frozenset((kind, bare) for kind, value in found if (bare := _bare(value)))
 
 

@@ -30,10 +30,13 @@ def with_ids(rows: DataFrame, entity: Entity, types: Iterable[str], *, few: bool
     """Adds `ids` (identifier type -> normalised values) and `_ids`, the same as sorted JSON, NULL where empty.
 
     `types`: the identifier types that the sources of `rows` give by their YAML. `few`: see `Context`.
+    Phones are read by the rules of the country that a contact names, else of its source's.
     """
+    land = F.coalesce("country", "_country") if entity.person else F.col("_country")
     for column, (rule, type_, asked) in _RULES.items():
         if column in rows.columns:
-            rows = with_answers(rows, column, rule, type_, *(F.col(name) for name in asked), repeated=not few)
+            told = (land if name == "_country" else F.col(name) for name in asked)
+            rows = with_answers(rows, column, rule, type_, *told, repeated=not few)
     kinds = sorted({*types, *entity.automatic_ids})
     nothing = F.map_from_arrays(F.array().cast("array<string>"), F.array().cast("array<array<string>>"))
     values = {kind: _values(kind, rows.columns, entity) for kind in kinds}
