@@ -290,6 +290,20 @@ def test_what_is_wrong_whatever_the_columns_is_named_without_them(change: tuple[
     assert told.startswith(f"conf/sources/orders.yml: {line}")
 
 
+def test_what_an_access_log_has_is_known() -> None:
+    """`is_bot` is told after the filter has looked at the row."""
+    text = """
+source: site
+entity: web_event
+read: {format: access_log, path: 'x/{date}/*.log', options: {extra: [cookie]}}
+ids: {cookie: cookie, account: user}
+where: not is_bot and agent <> '-'
+"""
+    with pytest.raises(DefinitionError) as error:
+        parse_source(text, place="site.yml")
+    assert list(error.value.lines) == ["site.yml: where: no column 'is_bot' in the extract or the columns of site"]
+
+
 def test_a_list_is_not_a_text() -> None:
     text = """
 source: posts

@@ -180,9 +180,15 @@ def parse_source(text: str, *, place: str) -> Source:
 
 
 def _check_expressions(source: Source) -> None:
-    """Raise DefinitionError with a line for each expression that is wrong whatever columns the extract has."""
+    """Raise DefinitionError with a line for each expression that is wrong whatever columns the extract has.
+
+    Those of an access log are known.
+    """
     texts = [*source.expressions.values(), *source.ids.values(), *([source.where] if source.where else [])]
-    compile_source(source, dict.fromkeys(sorted({name for text in texts for name in names_in(text)}), "string"))
+    named = {name for text in texts for name in names_in(text)}
+    if source.read.format == "access_log":
+        named = {*ACCESS_LOG, *source.read.options.get("extra", [])}
+    compile_source(source, dict.fromkeys(sorted(named), "string"))
 
 
 def _column_problems(source: Source) -> Iterator[str]:
