@@ -357,6 +357,16 @@ def test_nested_and_columnar_formats_are_read(tmp_path: Path) -> None:
         assert read_sample(tmp_path / name).columns == {"n": ["1", "2"], "at": [moment, None], "ok": ["true", "false"]}
 
 
+def test_of_hits_the_cookie_tells_the_visitor_before_the_login() -> None:
+    hours = [f"2026-01-02T1{n}:00:00Z" for n in range(5)]
+    hits = of(
+        user=["ann", "bob", "ann", None, "eve"], cookie=["c1", "c2", "c1", "c4", "c5"], timestamp=hours,
+        url=["https://x.org/p"] * 5, ip=["1.2.3.4"] * 5, user_agent=["Mozilla/5.0 (X11)"] * 5,
+    )  # fmt: skip
+    source = compiled(hits, yaml_of(hits, entity="web_event")).source
+    assert list(source.ids) == ["cookie", "customer_id"]
+
+
 def test_a_log_is_read_with_the_fields_after_the_agent(tmp_path: Path) -> None:
     file = tmp_path / "access.log"
     file.write_text(

@@ -10,6 +10,7 @@ from transforms.sources.infer.values import Look
 _LEAST = 0.55
 _NEARLY_ALL = 0.9
 _KINDS = {"email": "email", "phone": "phone"}
+_OF_BROWSERS = ("cookie", "device")
 _NOT_OF_PEOPLE = ("product", "campaign")
 
 
@@ -33,12 +34,14 @@ def proposed_ids(best: Guess, looks: Sequence[Look], identifiers: Sequence[str],
         if not look.is_empty and look.field.name not in by_itself | key and kind not in automatic
         and not (best.entity.person and kind == "customer_id")
     ]  # fmt: skip
-    kinds, fields = set[str](), set[str]()
+    chosen, fields = dict[str, Look](), set[str]()
     for score, kind, look in sorted(scored, key=lambda item: -item[0]):
-        if score >= _LEAST and kind not in kinds and look.field.name not in fields and not _hidden(best, look):
-            kinds.add(kind)
+        if score >= _LEAST and kind not in chosen and look.field.name not in fields and not _hidden(best, look):
+            chosen[kind] = look
             fields.add(look.field.name)
-            yield _line(kind, look, identifiers)
+    # of hits the first tells the visitor, who may log in on the way
+    for kind in sorted(chosen, key=lambda kind: kind not in _OF_BROWSERS):
+        yield _line(kind, chosen[kind], identifiers)
 
 
 def _own_key(best: Guess, identifiers: Sequence[str], source: str) -> Iterator[Line]:
