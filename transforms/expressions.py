@@ -31,14 +31,19 @@ DEEPEST = 60
 _NAMES = SparkParser.ID_VAR_TOKENS
 
 
-class _Dialect(Spark):
-    """Spark's grammar, in which a function is only a name and its arguments: nothing is rewritten while parsing."""
+class AsWritten(Spark):
+    """Spark's grammar, with texts and names as expressions have them."""
 
     class Tokenizer(Spark.Tokenizer):
-        # 'it''s' is one text
+        """Two quotes in a text are one; and an expression is no statement."""
+
         STRING_ESCAPES = ["\\", "'"]
-        # an expression is no statement: comment, show and update are columns like any other
+        # comment, show and update are columns like any other
         COMMANDS: ClassVar[set[Any]] = set()
+
+
+class _Dialect(AsWritten):
+    """The same, in which a function is only a name and its arguments: nothing is rewritten while parsing."""
 
     class Parser(SparkParser):
         STATEMENT_PARSERS: ClassVar[dict[Any, Any]] = {

@@ -141,7 +141,7 @@ def _recomputed(
     values = {}
     for column, sql in value_sql(tag, day=day, as_of=end).items():
         found = duck.execute(sql).fetchone()
-        values[column] = settled(found[0] if found else None, tag, column)
+        values[column] = settled(found[0] if found else None, tag, column, timezone=timezone)
     return shown.slice(0, most).to_pylist(maps_as_pydicts="lossy"), used.num_rows, values
 
 

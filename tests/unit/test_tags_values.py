@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from transforms.tags import evaluate
 from transforms.tags.definition import Tag, parse_tags
 from transforms.tags.plan import EntityPlan, plan_tags
-from transforms.tags.recompute import value_sql
+from transforms.tags.recompute import settled, value_sql
 
 DAY = date(2016, 3, 31)
 ZONE = "America/New_York"
@@ -324,20 +324,35 @@ def test_a_weight_halves_with_each_half_life(spark: SparkSession) -> None:
 
 
 def test_another_engine_is_told_the_same() -> None:
-    """A Thursday, and a half that is rounded up: 2.01 / 2 = 1.005, of which the nearest double is less."""
+    """A Thursday; a half that is rounded up: 2.01 / 2 = 1.005, of which the nearest double is less; what is cut off."""
     bodies = {
         "rounded": "from: transaction\nselect: round(sum(amount) / count(*), 2)",
         "thursday": "from: transaction\nselect: count_if(weekday(as_of) = 3 and dayofweek(As_Of) = 5)",
         "huge": "from: transaction\nselect: round(sum(power(10, 30)), 1)",
+        "cut": "from: transaction\nselect: cast(sum(amount) * 1.4 as int) + max(cast(category as int))",
+        "quote": "from: transaction\nselect: count_if(brand = 'it''s' and brand = 'it\\'s')",
+        "under": "from: transaction\nselect: count_if(channel like 'a\\\\_%')",
+        "group": "from: transaction\nselect: max(regexp_replace(channel, '(b)', '<$1>'))",
+        "day": "from: transaction\nselect: date_add(max(event_date), 1)",
+        "moment": "from: transaction\nselect: max(date_trunc('month', event_date))",
     }
     duck = duckdb.connect()
     duck.execute(f"set timezone = '{ZONE}'")
-    duck.execute("create table given as select 'purchase' as status, unnest([2.0, 0.01])::decimal(18,4) as amount")
+    duck.execute(
+        "create table given as select 'purchase' as status, unnest([2.0, 0.01])::decimal(18,4) as amount, "
+        "'40' as category, 'it''s' as brand, unnest(['a_b', 'ab']) as channel, date '2016-03-30' as event_date"
+    )
     found = {
-        name: duck.execute(value_sql(tag, day=DAY, as_of=AS_OF)[name]).fetchall()[0][0]
+        name: settled(
+            duck.execute(value_sql(tag, day=DAY, as_of=AS_OF)[name]).fetchall()[0][0], tag, name, timezone=ZONE
+        )
         for name, tag in tags_of(bodies).items()
     }
-    assert found == {"rounded": pytest.approx(1.01, abs=1e-9), "thursday": 2, "huge": pytest.approx(2e30)}
+    assert found == {
+        "rounded": pytest.approx(1.01, abs=1e-9), "thursday": 2, "huge": pytest.approx(2e30), "cut": 42, "quote": 2,
+        "under": 1, "group": "a_<b>", "day": date(2016, 3, 31),
+        "moment": datetime(2016, 3, 1, tzinfo=ZoneInfo(ZONE)),
+    }  # fmt: skip
 
 
 def test_the_like_of_statistics_are_computed_together() -> None:

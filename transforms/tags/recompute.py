@@ -5,16 +5,18 @@ customer's rows of the tag's entity, the golden record of a fact, or the tags th
 time zone is the business's.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
 from transforms.errors import DefinitionError
-from transforms.expressions import canonical_names_in
+from transforms.expressions import AsWritten, canonical_names_in
 from transforms.schemas import ENTITIES
 from transforms.tags.changes import quoted, text_of
 from transforms.tags.items import time_of
@@ -68,7 +70,7 @@ class _Clock:
     def said(self, text: str, place: str) -> str:
         """A Spark expression in DuckDB's words. Raises DefinitionError where that cannot be."""
         try:
-            tree = _from_below(parse_one(text, dialect="spark"), self._mended)
+            tree = _from_below(parse_one(text, dialect=AsWritten), self._mended)
             return f"({tree.sql(dialect='duckdb', unsupported_level=None)})"
         except SqlglotError:
             raise DefinitionError(f"{place}: cannot be said in DuckDB's words; recompute it with --spark") from None
@@ -87,7 +89,8 @@ class _Clock:
             return exp.Anonymous(this="quantile_cont", expressions=[node.this, node.args["quantile"]])
         if isinstance(node, exp.MonthsBetween):  # written as a sum without parentheses
             return exp.paren(node)
-        return _rounded(node) if isinstance(node, exp.Round) else node
+        rule = next((rule for kind, rule in _OTHERWISE.items() if isinstance(node, kind)), None)
+        return rule(node) if rule else node
 
 
 def _from_below(node: Any, rule: Callable[[Any], Any]) -> Any:
@@ -100,8 +103,39 @@ def _from_below(node: Any, rule: Callable[[Any], Any]) -> Any:
 def _rounded(node: Any) -> exp.Expr:
     """Rounded as it is written: 1.005 is just below that in DuckDB, whose divisions give doubles."""
     exact = node.copy()
-    exact.set("this", exp.TryCast(this=node.this.copy(), to=exp.DataType.build("decimal(38,12)")))
+    exact.set("this", _decimal(node.this))
     return exp.Coalesce(this=exact, expressions=[node.copy()])
+
+
+def _decimal(value: Any) -> exp.Expr:
+    return exp.TryCast(this=value.copy(), to=exp.DataType.build("decimal(38,12)"))
+
+
+def _whole(node: Any) -> exp.Expr:
+    """A cast to a whole number cuts off what DuckDB would round."""
+    if node.to.is_type(*exp.DataType.INTEGER_TYPES):
+        node.set("this", exp.Anonymous(this="trunc", expressions=[_decimal(node.this)]))
+    return node  # type: ignore[no-any-return]
+
+
+def _escaped(node: Any) -> exp.Expr:
+    r"""In a pattern \_ is an underscore."""
+    if "\\" not in node.expression.name:
+        return node  # type: ignore[no-any-return]
+    return exp.paren(exp.Escape(this=node.copy(), expression=exp.Literal.string("\\")))
+
+
+def _replaced(node: Any) -> exp.Expr:
+    """A group is named $1 in Java's words."""
+    replacement = node.args.get("replacement")
+    if isinstance(replacement, exp.Literal):
+        node.set("replacement", exp.Literal.string(re.sub(r"\$(\d)", r"\\\1", replacement.name)))
+    return node  # type: ignore[no-any-return]
+
+
+_OTHERWISE: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
+    exp.Round: _rounded, exp.Cast: _whole, exp.Like: _escaped, exp.ILike: _escaped, exp.RegexpReplace: _replaced,
+}  # fmt: skip
 
 
 def _number(value: int) -> exp.Expr:
@@ -244,9 +278,14 @@ def needed_by(tag: Tag) -> frozenset[str]:
     return read
 
 
-def settled(value: Any, tag: Tag, column: str) -> Any:
-    """What DuckDB gave, as the profile would hold it: infinite is NULL, and so is an enum off its list."""
+def settled(value: Any, tag: Tag, column: str, *, timezone: str) -> Any:
+    """What DuckDB gave, as the profile would hold it: infinite is NULL, and so is an enum off its list.
+
+    `timezone`: the business's. DuckDB's dates become times in it where they are added to.
+    """
     kind = next(output.type for output in tag.outputs if output.name == column)
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return value.date() if kind == "date" else value.replace(tzinfo=ZoneInfo(timezone))
     if value is None or kind not in ("double", "bigint", "string"):
         return value
     if kind == "string":
