@@ -18,6 +18,8 @@ from pyarrow import dataset as ds
 from jobs import pipeline, tags
 from jobs.changes.forget import finish
 from jobs.changes.replay import told_anew
+from jobs.engines.across import save_across
+from jobs.engines.customer_rows import nodes_of
 from jobs.engines.freshness import freshness
 from jobs.engines.overrides import overrides_of
 from jobs.identity import golden_of, save_golden
@@ -42,6 +44,7 @@ from transforms.sources.standard.phones import e164
 from transforms.tags.life_cycle import check_life_cycle
 from transforms.tags.plan import plan_tags
 from transforms.tags.segments import segment_names
+from transforms.tags.tag import CUSTOMER
 
 Row = dict[str, Any]
 AFTER = ("profile", "catalog", "segments", "audiences")
@@ -176,8 +179,9 @@ def _stages(rows: list[Row], customer: str, field: Field) -> list[pipeline.Stage
     written = partial(_write, rows=rows, customer=customer if field.name in GOLDEN else None)
     first = pipeline.Stage("override", written, reads="gold/override", writes="gold/override, gold/customer")
     after = [told_anew(stage) for stage in pipeline.NIGHT if stage.name in AFTER]
-    values = pipeline.Stage("tags", _tags, reads="tag, gold/customer, gold/model", writes="tag/customer")
-    return [first, values, *after, pipeline.Stage("release", _release, reads="", writes="ops/release")]
+    values = partial(_tags, golden=field.name in GOLDEN)
+    again = pipeline.Stage("tags", values, reads="tag, gold/customer, gold/model", writes="tag/customer, tag/across")
+    return [first, again, *after, pipeline.Stage("release", _release, reads="", writes="ops/release")]
 
 
 def _write(night: Night, *, rows: list[Row], customer: str | None) -> None:
@@ -196,14 +200,21 @@ def _write(night: Night, *, rows: list[Row], customer: str | None) -> None:
     save_golden(night, others.unionByName(fresh))
 
 
-def _tags(night: Night) -> None:
-    """Stage `tags`: those over rows stand as the night computed them, unless the definitions are others by now."""
+def _tags(night: Night, *, golden: bool) -> None:
+    """Stage `tags`: those over rows stand as the night computed them, unless the definitions are others by now.
+
+    `golden`: a golden record is another, and so may be what a query makes of it.
+    """
     assert night.base  # noqa: S101  (an override stands on a release)
     if night.base.configuration != night.conf.hash:
         tags.run(night)
         return
     plan = plan_tags(night.conf.tags, timezone=night.conf.pipeline.timezone)
-    tags.save_customer(night, plan, freshness(night, plan))
+    fresh = freshness(night, plan)
+    if golden and any(CUSTOMER in query.entities for query in plan.across.queries):
+        known = night.load(GOLD_CUSTOMER).select("customer_id")
+        save_across(night, plan, known, nodes_of(night, known), fresh)
+    tags.save_customer(night, plan, fresh)
     night.figure("costs", costs(night.lakehouse, night.base))
 
 

@@ -24,6 +24,17 @@ from transforms.profile import NOT_TAGS
 from transforms.tags.definition import parse_tags
 
 SET = "set-by-hand@example.org"
+# a query over the golden record, which lies in a table of its own
+WRITTEN_TO = """
+tag: written_to
+title: {en: Written to by hand}
+description: For a test.
+owner: crm
+status: online
+purposes: [service]
+type: boolean
+sql: select customer_id, count_if(email like '%by-hand@%') > 0 as value from {customer} group by customer_id
+"""
 
 
 def profile(project: Project) -> pd.DataFrame:
@@ -45,6 +56,7 @@ def causes(night: Night) -> set[tuple[str, str, str]]:
 
 def test_a_value_by_hand_from_its_setting_to_its_end(nights: Nights, spark: SparkSession, tmp_path: Path) -> None:
     project = nights.copy(2, tmp_path / "hand")
+    (project.folder / "tag_definitions" / "basic" / "written_to.yml").write_text(WRITTEN_TO)
     conf, screen = project.load(), Screen(as_json=True)
     # the same state under the paths of the copy, so that its configuration is that of the release
     stand = project.release
@@ -83,6 +95,8 @@ def test_a_value_by_hand_from_its_setting_to_its_end(nights: Nights, spark: Spar
     set_value(conf, wish, screen, local=True, session=spark)
     row = project.table("gold/customer").set_index("customer_id").loc[reader]
     assert row["email"] == SET and "('email', 'override')" in row["provenance"]
+    written_to = profile(project)["written_to"]
+    assert list(written_to[written_to == "True"].index) == [reader]
     told = of_customer(Reader(conf), reader)
     assert [(one["field"], one["reason"], one["set_by"], one["until"]) for one in told] == [
         ("email", "by letter", "ann", DEMO_NIGHTS[2])
