@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from transforms.definitions import Definition, days
 
@@ -122,7 +122,7 @@ class Privacy(Definition):
 
     purposes: dict[str, Purpose]
     keys: Keys
-    smallest_group: int = 10
+    smallest_group: int = Field(10, ge=1)
     retention: dict[str, int] = {}
     erasure: Erasure = Erasure()
     roles: dict[str, Role] = {}

@@ -49,7 +49,9 @@ def _column(
     old = f"b.{quoted(name)}" if "before" in types else f"cast(null as {kind})"
     same = types.get("before", kind) == kind
     left, right = as_text(old, types.get("before", kind)), as_text(f"n.{quoted(name)}", kind)
-    another = f"{old} is distinct from n.{quoted(name)}" if same else f"{left} is distinct from {right}"
+    # a whole number that is told as any number now is the same number
+    as_number = is_number(kind) and is_number(types.get("before", kind))
+    another = f"{old} is distinct from n.{quoted(name)}" if same or as_number else f"{left} is distinct from {right}"
     duck.execute(
         f"create or replace temp table pair as select {left} as old, {right} as new, {another} as changed "
         f"from now n left join before b using (customer_id)"
@@ -57,7 +59,7 @@ def _column(
     counts = duck.execute("select count(*), count(*) filter (changed), count(old), count(new) from pair").fetchone()
     assert counts is not None  # noqa: S101  (an aggregate has a row)
     told: dict[str, Any] = dict(zip(("customers", "changed", "known_before", "known_now"), counts, strict=True))
-    if is_number(kind) and same:
+    if as_number:
         means = duck.execute(
             "select avg(cast(old as double)), avg(cast(new as double)), count(*) filter (changed and "
             "cast(new as double) > cast(old as double)), count(*) filter (changed and cast(new as double) < "
