@@ -57,6 +57,7 @@ MISTAKES: list[tuple[str, str]] = [
     (SPEND + "checks: [{expect: valu > 3}]", "checks[0].expect: no column 'valu' in a check of a tag; did you mean 'value'?"),
     (SPEND + "checks: [{expect: value + 3}]", "checks[0].expect: is a number, not a condition"),
     (SPEND + "checks: [{on_fail: warn}]", "checks.0: a check has either expect or drift"),
+    ("model: next_category\nfrom: web_event\nof: lower(query)", "of: 'query' is personal, and a model holds the values that it foretells"),
     (SPEND + "checks: [{drift: 0.2, mostly: 0.9}]", "checks.0: mostly goes with expect; drift is of all values"),
     ("model: lifecycle\nstages: [{value: a, when: 'true'}]\nexamples: [{given: {}, value: a}]", "examples: a model is told from the night before too, so that a few rows give no value; remove them"),
     (SPEND + "checks: [{expect: value > 3, on_fail: quarantine}]", "checks.0.on_fail: must be 'warn' or 'stop', not 'quarantine'"),

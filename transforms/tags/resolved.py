@@ -93,6 +93,8 @@ def _compiled(tag: Tag, columns: Mapping[str, str]) -> tuple[str, frozenset[str]
         return "string", read
     item = items[0]
     if isinstance(item, Ranking):
+        if tag.kind == "next_category":
+            _check_foretold(tag, item.of.columns)
         return "array<string>", read
     select = item.select if isinstance(item, Statistic) else item.of if isinstance(item, Pick) else None
     assert select  # noqa: S101  (there is no other kind of item)
@@ -121,6 +123,18 @@ def sensitivities(read: Mapping[str, Iterable[str]]) -> frozenset[str]:
         for name in names
         if name in columns_of(entity)
     )
+
+
+def _check_foretold(tag: Tag, columns: Iterable[str]) -> None:
+    """A model holds the values that it foretells, and whoever may see models sees them."""
+    known = columns_of(str(tag.from_))
+    problems = [
+        f"{tag.place}: of: '{name}' is {known[name].sensitivity}, and a model holds the values that it foretells"
+        for name in sorted(columns)
+        if known[name].sensitivity in ("personal", "sensitive")
+    ]
+    if problems:
+        raise DefinitionError(*problems)
 
 
 def _check_rfm(tag: Tag) -> None:
