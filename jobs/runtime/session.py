@@ -62,6 +62,16 @@ _ALWAYS = {
     "spark.sql.sources.partitionOverwriteMode": "static",
     # rows that go to a few folders need not be sorted by folder first
     "spark.sql.maxConcurrentOutputFileWriters": "8",
+    # of seventeen calls to Java that an operation on a column makes, sixteen note which line of Python it stands in
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
+    "spark.sql.dataFrameQueryContext.enabled": "false",
+    # else what is cached is planned in a session of its own, made for it
+    "spark.sql.sources.bucketing.autoBucketedScan.enabled": "false",
+    # what a web page, which nobody opens, would show of what is long over
+    "spark.ui.retainedJobs": "20",
+    "spark.ui.retainedStages": "20",
+    "spark.ui.retainedTasks": "200",
+    "spark.sql.ui.retainedExecutions": "5",
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
     "spark.databricks.delta.schema.autoMerge.enabled": "false",
 }
