@@ -122,8 +122,6 @@ def run_night(
             conf, day, start, screen=screen, lease=lease, local=local, session=session,
             refit=refit, full_refresh=full_refresh,
         )  # fmt: skip
-        if "silver" in stages:
-            gate.warm_up()
         with noted(night, options, OVER if whole else "stopped"):
             _go(night, start, stages, screen, lease.check)
         return night
@@ -160,6 +158,8 @@ def _go(night: Night, start: Begin, stages: Sequence[str], screen: Screen, holds
     before = STAGES if len(stages) == len(STAGES) else STAGES[: STAGES.index(stages[0])]
     done = [name for name in STAGES if name in released or (name in finished and name in before)]
     _check_order(done, stages)
+    if "silver" in stages and "silver" not in done:
+        gate.warm_up()
     kept = [finished[name] for name in done if name in finished]
     night.release = start.release or start.base
     state = replace(start, finished=kept).versions
