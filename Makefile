@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SCALE ?= 1
+WORKERS ?= 2
 FAULTS ?= 200
 SEED ?= 7
 
@@ -28,8 +29,8 @@ s3: $(READY)  ## the JARs of S3, for a lakehouse or extracts there (once)
 run: $(READY)  ## write the demo's extracts, run three nights, show what came out (SCALE=1)
 	$(BIN)/portrait demo --scale $(SCALE)
 
-test: $(READY)  ## all tests
-	$(BIN)/python -m pytest
+test: $(READY)  ## all tests, in so many processes at once (WORKERS=2)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check .

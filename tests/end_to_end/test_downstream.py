@@ -31,7 +31,7 @@ group by all
 
 
 @pytest.fixture(scope="module")
-def nights(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Nights:
+def unmatched(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Nights:
     """Nights of identifiers alone: matching knows at once most of what these learn of one another, and part, later."""
     folder = tmp_path_factory.mktemp("unmatched")
     project = new_project(folder / "demo")
@@ -61,11 +61,11 @@ def known(nights: Nights, night: int) -> set[str]:
     return set(at(nights, "gold/customer_profile", night).to_table(columns=["customer_id"])["customer_id"].to_pylist())
 
 
-def test_receivers_who_apply_the_changes_follow_every_merge_and_split(nights: Nights) -> None:
+def test_receivers_who_apply_the_changes_follow_every_merge_and_split(unmatched: Nights) -> None:
     held: dict[str, tuple[Any, ...]] = {}
     moved = apart = 0
-    for night, run in enumerate(nights.runs):
-        folder = nights.project.folder / "exports" / "warehouse" / str(run.day)
+    for night, run in enumerate(unmatched.runs):
+        folder = unmatched.project.folder / "exports" / "warehouse" / str(run.day)
         rows = duckdb.sql(f"from read_parquet('{folder}/*.parquet')").df().set_index("customer_id")
         manifest = json.loads((folder / "manifest.json").read_text())
         held = {} if manifest["mode"] == "full" else held
@@ -73,32 +73,32 @@ def test_receivers_who_apply_the_changes_follow_every_merge_and_split(nights: Ni
             held.pop(str(customer), None)
             if row["change"] in ("added", "changed"):
                 held[str(customer)] = tuple(row)
-        assert set(held) == known(nights, night) and manifest["total"] == len(held)
+        assert set(held) == known(unmatched, night) and manifest["total"] == len(held)
         if not night:
             continue
-        before = known(nights, night - 1)
-        into = {old: kept for kept, olds in changes(nights, night, "merge").items() for old in olds if old in before}
+        before = known(unmatched, night - 1)
+        into = {old: kept for kept, olds in changes(unmatched, night, "merge").items() for old in olds if old in before}
         merged = rows.loc[rows["change"] == "merged", "merged_into"].to_dict()
         assert merged == {old: kept for old, kept in into.items() if kept in held}
-        split = [one for one in changes(nights, night, "split") if one in held]
+        split = [one for one in changes(unmatched, night, "split") if one in held]
         assert set(rows.loc[split, "change"]) <= {"added"}
         moved, apart = moved + len(merged), apart + len(split)
     assert moved and apart, "the nights had no merge and no split of known customers"
 
 
-def test_consents_are_the_latest_decision_of_whoever_is_one_customer_that_night(nights: Nights) -> None:
-    for night in range(len(nights.runs)):
+def test_consents_are_the_latest_decision_of_whoever_is_one_customer_that_night(unmatched: Nights) -> None:
+    for night in range(len(unmatched.runs)):
         with duckdb.connect() as db:
             for view, name in (("consent", "silver/consent"), ("owner", "identity/record")):
-                db.register(f"{view}_all", at(nights, name, night))
-            day = nights.runs[night].day
+                db.register(f"{view}_all", at(unmatched, name, night))
+            day = unmatched.runs[night].day
             db.execute(
                 "create view consent as select * from consent_all where (_valid_to is null or _valid_to > $day) "
                 "and _batch_date <= $day".replace("$day", f"date '{day}'")
             )
             db.execute("create view owner as from owner_all")
             expected = {(customer, purpose): granted for customer, purpose, granted in db.sql(_DECISIONS).fetchall()}
-        customers = at(nights, "gold/customer", night).to_table(columns=["customer_id", "consents"]).to_pylist()
+        customers = at(unmatched, "gold/customer", night).to_table(columns=["customer_id", "consents"]).to_pylist()
         found = {
             (row["customer_id"], purpose): granted for row in customers for purpose, granted in row["consents"] or []
         }
@@ -107,22 +107,24 @@ def test_consents_are_the_latest_decision_of_whoever_is_one_customer_that_night(
         assert found
 
 
-def test_audiences_hold_customers_of_that_night_who_keep_their_arm(nights: Nights) -> None:
+def test_audiences_hold_customers_of_that_night_who_keep_their_arm(unmatched: Nights) -> None:
     arms: dict[str, str] = {}
-    for night, run in enumerate(nights.runs):
-        members = at(nights, "gold/audience_member", night).to_table().to_pandas()
+    for night, run in enumerate(unmatched.runs):
+        members = at(unmatched, "gold/audience_member", night).to_table().to_pandas()
         tonight = members[(members["date"] == run.day) & (members["audience"] == "reachable")]
-        assert set(tonight["customer_id"]) <= known(nights, night)
+        assert set(tonight["customer_id"]) <= known(unmatched, night)
         now = dict(zip(tonight["customer_id"], tonight["arm"], strict=True))
         assert {one: arms[one] for one in now if one in arms} == {one: now[one] for one in now if one in arms}
         arms |= now
 
 
-def test_a_merged_id_leads_to_whom_it_is_a_part_of(nights: Nights) -> None:
-    conf = nights.project.load()
+def test_a_merged_id_leads_to_whom_it_is_a_part_of(unmatched: Nights) -> None:
+    conf = unmatched.project.load()
     reader = Reader(conf)
-    merges = [(old, kept) for night in (1, 2) for kept, olds in changes(nights, night, "merge").items() for old in olds]
-    records = set(at(nights, "identity/record", -1).to_table()["customer_id"].to_pylist())
+    merges = [
+        (old, kept) for night in (1, 2) for kept, olds in changes(unmatched, night, "merge").items() for old in olds
+    ]
+    records = set(at(unmatched, "identity/record", -1).to_table()["customer_id"].to_pylist())
     gone = [(old, kept) for old, kept in merges if old not in records and kept in records]
     assert gone
     for old, kept in gone:
@@ -130,9 +132,9 @@ def test_a_merged_id_leads_to_whom_it_is_a_part_of(nights: Nights) -> None:
         assert found.customer_id == kept and old in found.notes[0]
 
 
-def test_the_ties_that_hold_make_the_customers(nights: Nights) -> None:
+def test_the_ties_that_hold_make_the_customers(unmatched: Nights) -> None:
     """networkx's components over what the audit says holds are the customers of identity/record."""
-    conf = nights.project.load()
+    conf = unmatched.project.load()
     graph = nx.Graph()
     with tied(Reader(conf), conf.identity.identifiers) as connection:
         owner = dict(connection.execute("from owner").fetchall())
@@ -144,17 +146,17 @@ def test_the_ties_that_hold_make_the_customers(nights: Nights) -> None:
 
 
 def test_evaluate_and_audit_run_over_a_real_release(
-    nights: Nights, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    unmatched: Nights, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    conf = nights.project.load()
-    truth = nights.project.folder / "truth" / "truth.csv"
+    conf = unmatched.project.load()
+    truth = unmatched.project.folder / "truth" / "truth.csv"
     show_evaluation(conf, truth, Screen(as_json=True), pairs=tmp_path / "pairs.csv", values=False, rows=3)
     found = json.loads(capsys.readouterr().out)
     scores = found["pairs"]
     assert sum(row["right"] for row in found["by_rule"] if row["believed"]) == scores["true"] - scores["misses"]
     assert sum(row["false"] for row in found["by_rule"] if row["believed"]) == scores["false_merges"]
     assert len((tmp_path / "pairs.csv").read_text().splitlines()) == 1 + scores["false_merges"] + scores["misses"]
-    merged = next(iter(changes(nights, 1, "merge")))
+    merged = next(iter(changes(unmatched, 1, "merge")))
     show_ties(conf, merged, Screen(as_json=True), clear=False, picture=tmp_path / "one.svg")
     told = json.loads(capsys.readouterr().out)
     assert {row["kind"] for row in told["changes"]} >= {"merge"}
