@@ -1,7 +1,8 @@
 """A source's rows into bronze, in one commit. What is written is looked at: it may show that it is not whole."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
@@ -29,6 +30,7 @@ from transforms.sources.names import landed_names, raw_names
 
 # Beyond this share of records with U+FFFD a file was written in another encoding than it is read in.
 MOST_BROKEN_TEXT = 0.01
+_OPTIONAL = ("json", "xml")  # a record may leave a key out
 _ODD_TEXT = r"[\x80-\x9f]|[\xa1-\xff]{6}|\xc3[\xa0-\xbf\u0152-\u2122]"
 _UNREAD = re.compile(r"FAILED_READ_FILE|PATH_NOT_FOUND|EOFException|ZipException|not in gzip format|MALFORMED_CSV")
 _FILE_IN_ERROR = re.compile(r"(?:reading file|path:?) '?(?:file:(?://)?)?([^\s'\"]+[^\s'\".,])")
@@ -55,9 +57,13 @@ def land_files(night: Night, source: Source, files: list[ExtractFile]) -> int:
 def _landed_rows(night: Night, source: Source, files: list[ExtractFile], scratch: str) -> int:
     remove_folder(scratch)  # what a run that died left
     known = _known_names(night, source)
-    raw = read_extract(
-        night.spark, source, files, day=night.day, ingested_at=night.started_at, scratch=scratch, known=known
-    )
+    read = partial(read_extract, night.spark, source, day=night.day, ingested_at=night.started_at, known=known)
+    newest = [file for file in files if file.file_date == files[-1].file_date]
+    if len(newest) < len(files) and source.read.format not in _OPTIONAL:
+        # what is gone now is not there for a late file that has it
+        told = raw_names(read(newest, scratch=f"{scratch}/newest").schema)
+        _check_used(source, list(told.values()), newest)
+    raw = read(files, scratch=scratch)
     names = raw_names(raw.schema)
     _check_columns(night, source, list(names.values()), files, known)
     table = bronze_table(source, names)
@@ -196,9 +202,16 @@ def _check_columns(
     night: Night, source: Source, names: list[str], files: list[ExtractFile], known: Mapping[str, str]
 ) -> None:
     """Raise DataError where a column that the YAML uses is not in tonight's extract; tell of columns that appeared."""
-    optional = set(known) if source.read.format in ("json", "xml") else set()  # a record may leave a key out
     if not names and not known:
         raise DataError(f"source {source.source}: {files[-1].path}: holds no record, and none came before it")
+    _check_used(source, names, files, set(known) if source.read.format in _OPTIONAL else ())
+    appeared = sorted(set(names) - set(known)) if known else []
+    if appeared:
+        night.warn(f"source {source.source}: new columns {', '.join(appeared)}: landed, not used until its YAML does")
+
+
+def _check_used(source: Source, names: list[str], files: list[ExtractFile], optional: Iterable[str] = ()) -> None:
+    """Raise GoneError where the YAML uses a column that these files do not have."""
     try:
         compile_source(source, dict.fromkeys({*names, *optional}, "string"))
     except DefinitionError as error:
@@ -209,9 +222,6 @@ def _check_columns(
                 "see read.options: encoding, sep, header"
             )
         raise GoneError(f"{files[-1].path}: {told}") from None
-    appeared = sorted(set(names) - set(known)) if known else []
-    if appeared:
-        night.warn(f"source {source.source}: new columns {', '.join(appeared)}: landed, not used until its YAML does")
 
 
 def _columns_read(source: Source) -> list[str]:

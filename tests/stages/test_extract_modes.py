@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 
 from jobs.bronze import has_new_files
 from tests.stages.extracts import Extracts, day
+from transforms.errors import DataError
 
 # no line numbers
 RECEIPTS = """
@@ -143,6 +144,16 @@ def test_orders_without_line_numbers(extracts: Extracts) -> None:
         5: [("A", "1", "bun"), ("B", "1", "egg"), ("B", "2", "oil")],
     }  # fmt: skip
     assert {number: extracts.seen("transaction", number, *shown) for number in expected} == expected
+
+
+def test_a_column_that_is_gone_is_not_there_for_a_late_file_that_has_it(extracts: Extracts) -> None:
+    extracts.yaml = {"receipts": RECEIPTS}
+    receipts(extracts, 1, f"A,{NOON},tea,1,2")
+    extracts.night(1)
+    receipts(extracts, 1, f"B,{NOON},tea,1,2", name="_late")
+    file = extracts.deliver(f"receipts/{day(2)}.csv", "no,at,qty,paid", f"C,{NOON},1,2")
+    with pytest.raises(DataError, match=rf"{file}: .*columns.product_id: no column 'what'"):
+        extracts.night(2)
 
 
 def test_equal_rows_that_are_kept(extracts: Extracts) -> None:
