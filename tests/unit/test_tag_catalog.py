@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from jobs.gold import open_release
@@ -16,6 +17,7 @@ from tests.unit.trusted import FIRST, Nights, Values, yaml_of
 from transforms.errors import DataError, DefinitionError
 from transforms.schemas import GOLD_TAG_CHANGE
 from transforms.tags.definition import parse_tags
+from transforms.tags.distribution import binned_sql
 
 BODIES = {
     "spend": "from: transaction\nselect: sum(amount)\nmax_age: 2d",
@@ -190,6 +192,15 @@ def test_drift_is_judged(tmp_path: Path) -> None:
     # what means something else is not held against what it was
     nights.bodies["spend"] = nights.bodies["spend"].replace("amount", "quantity")
     nights.run(1, moved)
+
+
+@pytest.mark.parametrize(
+    ("edges", "counts"), [([], {"(none)": 2, "0": 3}), ([1.0, 2.0], {"(none)": 2, "0": 1, "1": 1, "2": 1})]
+)
+def test_a_missing_number_is_never_taken_for_the_least(edges: list[float], counts: dict[str, int]) -> None:
+    duck = duckdb.connect()
+    duck.execute("create table t as select unnest([null, null, 1.0, 2.0, 3.0]) as x")
+    assert dict(duck.execute(binned_sql("x", "t", edges)).fetchall()) == counts
 
 
 def test_tags_share_what_their_scans_cost() -> None:

@@ -65,7 +65,10 @@ def edges_sql(name: str, table: str) -> str:
 def binned_sql(name: str, table: str, edges: Sequence[float]) -> str:
     """value, customers: the values of a number by the edges that they are above; those missing too."""
     above = " + ".join(f"cast({quoted(name)} > {edge!r} as int)" for edge in edges) or "0"
-    return f"select coalesce(cast({above} as varchar), '{MISSING}'), count(*) from {table} group by all"
+    # without an edge there is nothing that a missing value would make NULL
+    return (
+        f"select if({quoted(name)} is null, '{MISSING}', cast({above} as varchar)), count(*) from {table} group by all"
+    )
 
 
 def kept_values(counts: Sequence[tuple[str, int]], smallest_group: int) -> dict[str, int]:
