@@ -113,6 +113,14 @@ class Preference(Definition):
     top: int = Field(3, ge=1, le=100)
     half_life: Days = None
 
+    @field_validator("half_life")
+    @classmethod
+    def _some_time(cls, value: int | None) -> int | None:
+        # each day's weight is written out until nothing is left of it
+        if value is not None and not 1 <= value <= 890:
+            raise ValueError("must be 1d to 890d")
+        return value
+
 
 class Case(Definition):
     """`value` where `when` holds and no case before it did."""
@@ -147,7 +155,7 @@ class Step(Definition):
 
     event: str
     where: str | None = None
-    within: Annotated[int | None, BeforeValidator(_seconds)] = None
+    within: Annotated[int | None, BeforeValidator(_seconds), Field(ge=1)] = None
     not_: bool = Field(False, alias="not")
 
     @field_validator("event")
