@@ -74,7 +74,8 @@ def _lost_links(source: Source, folder: str) -> list[str]:
 def _file(info: fs.FileInfo, scheme: str, root: str, matching: re.Pattern[str]) -> ExtractFile | None:
     path = scheme + info.path
     match = matching.match(path)
-    if not match:
+    # markers, checksums and what is still being written: Spark would read nothing from a file of such a name
+    if not match or info.base_name.startswith((".", "_")) or info.base_name.endswith("._COPYING_"):
         return None
     try:
         day = date.fromisoformat(match[1])

@@ -69,6 +69,14 @@ def test_dates_in_the_names_of_files(tmp_path: Path) -> None:
     ]
 
 
+def test_what_is_no_extract_by_its_name(tmp_path: Path) -> None:
+    """Spark reads no row of such a file and says nothing, so that a night would take it as if it were empty."""
+    lies(
+        tmp_path, *(f"2026-03-10/{name}" for name in ("_SUCCESS", ".a.csv.crc", "_a.csv", "b.csv._COPYING_", "a_b.csv"))
+    )
+    assert [file.name for file in found(f"{tmp_path}/{{date}}/*")] == ["2026-03-10/a_b.csv"]
+
+
 def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
     assert found(f"{tmp_path}/nowhere/{{date}}/*.csv") == []
 
