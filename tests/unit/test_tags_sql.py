@@ -19,6 +19,8 @@ from transforms.errors import DefinitionError
 from transforms.expressions import at, compile_query
 from transforms.sql.relations import view_of
 from transforms.tags.across import one_each
+from transforms.tags.definition import parse_tags
+from transforms.tags.formulas import formula_of
 
 DAY = date(2017, 6, 30)
 AS_OF = datetime(2017, 6, 30, 23, 59, 59, 999999, tzinfo=UTC)
@@ -202,6 +204,21 @@ def test_texts_and_lists_cannot_be_doubled_without_end(spark: SparkSession, view
         text = f"{first}, {', '.join(steps)} select customer_id, max({size}) as value from a30 group by customer_id"
         found = {row.value for row in answered(spark, text).collect()}
         assert found and max(found) <= 1_000_000
+
+
+def test_tags_on_tags_cannot_double_a_text_or_a_list_without_end() -> None:
+    head = "title: {en: A tag}\ndescription: d\nowner: o\n"
+    bodies = {
+        "a": "purposes: [service]\nfrom: transaction\nlast: status", "b": "select: concat(a, a)",
+        "c": "purposes: [service]\nfrom: transaction\npreference: {of: status}", "d": "select: flatten(array(c, c))",
+        "e": "select: length(a)",
+    }  # fmt: skip
+    tags = parse_tags({f"tags/{name}.yml": f"tag: {name}\n{head}{body}\n" for name, body in bodies.items()})
+    columns = {output.name: output.type for tag in tags.values() for output in tag.outputs}
+    told = {name: formula_of(tags[name], timezone="UTC", columns=columns).select.sql for name in "bde"}
+    assert told == {
+        "b": "left(concat(`a`, `a`), 1000000)", "d": "slice(flatten(array(`c`, `c`)), 1, 10000)", "e": "length(`a`)",
+    }  # fmt: skip
 
 
 WORDS = ["select", "from", "{transaction}", "{web_event}", "{", "}", "customer_id", "as value", ",", "(", ")", "join", "on", "=", "where", "union", "with", "a", "t.", "csv.`/etc/passwd`", "group by", "sum(amount)", "over", "'", "`"]  # fmt: skip

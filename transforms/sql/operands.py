@@ -24,6 +24,7 @@ _INTERVALS = {
 }  # fmt: skip
 _CALENDAR_UNITS = ("DAY", "MONTH")
 _LONGEST = 20_000
+_LONGEST_LIST = 10_000
 _WRITTEN = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?")
 _ZONE = re.compile(r"(Z|[+-]\d{2}:?\d{2})$")
 
@@ -58,6 +59,13 @@ class Part:
 def text_literal(text: str) -> str:
     """A text between quotes that it cannot leave: a zero byte begins the marks that are replaced in compiled SQL."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\0", "\\u0000") + "'"
+
+
+def bounded(sql: str, kind: str) -> str:
+    """A text or a list kept to a size that a row can hold: what is built on it could double it, and so on."""
+    if kind == "string":
+        return f"left({sql}, {types.TEXT_LENGTH})"
+    return f"slice({sql}, 1, {_LONGEST_LIST})" if types.base(kind) == "array" else sql
 
 
 # conversions

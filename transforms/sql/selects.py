@@ -13,7 +13,6 @@ from transforms.sql.scopes import Scope
 
 # The parts of a SELECT that have a place here; any other that is given is refused by its name.
 _SELECT = {"expressions", "from_", "joins", "where", "group", "having", "distinct", "with_", "kind"}
-_LONGEST_LIST = 10_000
 _JOINS = {
     ("", ""): "inner join", ("", "INNER"): "inner join", ("LEFT", ""): "left join", ("RIGHT", ""): "right join",
     ("FULL", ""): "full join", ("LEFT", "OUTER"): "left join", ("RIGHT", "OUTER"): "right join",
@@ -187,7 +186,7 @@ class Select:
             part = self._value(node, keys, aggregates=aggregated, windows=not aggregated)
             if name.lower() in (known.lower() for known in items):
                 raise ExpressionError(f"select: gives '{name}' twice; name one of them otherwise: … as other")
-            items[name] = Part(_bounded(part), part.type)
+            items[name] = Part(part.sql if part.name else operands.bounded(part.sql, part.type), part.type)
         return items
 
     def _selected(self) -> Iterator[tuple[str, exp.Expr]]:
@@ -222,15 +221,6 @@ class Select:
             for entity, read in self.read.items():
                 if sql == quoted(view_of(entity)):
                     read.add(own)
-
-
-def _bounded(part: Part) -> str:
-    """A text or a list of a query kept to a size that a row can hold: the next query could double it, and so on."""
-    if part.name or types.base(part.type) not in ("string", "array"):
-        return part.sql
-    return (
-        f"left({part.sql}, {types.TEXT_LENGTH})" if part.type == "string" else f"slice({part.sql}, 1, {_LONGEST_LIST})"
-    )
 
 
 def _conjuncts(node: exp.Expr) -> Iterator[exp.Expr]:

@@ -1,11 +1,13 @@
 """Tags over what is known of a customer: facts, derived tags, rules, and the segments that RFM scores fall into."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from transforms.errors import DefinitionError
 from transforms.expressions import Expression, compile_expression
 from transforms.sql import types
+from transforms.sql.operands import bounded
 from transforms.tags.items import Formula, columns_of, compile_over, literal
 from transforms.tags.tag import COLUMN_TYPES, Case, Tag
 
@@ -23,6 +25,7 @@ def formula_of(tag: Tag, *, timezone: str, columns: Mapping[str, str]) -> Formul
         select = compile_expression(
             str(tag.select), place=f"{tag.place}: select", columns=columns, timezone=timezone, noun="tag"
         )
+        select = replace(select, sql=bounded(select.sql, select.type))
     else:
         select = cases_of(tag, timezone=timezone, columns=columns, noun="tag")
     ddl = COLUMN_TYPES[tag.type] if tag.type else ""
