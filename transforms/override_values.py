@@ -87,6 +87,17 @@ def value_of(text: str, ddl: str) -> Any:
         return None
 
 
+def may_be(name: str, text: str, tags: Mapping[str, Tag]) -> bool:
+    """May the field still have what gold/override holds? Its tag may be of another type by now, or list others."""
+    try:
+        field = field_of(name, tags)
+    except DefinitionError:
+        return False
+    values = field.tag.values if field.tag and field.tag.type == "enum" else ()
+    is_listed = not values or text in values
+    return is_listed and all(value_of(text, column.type) is not None for column in field.columns)
+
+
 def as_text(value: Any) -> str:
     """A value as gold/override holds it: it reads back to the same."""
     if isinstance(value, bool):

@@ -1,5 +1,6 @@
 """What a state's gold/override means for its customers. The table is small: all of it is read, without Spark."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from pyarrow import dataset as ds
 from jobs.runtime.night import Night
 from jobs.runtime.tables import Lakehouse, arrow_type
 from transforms.errors import DefinitionError
-from transforms.override_values import GOLDEN, field_of
+from transforms.override_values import GOLDEN, field_of, may_be
 from transforms.overrides import Held, affected, held, in_force, set_columns, values_of
 from transforms.schemas import GOLD_OVERRIDE, LEDGER, Column
 
@@ -48,7 +49,8 @@ def _owners(ledger: Iterable[Row]) -> dict[tuple[str, str], str]:
 
 def by_hand(night: Night, columns: Collection[Column]) -> "DataFrame | None":
     """The values that are set by hand tonight, for `transforms.overrides.beside`; None where no column has any."""
-    rows = values_of(held_in(night.lakehouse, night.versions, night.day), columns)
+    found = held_in(night.lakehouse, night.versions, night.day)
+    rows = values_of({key: rows for key, rows in found.items() if _may_be(rows[0], night)}, columns)
     if not rows:
         return None
     from jobs.runtime.frames import frame_of
@@ -85,6 +87,7 @@ def tell(night: Night) -> None:
     several = [key for key, found in held(standing, owners, night.day).items() if len(found) > 1]
     lost = [row for row in standing if (row["id_type"], row["id_value"]) not in owners]
     unknown = sorted({row["field"] for row in standing if not _is_field(row["field"], night)})
+    impossible = Counter(row["field"] for row in standing if row["field"] not in unknown and not _may_be(row, night))
     counted = {"in_force": len(standing), "past": len(rows) - len(standing), "several": len(several),
                "nobodys": len(lost)}  # fmt: skip
     night.figure("overrides", counted)
@@ -96,8 +99,14 @@ def tell(night: Night) -> None:
         )
     if lost:
         night.warn(f"overrides: {len(lost)} are tied to an identifier that is nobody's tonight; they change nothing")
+    for name, number in sorted(impossible.items()):
+        night.warn(f"overrides: {number} of '{name}' are no values that it can have by now; they change nothing")
     for name in unknown:
         night.warn(f"overrides: '{name}' is neither a tag that is online nor a golden field; they change nothing")
+
+
+def _may_be(row: Mapping[str, Any], night: Night) -> bool:
+    return may_be(row["field"], row["value"], night.conf.tags)
 
 
 def _is_field(name: str, night: Night) -> bool:

@@ -16,7 +16,7 @@ from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
 from tests.unit.trusted import FIRST, Nights, yaml_of
 from transforms.errors import DefinitionError
-from transforms.override_values import as_text, field_of, read, value_of
+from transforms.override_values import as_text, field_of, may_be, read, value_of
 from transforms.overrides import affected, held, in_force
 from transforms.schemas import GOLD_MODEL, GOLD_OVERRIDE, GOLD_TAG_CHANGE, LEDGER
 from transforms.tags.definition import parse_tags
@@ -81,6 +81,11 @@ def test_a_value_that_is_none_is_one_line(name: str, text: str, line: str) -> No
     with pytest.raises(DefinitionError) as told:
         read(field_of(name, TAGS), text, timezone="UTC")
     assert list(told.value.lines) == [line]
+
+
+def test_a_value_may_be_none_by_now() -> None:
+    asked = [("band", "high"), ("band", "middle"), ("spend", "1.5"), ("spend", "much"), ("city", "Ulm"), ("idea", "1")]
+    assert [may_be(name, text, TAGS) for name, text in asked] == [True, False, True, False, True, False]
 
 
 def test_a_segment_is_one_that_the_model_gives() -> None:
@@ -231,17 +236,19 @@ def test_a_refit_is_a_cause_of_what_is_built_on_the_model(tmp_path: Path) -> Non
 
 
 def test_people_are_told_what_to_look_at_without_values(tmp_path: Path) -> None:
-    nights = Nights(tmp_path, {"spend": BODIES["spend"]})
+    nights = Nights(tmp_path, {name: BODIES[name] for name in ("spend", "band")})
     rows = [
+        row("band", "middle", "bob"),
         row("spend", "1", "ann"), row("spend", "2", "bob"), row("spend", "3", "gone"), row("gone_tag", "4", "ann"),
         row("spend", "5", "ann", until=FIRST),
     ]  # fmt: skip
     owners = {"ann@x.org": "a", "bob@x.org": "a"}
-    night = night_with(nights, 0, rows, {"a": {"spend": 2.0}}, owners=owners)
-    assert night.stage.figures["overrides"] == {"in_force": 4, "past": 1, "several": 1, "nobodys": 1}
+    night = night_with(nights, 0, rows, {"a": {"spend": 2.0, "band": "low"}}, owners=owners)
+    assert night.stage.figures["overrides"] == {"in_force": 5, "past": 1, "several": 1, "nobodys": 1}
     assert nights.warned == [
         "overrides: 1 customers have several of one field (spend); the one set last holds, portrait show tells which",
         "overrides: 1 are tied to an identifier that is nobody's tonight; they change nothing",
+        "overrides: 1 of 'band' are no values that it can have by now; they change nothing",
         "overrides: 'gone_tag' is neither a tag that is online nor a golden field; they change nothing",
     ]
     before = list(night.stage.warnings)
