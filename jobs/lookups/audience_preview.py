@@ -23,8 +23,8 @@ from transforms.definitions import nearest
 from transforms.errors import DefinitionError
 from transforms.profile import PROFILE, profile_table, tag_of_column
 from transforms.schemas import GOLD_AUDIENCE, GOLD_AUDIENCE_MEMBER, GOLD_CUSTOMER
+from transforms.sql.in_duckdb import condition_sql
 from transforms.tags.changes import quoted
-from transforms.tags.recompute import condition_sql
 
 AD_HOC = "ad_hoc"
 Told = dict[str, Any]

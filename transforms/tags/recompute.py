@@ -5,19 +5,15 @@ customer's rows of the tag's entity, the golden record of a fact, or the tags th
 time zone is the business's.
 """
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlglot import exp, parse_one
-from sqlglot.errors import SqlglotError
-
-from transforms.errors import DefinitionError
-from transforms.expressions import AsWritten, canonical_names_in
+from transforms.expressions import canonical_names_in
 from transforms.schemas import ENTITIES
+from transforms.sql.in_duckdb import Clock
 from transforms.tags.changes import quoted, text_of
 from transforms.tags.items import time_of
 from transforms.tags.tag import CUSTOMER, Tag
@@ -28,7 +24,7 @@ def value_sql(tag: Tag, *, day: date, as_of: datetime) -> dict[str, str]:
 
     Raises DefinitionError where sqlglot cannot say it in DuckDB's words.
     """
-    clock = _Clock(day, as_of)
+    clock = Clock(day, as_of)
     match tag.kind:
         case "statistic":
             return {tag.tag: _over_rows(tag, clock, _statistic(tag, clock), tag.default)}
@@ -48,7 +44,7 @@ def value_sql(tag: Tag, *, day: date, as_of: datetime) -> dict[str, str]:
 
 def rows_sql(tag: Tag, *, day: date, as_of: datetime) -> str:
     """The rows of `given` that count: `where`, the window, and no cancelled lines unless asked for."""
-    return f"select * from given where {_condition(tag, _Clock(day, as_of))}"
+    return f"select * from given where {_condition(tag, Clock(day, as_of))}"
 
 
 def read_by(tag: Tag) -> frozenset[str]:
@@ -60,102 +56,7 @@ def read_by(tag: Tag) -> frozenset[str]:
     return frozenset[str]().union(*(canonical_names_in(text) for text in texts if text)) - {"as_of"}
 
 
-class _Clock:
-    """The business day and its end, and Spark's words as DuckDB's."""
-
-    def __init__(self, day: date, as_of: datetime) -> None:
-        self.day = f"date '{day.isoformat()}'"
-        self.end = exp.cast(exp.Literal.string(as_of.isoformat(" ")), "timestamptz")
-
-    def said(self, text: str, place: str) -> str:
-        """A Spark expression in DuckDB's words. Raises DefinitionError where that cannot be."""
-        try:
-            tree = _from_below(parse_one(text, dialect=AsWritten), self._mended)
-            return f"({tree.sql(dialect='duckdb', unsupported_level=None)})"
-        except SqlglotError:
-            raise DefinitionError(f"{place}: cannot be said in DuckDB's words; recompute it with --spark") from None
-
-    def _mended(self, node: Any) -> Any:
-        """What means something else in DuckDB than in Spark."""
-        if isinstance(node, exp.Column) and node.name.lower() == "as_of" and not node.table:
-            return self.end.copy()
-        if isinstance(node, exp.Anonymous) and str(node.this).lower() in _CALLS:
-            return _CALLS[str(node.this).lower()](*node.expressions)
-        if isinstance(node, exp.DayOfWeek):  # 1 is Sunday in Spark, 0 in DuckDB
-            return exp.paren(
-                exp.Add(this=exp.Anonymous(this="dayofweek", expressions=[node.this]), expression=_number(1))
-            )
-        if isinstance(node, exp.Quantile):
-            return exp.Anonymous(this="quantile_cont", expressions=[node.this, node.args["quantile"]])
-        if isinstance(node, exp.MonthsBetween):  # written as a sum without parentheses
-            return exp.paren(node)
-        rule = next((rule for kind, rule in _OTHERWISE.items() if isinstance(node, kind)), None)
-        return rule(node) if rule else node
-
-
-def _from_below(node: Any, rule: Callable[[Any], Any]) -> Any:
-    """The tree with `rule` applied to every node, to those within a node before it: sqlglot leaves these out."""
-    for child in list(node.iter_expressions()):
-        child.replace(_from_below(child, rule))
-    return rule(node)
-
-
-def _rounded(node: Any) -> exp.Expr:
-    """Rounded as it is written: 1.005 is just below that in DuckDB, whose divisions give doubles."""
-    exact = node.copy()
-    exact.set("this", _decimal(node.this))
-    return exp.Coalesce(this=exact, expressions=[node.copy()])
-
-
-def _decimal(value: Any) -> exp.Expr:
-    return exp.TryCast(this=value.copy(), to=exp.DataType.build("decimal(38,12)"))
-
-
-def _whole(node: Any) -> exp.Expr:
-    """A cast to a whole number cuts off what DuckDB would round."""
-    if node.to.is_type(*exp.DataType.INTEGER_TYPES):
-        node.set("this", exp.Anonymous(this="trunc", expressions=[_decimal(node.this)]))
-    return node  # type: ignore[no-any-return]
-
-
-def _escaped(node: Any) -> exp.Expr:
-    r"""In a pattern \_ is an underscore."""
-    if "\\" not in node.expression.name:
-        return node  # type: ignore[no-any-return]
-    return exp.paren(exp.Escape(this=node.copy(), expression=exp.Literal.string("\\")))
-
-
-def _replaced(node: Any) -> exp.Expr:
-    """A group is named $1 in Java's words."""
-    replacement = node.args.get("replacement")
-    if isinstance(replacement, exp.Literal):
-        node.set("replacement", exp.Literal.string(re.sub(r"\$(\d)", r"\\\1", replacement.name)))
-    return node  # type: ignore[no-any-return]
-
-
-_OTHERWISE: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
-    exp.Round: _rounded, exp.Cast: _whole, exp.Like: _escaped, exp.ILike: _escaped, exp.RegexpReplace: _replaced,
-}  # fmt: skip
-
-
-def _number(value: int) -> exp.Expr:
-    return exp.Literal.number(value)
-
-
-def _weekday(value: Any) -> exp.Expr:
-    """Monday is 0."""
-    return exp.paren(exp.Sub(this=exp.Anonymous(this="isodow", expressions=[value]), expression=_number(1)))
-
-
-_CALLS: dict[str, Callable[..., exp.Expr]] = {
-    "weekday": _weekday,
-    "any": lambda value: exp.Anonymous(this="bool_or", expressions=[value]),
-    "some": lambda value: exp.Anonymous(this="bool_or", expressions=[value]),
-    "every": lambda value: exp.Anonymous(this="bool_and", expressions=[value]),
-}
-
-
-def _condition(tag: Tag, clock: _Clock) -> str:
+def _condition(tag: Tag, clock: Clock) -> str:
     parts = [f"coalesce({clock.said(tag.where, tag.place)}, false)"] if tag.where else []
     if tag.from_ == "transaction" and "status" not in read_by(tag):
         parts.append("status is distinct from 'cancelled'")
@@ -164,19 +65,19 @@ def _condition(tag: Tag, clock: _Clock) -> str:
     return " and ".join(parts) or "true"
 
 
-def _over_rows(tag: Tag, clock: _Clock, value: str, default: Any) -> str:
+def _over_rows(tag: Tag, clock: Clock, value: str, default: Any) -> str:
     """The value where rows count, else the default."""
     rows = f"with counted as (select * from given where {_condition(tag, clock)})"
     return f"{rows} select if((select count(*) from counted) > 0, ({value}), {literal(default)})"
 
 
-def _statistic(tag: Tag, clock: _Clock) -> str:
+def _statistic(tag: Tag, clock: Clock) -> str:
     value = clock.said(str(tag.select), tag.place)
     scaled = f"cast({value} as double) * {tag.per} / {tag.window}" if tag.per and tag.window else value
     return f"select {scaled} from counted"
 
 
-def _pick(tag: Tag, clock: _Clock) -> str:
+def _pick(tag: Tag, clock: Clock) -> str:
     assert tag.from_  # noqa: S101  (checked with the tag's keys)
     last = tag.last is not None
     time = time_of(tag.from_)
@@ -188,7 +89,7 @@ def _pick(tag: Tag, clock: _Clock) -> str:
     )
 
 
-def _preference(tag: Tag, clock: _Clock) -> str:
+def _preference(tag: Tag, clock: Clock) -> str:
     wanted = tag.preference
     assert wanted  # noqa: S101  (checked with the tag's keys)
     value, weight = clock.said(wanted.of, tag.place), clock.said(wanted.weight or "1", tag.place)
@@ -201,14 +102,14 @@ def _preference(tag: Tag, clock: _Clock) -> str:
     return f"select nullif(list(v order by w desc, v), []) from ({total})"
 
 
-def _cases(tag: Tag, clock: _Clock) -> str:
+def _cases(tag: Tag, clock: Clock) -> str:
     whens = " ".join(f"when {clock.said(case.when, tag.place)} then {literal(case.value)}" for case in tag.cases)
     read = sorted(frozenset[str]().union(*(canonical_names_in(case.when) for case in tag.cases)) - {"as_of"})
     unknown = f" when {' and '.join(f'{quoted(name)} is null' for name in read)} then null" if read else ""
     return f"case {whens}{unknown} else {literal(tag.default)} end"
 
 
-def _rfm(tag: Tag, clock: _Clock) -> dict[str, str]:
+def _rfm(tag: Tag, clock: Clock) -> dict[str, str]:
     end = clock.end.sql(dialect="duckdb")
     recency = clock.said(str(tag.recency), tag.place)
     values = {
@@ -245,7 +146,7 @@ def rfm_scores(figures: Mapping[str, Any], parameters: Mapping[str, Any]) -> dic
 
 def rfm_segment_sql(tag: Tag, *, day: date, as_of: datetime) -> str:
     """The segment by the tag's cases, over `given`: r, f, m, recency_days, frequency, monetary."""
-    return f"select {_cases(tag, _Clock(day, as_of))} from given"
+    return f"select {_cases(tag, Clock(day, as_of))} from given"
 
 
 def literal(value: Any) -> str:
@@ -294,8 +195,3 @@ def settled(value: Any, tag: Tag, column: str, *, timezone: str) -> Any:
     if number != number or number in (float("inf"), float("-inf")):
         return None
     return number if kind == "double" else int(value)
-
-
-def condition_sql(text: str, *, place: str, day: date, as_of: datetime) -> str:
-    """A rule over the profile in DuckDB's words; never NULL. Raises DefinitionError where sqlglot cannot say it."""
-    return f"coalesce({_Clock(day, as_of).said(text, place)}, false)"
