@@ -30,7 +30,7 @@ run: $(READY)  ## write the demo's extracts, run three nights, show what came ou
 	$(BIN)/portrait demo --scale $(SCALE)
 
 test: $(READY)  ## all tests, in so many processes at once (WORKERS=2)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check .

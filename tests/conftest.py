@@ -5,6 +5,7 @@ Where several processes share the work (`make test`), each has a session of its 
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -18,10 +19,13 @@ _FEW_ROWS = {
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
 # Plans of many columns come and go: where what is young has room, little of it is copied to and fro.
-_ROOM = "-Xms1g -Xmn768m"
-# Fixtures that take longest to make: the files that ask for one stay in one process, and what takes longest goes first.
-_MADE_ONCE = ("nights", "s3", "shop")
-_LONGEST_FIRST = ("end_to_end", "stages")
+_ROOM = "-Xms3g -Xmn1536m"
+# Of end_to_end, what does not look at the demo's nights. All the rest stays in the process that makes them, once.
+_APART = {
+    "test_airflow": "airflow", "test_bad_input": "bad input", "test_chaos": "chaos", "test_downstream": "unmatched",
+    "test_lease": "lease", "test_cluster": "s3", "test_object_store": "s3",
+}  # fmt: skip
+_LONGEST_FIRST = ("nights", "s3", "airflow", "unmatched")
 
 
 @pytest.fixture(scope="session")
@@ -31,23 +35,32 @@ def spark() -> Iterator[SparkSession]:
     session.stop()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where there are several processes, each takes a whole group of tests, and then the next one."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid.partition("::")[0])
+
+    config.option.loadscopereorder = False  # the order is that of the line below
+    return Groups(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What of the tests is one process's, where there are several, and in which order they are handed out."""
-    if not hasattr(config, "workerinput"):
-        return
-    groups = dict[Path, str]()
-    for item in items:
-        asked = [name for name in _MADE_ONCE if name in getattr(item, "fixturenames", ())]
-        groups[item.path] = min([groups.get(item.path, item.path.name), *asked], key=_place)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(groups[item.path]))
-    items.sort(key=lambda item: (_place(groups[item.path]), _folder(item)))
+    """What takes longest is handed out first."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _turn(item.nodeid.partition("::")[0]))
 
 
-def _place(group: str) -> int:
-    return _MADE_ONCE.index(group) if group in _MADE_ONCE else len(_MADE_ONCE)
+def _group(file: str) -> str:
+    """What of the tests is one process's: a file, or those that need what takes long to make."""
+    path = Path(file)
+    return _APART.get(path.stem, "nights") if path.parent.name == "end_to_end" else file
 
 
-def _folder(item: pytest.Item) -> int:
-    name = item.path.parent.name
-    return _LONGEST_FIRST.index(name) if name in _LONGEST_FIRST else len(_LONGEST_FIRST)
+def _turn(file: str) -> tuple[int, bool]:
+    group = _group(file)
+    place = _LONGEST_FIRST.index(group) if group in _LONGEST_FIRST else len(_LONGEST_FIRST)
+    return place, "/unit/" in file

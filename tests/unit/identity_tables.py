@@ -6,6 +6,7 @@ import pandas as pd
 import pyarrow as pa
 
 from jobs.engines.linking import Linked, link
+from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
 from transforms.identity.definition import Identifier
 from transforms.identity.graph import Graph, coded
@@ -13,7 +14,7 @@ from transforms.identity.guards import Believed, guard
 from transforms.identity.manual import Decision, Decisions
 from transforms.identity.pairs import CONTRADICTIONS, MATCHES, Pairs, paired
 from transforms.identity.stable_ids import Ids, Past, assign, remember
-from transforms.schemas import IDENTITY_EDGE
+from transforms.schemas import IDENTITY_EDGE, Table
 
 DAY = date(2026, 3, 10)
 KEY = "k" * 32
@@ -26,6 +27,12 @@ RECORD = pa.schema([("record_id", pa.string()), ("customer_id", pa.string())])
 LEDGER = pa.schema(
     {**_IDENTIFIER, "customer_id": pa.string(), "known": pa.bool_(), "valid_from": pa.date32(), "valid_to": pa.date32()}
 )
+
+
+def save_rows(night: Night, table: Table, rows: list[dict]) -> None:
+    """A table of the night in place of what it held, without Spark; columns that a row does not tell are NULL."""
+    whole = [{name: row.get(name) for name in table.names} for row in rows]
+    night.save(pa.Table.from_pylist(whole, arrow_schema(table)), table)
 
 
 def identifiers(**types) -> dict[str, Identifier]:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from identity_tables import save_rows
 
 from jobs import identity
 from jobs.engines import tonights_ties
@@ -37,7 +38,6 @@ RULES = {
     },
     "limits": {"id_churn": 1},
 }
-COMMON = "_batch_date date, _valid_to date, event_at timestamp, source string, record_id string, _node string"
 
 
 class Silver:
@@ -88,21 +88,20 @@ class Silver:
         }
 
     def save(self, night: Night) -> None:
-        names = [part.split()[0] for part in COMMON.split(", ")]
-        common = [tuple(row[name] for name in names) for row in self.contacts]
-        contacts = [(*row, told["ids"], told["city"]) for row, told in zip(common, self.contacts, strict=True)]
-        frame = night.spark.createDataFrame(contacts, f"{COMMON}, ids map<string,array<string>>, city string")
-        night.save(frame, CONTACT.table)
+        save_rows(night, CONTACT.table, [{**row, "ids": list(row["ids"].items())} for row in self.contacts])
         for source, table in (("web", WEB_EVENT.table), ("agreed", CONSENT.table)):
             rows = [
-                (*(row[name] for name in names), "marketing", row["event_at"], len(row["ids"]) > 1)
+                {
+                    **row,
+                    "purpose": "marketing",
+                    "decided_at": row["event_at"],
+                    "granted": len(row["ids"]) > 1,
+                    "ids": None,
+                }
                 for row in self.hits
                 if row["source"] == source
             ]
-            night.save(
-                night.spark.createDataFrame(rows, f"{COMMON}, purpose string, decided_at timestamp, granted boolean"),
-                table,
-            )
+            save_rows(night, table, rows)
 
 
 def _night(spark, lakehouse: Lakehouse, day: date, base: Release | None, *, whole: bool) -> Night:

@@ -1,16 +1,18 @@
 """The identity stage on real tables: several nights, each from the release of the one before."""
 
+import json
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
+from identity_tables import save_rows
 
 from jobs import identity
 from jobs.runtime.night import Night
 from jobs.runtime.releases import Release, publish
-from jobs.runtime.tables import Lakehouse, arrow_schema
+from jobs.runtime.tables import Lakehouse
 from transforms.errors import DataError
 from transforms.identity.definition import Identity
 from transforms.identity.manual import Decision, Decisions
@@ -56,12 +58,11 @@ class Nights:
     def run(self, day: int, contacts: dict, web=(), consents=(), *, release=True) -> Night:
         """contacts: key -> (ids, fields). web: cookie and e-mail of a hit. consents: ids, purpose, granted."""
         night = self._night(day)
-        night.save(self._contacts(contacts), CONTACT.table)
-        night.save(self._events(web, "web", []), WEB_EVENT.table)
-        night.save(self._events([ids for ids, *_ in consents], "crm", consents), CONSENT.table)
+        save_rows(night, CONTACT.table, self._contacts(contacts))
+        save_rows(night, WEB_EVENT.table, self._events(web, "web", []))
+        save_rows(night, CONSENT.table, self._events([ids for ids, *_ in consents], "crm", consents))
         if self.by_hand or night.has(GOLD_OVERRIDE):
-            rows = [{name: row.get(name) for name in GOLD_OVERRIDE.names} for row in self.by_hand]
-            night.save(pa.Table.from_pylist(rows, arrow_schema(GOLD_OVERRIDE)), GOLD_OVERRIDE)
+            save_rows(night, GOLD_OVERRIDE, self.by_hand)
         identity.run(night)
         if release:
             number = self.base.release + 1 if self.base else 1
@@ -90,26 +91,25 @@ class Nights:
         night.spark = self.spark
         return night
 
-    def _contacts(self, contacts: dict):
-        rows = [
-            (date(2026, 3, 1), "crm", f"crm:{key}", f"crm:{key}", ids, more.get("city"), more.get("updated_at"))
+    def _contacts(self, contacts: dict) -> list[dict]:
+        return [
+            {
+                "_batch_date": date(2026, 3, 1), "source": "crm", "record_id": f"crm:{key}", "_node": f"crm:{key}",
+                "ids": list(ids.items()), "city": more.get("city"), "updated_at": more.get("updated_at"),
+            }
             for key, (ids, more) in contacts.items()
-        ]
-        names = "_batch_date date, source string, record_id string, _node string, ids map<string,array<string>>"
-        return self.spark.createDataFrame(rows, f"{names}, city string, updated_at timestamp")
-
-    def _events(self, given, source: str, consents):
-        import json
-
-        texts = [f"{source}:{json.dumps(ids, separators=(',', ':'))}" for ids in given]
-        rows = [
-            (date(2026, 3, 1), EVENT, source, str(number), text, *(consent[1:] or (None, None)), EVENT)
-            for number, (text, consent) in enumerate(
-                zip(texts, consents or [()] * len(texts), strict=True)
-            )
         ]  # fmt: skip
-        names = "_batch_date date, event_at timestamp, source string, record_id string, _node string"
-        return self.spark.createDataFrame(rows, f"{names}, purpose string, granted boolean, decided_at timestamp")
+
+    def _events(self, given, source: str, consents) -> list[dict]:
+        texts = [f"{source}:{json.dumps(ids, separators=(',', ':'))}" for ids in given]
+        told = [(consent[1:] or (None, None)) for consent in consents or [()] * len(texts)]
+        return [
+            {
+                "_batch_date": date(2026, 3, 1), "event_at": EVENT, "source": source, "record_id": str(number),
+                "_node": text, "purpose": purpose, "granted": granted, "decided_at": EVENT,
+            }
+            for number, (text, (purpose, granted)) in enumerate(zip(texts, told, strict=True))
+        ]  # fmt: skip
 
 
 @pytest.fixture
