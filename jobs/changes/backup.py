@@ -9,35 +9,37 @@ docs/adr/0023.
 import os
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import partial
 
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
-from jobs.engines.backups import LOG, TABLES, Manifest, Newest, Place, Stored, own_name, sha256, stored_name
+from jobs.engines.backups import LOG, MANIFEST, TABLES, Manifest, Newest, Place, Stored, own_name, sha256, stored_name
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.lease import Lease
+from jobs.runtime.objects import versions_kept
 from jobs.runtime.reader import Reader
 from jobs.runtime.releases import Release, all_releases
-from jobs.runtime.stores import check_local
+from jobs.runtime.stores import at_once, sizes_below
 from jobs.runtime.tables import Lakehouse
 from transforms.errors import DataError, DefinitionError, PortraitError
 from transforms.schemas import OPS_RELEASE
 
-OPS = "ops"
-
 
 @dataclass(frozen=True)
 class BackedUp:
-    """What a run did. `copied`, `removed`: files; `size`: bytes that were copied."""
+    """What a run did. `copied`, `removed`: files; `size`: bytes that were copied. `kept_by_store`: what the place
+    keeps all the same."""
 
     manifest: Manifest
     copied: int
     size: int
     removed: int
+    kept_by_store: str | None
 
 
 def backup(conf: Configuration, to: str) -> BackedUp:
@@ -47,7 +49,6 @@ def backup(conf: Configuration, to: str) -> BackedUp:
     backup of this lakehouse runs, PortraitError where the place cannot be written or the lakehouse was tidied
     meanwhile. The backup that was there stays whole then.
     """
-    check_local(conf.lakehouse, "backup", "let the store keep versions of its objects, or copies elsewhere")
     lakehouse, place = Lakehouse(conf.lakehouse), Place(to)
     Reader(conf)  # there is something to back up
     _check_apart(lakehouse, place)
@@ -64,7 +65,8 @@ def backup(conf: Configuration, to: str) -> BackedUp:
         gone = sorted(set(place.sizes()) - set(files))
         for name in gone:
             place.remove(name)
-    return BackedUp(made, len(copied), sum(copied.values()), len(gone))
+        kept = versions_kept(f"{place.path}/{MANIFEST}")
+    return BackedUp(made, len(copied), sum(copied.values()), len(gone), kept)
 
 
 def verify_backup(path: str) -> Manifest:
@@ -75,13 +77,17 @@ def verify_backup(path: str) -> Manifest:
     place = Place(path)
     manifest = place.whole()
     with tempfile.TemporaryDirectory() as folder:
-        damaged = []
-        for name, stored in manifest.files.items():
+
+        def damage(name: str) -> str | None:
             opens = f"/{LOG}/" in name or name.startswith(f"{OPS_RELEASE.name}/")
             try:
-                place.bring(name, stored, Path(folder, own_name(name)) if opens else None)
+                place.bring(name, manifest.files[name], f"{folder}/{own_name(name)}" if opens else None)
             except DataError as error:
-                damaged.append(str(error))
+                return str(error)
+            return None
+
+        with ThreadPoolExecutor(at_once(place.path)) as pool:
+            damaged = [told for told in pool.map(damage, manifest.files) if told]
         if damaged:
             others = f" (and {len(damaged) - 1} more)" if len(damaged) > 1 else ""
             raise DataError(f"{damaged[0]}{others}; remove what is damaged and run portrait backup --to {path} again")
@@ -108,9 +114,10 @@ def _check_opens(place: Place, manifest: Manifest, lakehouse: Lakehouse) -> None
 
 
 def _check_apart(lakehouse: Lakehouse, place: Place) -> None:
-    own, there = Path(lakehouse.uri).resolve(), place.folder
-    if there and (there.is_relative_to(own) or own.is_relative_to(there)):
-        raise DefinitionError(f"--to {place.path}: the backup and the lakehouse ({own}) would lie in one another")
+    if place.overlaps(lakehouse.uri):
+        raise DefinitionError(
+            f"--to {place.path}: the backup and the lakehouse ({lakehouse.uri}) would lie in one another"
+        )
 
 
 def _last(lakehouse: Lakehouse, place: Place) -> Manifest:
@@ -139,8 +146,7 @@ def _versions(lakehouse: Lakehouse, living: Iterable[Release], at: int | None) -
     for release in living:
         for table, version in release.versions.items():
             named.setdefault(table, set()).add(version)
-    for log in sorted(Path(lakehouse.path(OPS)).glob(f"*/{LOG}")):
-        table = f"{OPS}/{log.parent.name}"
+    for table in lakehouse.tables_of_ops():
         head = at if table == OPS_RELEASE.name else lakehouse.version(table)
         if table not in named and head is not None:
             named[table] = {head}
@@ -151,40 +157,51 @@ def _kept(
     lakehouse: Lakehouse, place: Place, versions: Mapping[str, Collection[int]], last: Manifest
 ) -> tuple[dict[str, Stored], dict[str, int]]:
     """Have all files of these versions in the backup. Gives them, and the bytes of those that were not there yet."""
-    files, copied, there = {}, {}, place.sizes()
+    there = place.sizes()
+
+    def kept(name: str, size: int) -> tuple[str, Stored, bool]:
+        """What a file is called in the backup, what it is, and whether it was copied."""
+        known, source = last.files.get(name), f"{lakehouse.uri}/{name}"
+        if known and there.get(name) == known.size:
+            return name, known, False
+        content = sha256(source) if f"/{LOG}/" in name else None
+        stored = stored_name(name, content) if content else name
+        if there.get(stored) == size:
+            return stored, content or sha256(source), False
+        return stored, place.keep(source, stored), True
+
     try:
-        for name in _names(lakehouse, versions):
-            source = Path(lakehouse.uri, name)
-            known = last.files.get(name)
-            if known and there.get(name) == known.size:
-                files[name] = known
-                continue
-            content = sha256(source) if f"/{LOG}/" in name else None
-            stored = stored_name(name, content) if content else name
-            if there.get(stored) == source.stat().st_size:
-                files[stored] = content or sha256(source)
-            else:
-                files[stored] = place.keep(source, stored)
-                copied[stored] = files[stored].size
+        names = dict(_names(lakehouse, versions))
+        with ThreadPoolExecutor(at_once(lakehouse.uri, place.path)) as pool:
+            found = list(pool.map(kept, names, names.values()))
     except (DeltaError, FileNotFoundError) as error:
         raise _tidied(lakehouse, str(error).splitlines()[0]) from None
-    return files, copied
+    files = {name: stored for name, stored, _ in found}
+    return files, {name: stored.size for name, stored, copied in found if copied}
 
 
-def _names(lakehouse: Lakehouse, versions: Mapping[str, Collection[int]]) -> Iterator[str]:
-    """The files below the lakehouse that these versions need. Raises DataError where one is not as its log says."""
+def _names(lakehouse: Lakehouse, versions: Mapping[str, Collection[int]]) -> Iterator[tuple[str, int]]:
+    """The files below the lakehouse that these versions need, with their bytes.
+
+    Raises DataError where one is not as its log says, FileNotFoundError where one is gone.
+    """
     for table, named in versions.items():
-        data: dict[str, int] = {}
-        for version in named:
-            data |= _data_files(lakehouse, table, version)
+        with ThreadPoolExecutor(at_once(lakehouse.uri)) as pool:
+            each = pool.map(partial(_data_files, lakehouse, table), named)
+            data = {name: size for files in each for name, size in files.items()}
+        there = sizes_below(lakehouse.path(table))
         for name, size in sorted(data.items()):
-            if (found := Path(lakehouse.uri, name).stat().st_size) != size:
+            found = there.get(name.removeprefix(f"{table}/"))
+            if found is None:
+                raise FileNotFoundError(f"{lakehouse.uri}/{name}: is gone")
+            if found != size:
                 raise DataError(f"{lakehouse.uri}/{name}: has {found:,} bytes, its log says {size:,}: it is damaged")
-            yield name
-        for entry in sorted(Path(lakehouse.path(table), LOG).iterdir()):
+            yield name, size
+        for entry, size in sorted(there.items()):
+            number = entry.removeprefix(f"{LOG}/")[:20]
             # the entries of a run that died, or is running, are past what releases name
-            if entry.name[:20].isdigit() and int(entry.name[:20]) <= max(named):
-                yield f"{table}/{LOG}/{entry.name}"
+            if entry.startswith(f"{LOG}/") and number.isdigit() and int(number) <= max(named):
+                yield f"{table}/{entry}", size
 
 
 def _data_files(lakehouse: Lakehouse, table: str, version: int) -> dict[str, int]:
@@ -220,6 +237,8 @@ def show_backup(done: BackedUp, place: str, screen: Screen) -> None:
         f"{place}: {done.copied:,} files copied ({done.size / 1e6:,.1f} MB), {done.removed:,} removed; "
         f"{told(done.manifest)}"
     )
+    if done.kept_by_store:
+        screen.warn(done.kept_by_store)
     screen.result({**summary(done.manifest), "copied": done.copied, "bytes": done.size, "removed": done.removed})
 
 

@@ -7,12 +7,10 @@ the same command, by the next night or by `portrait maintain`. What is proven an
 
 import os
 import secrets
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from jobs import pipeline
@@ -29,12 +27,14 @@ from jobs.runtime import releases
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.lease import Lease
+from jobs.runtime.lease_notes import NAME as NOTE
 from jobs.runtime.night import Night
+from jobs.runtime.objects import versions_kept
 from jobs.runtime.reader import Reader
 from jobs.runtime.recovery import Begin, time_of
 from jobs.runtime.releases import Release, named_tables
 from jobs.runtime.run_notes import shown_errors
-from jobs.runtime.stores import check_local
+from jobs.runtime.stores import files_below, remove_folder
 from jobs.runtime.tables import Lakehouse
 from transforms.erasure import CUSTOMER, Erased, entries_of
 
@@ -59,7 +59,6 @@ def forget(
     `session`: a Spark session to use instead of starting one. Raises DefinitionError where nobody has the identifier,
     it may be several people's, or the person is erased already; LockedError where another run holds the lakehouse.
     """
-    check_local(conf.lakehouse, "forget", "it writes files of a disk anew")
     began = time.monotonic()
     with Lease(conf.lakehouse, f"forget (process {os.getpid()})") as lease:
         owner = whose(Reader(conf), conf, identifier).customer_id
@@ -72,6 +71,8 @@ def forget(
             erasures.note_gone(night.lakehouse, erasure, release.release, removed.rows)
         _forget_staging(conf)
         _tell_of_files(conf, person, screen)
+        if kept := versions_kept(f"{conf.lakehouse}/{NOTE}"):
+            screen.warn(kept)
     return Forgotten(
         erasure, release, removed.rows, len(person.own), len(person.shared), time.monotonic() - began
     )  # fmt: skip
@@ -139,14 +140,15 @@ def _forget_staging(conf: Configuration) -> None:
     """What deliveries that died had written beside their destination. Delivered files are the receivers'."""
     for export in conf.exports.values():
         for folder in stagings_of(conf.resolve(export.to.path)) if export.to.path else ():
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_folder(folder)
 
 
 def _tell_of_files(conf: Configuration, person: Person, screen: Screen) -> None:
     """Warn of what people wrote that names the person: decisions by hand, lists that are imported."""
     search = Search([*(value for _, value in person.own), *person.texts])
-    folders = [conf.root / "conf", Path(conf.resolve(conf.pipeline.definitions))]
-    for file, places in (search.of_files(folders) if search else {}).items():
+    folders = [str(conf.root / "conf"), conf.resolve(conf.pipeline.definitions)]
+    files = [f"{folder}/{name}" for folder in folders for name in sorted(files_below(folder))]
+    for file, places in search.of_files(files).items():
         screen.warn(f"{file}: names the person in {places} places; it is yours to edit, or they come back from there")
 
 

@@ -8,7 +8,6 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -27,10 +26,12 @@ from jobs.runtime import releases
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.lease import Lease
+from jobs.runtime.lease_notes import NAME as NOTE
+from jobs.runtime.objects import versions_kept
 from jobs.runtime.reader import Reader
 from jobs.runtime.releases import Release, all_releases, named_tables, newest
 from jobs.runtime.rewriting import take_out
-from jobs.runtime.stores import check_local
+from jobs.runtime.stores import sizes_below
 from jobs.runtime.tables import Lakehouse
 from transforms.retention import RELEASES
 from transforms.schemas import OPS_EXPORT, OPS_LINEAGE, OPS_QUALITY, OPS_RUN, OPS_STAGE, Table
@@ -47,7 +48,7 @@ class Maintained:
     """What was done. `expired`: rows by table. `releases`: those that expired. `left`: erasure -> where something is
     left; `blotted`: those of which texts of others were blotted out. `alike`: proven ones -> where a value stands that
     is like one of the person's, and too short to be told from chance. `waiting`: erasures whose proof is not due yet,
-    with the day on which it is. `late`: unproven past their time.
+    with the day on which it is. `late`: unproven past their time. `kept_by_store`: what a store keeps all the same.
     """
 
     ended: list[str] = field(default_factory=list)
@@ -61,6 +62,7 @@ class Maintained:
     alike: dict[str, dict[str, int]] = field(default_factory=dict)
     waiting: dict[str, date] = field(default_factory=dict)
     late: list[str] = field(default_factory=list)
+    kept_by_store: str | None = None
 
 
 def maintain(
@@ -72,10 +74,10 @@ def maintain(
     `now`: the clock that erasures' terms are measured by. `session`: a Spark session for erasures that died half-way.
     Raises DefinitionError before the first release, LockedError where another run holds the lakehouse.
     """
-    check_local(conf.lakehouse, "maintain", "it looks through and removes files of a disk")
     done, lakehouse, at = Maintained(), Lakehouse(conf.lakehouse), now or datetime.now(UTC)
     with Lease(conf.lakehouse, f"maintain (process {os.getpid()})") as lease:
         Reader(conf)  # there is something to keep in order
+        done.kept_by_store = versions_kept(f"{conf.lakehouse}/{NOTE}")
         done.ended = finish(conf, screen=screen, lease=lease, local=local, session=session)
         _tidy_state(conf, lakehouse, done, lease)
         _tidy_ops(conf, lakehouse, done)
@@ -132,8 +134,7 @@ def _tidy_ops(conf: Configuration, lakehouse: Lakehouse, done: Maintained) -> No
         before = base.date - timedelta(days=kept)
         for table in (table for table in _TOLD_OF_RUNS if "date" in table.names):
             _expire_told(lakehouse, table, before, done)
-    for folder in sorted((Path(lakehouse.uri) / "ops").glob("*/_delta_log")):
-        name = f"ops/{folder.parent.name}"
+    for name in lakehouse.tables_of_ops():
         if base is None or name not in base.versions:
             _compacted(lakehouse, name, lakehouse.version(name) or 0, done)
 
@@ -178,31 +179,38 @@ def _prove(conf: Configuration, lakehouse: Lakehouse, every: Iterable[Erasure], 
             person = Person.of_secret(erasures.opened(erasure, conf.privacy.keys.erasure))
             values = [*(value for _, value in person.own), *person.texts, *person.customers]
             search = Search(value for value in values if len(value) >= SHORTEST)
-            found = _found(conf, lakehouse, living, person, search)
+            files = files_searched(conf)
+            found = _found(lakehouse, living, person, search, files)
             if found:
-                done.left[erasure.erasure] = {file.removeprefix(f"{conf.lakehouse}/"): n for file, n in found.items()}
+                done.left[erasure.erasure] = _below(lakehouse, found)
                 if _blot(conf, lakehouse, erasure, search, found, lease):
                     done.blotted.append(erasure.erasure)
             else:
                 # what is so short others' rows hold by chance: people are told of it, and nothing waits for it
                 alike = Search(value for value in values if len(value) < SHORTEST)
-                held = alike.of_files(places_searched(conf))
+                held = alike.of_files(files)
                 if held:
-                    done.alike[erasure.erasure] = {
-                        file.removeprefix(f"{conf.lakehouse}/"): n for file, n in held.items()
-                    }
-                proven[erasure.erasure] = _certificate(conf, person, search, alike, sum(held.values()))
+                    done.alike[erasure.erasure] = _below(lakehouse, held)
+                proven[erasure.erasure] = {
+                    **_certificate(person, search, alike, sum(held.values()), files),
+                    "versions_kept": done.kept_by_store is not None,
+                }
     if proven:
         erasures.note_proven(lakehouse, proven)
         purge(lakehouse, [release for release in all_releases(lakehouse) if not release.expired])  # what was sealed too
         done.proven = sorted(proven)
 
 
+def _below(lakehouse: Lakehouse, found: Mapping[str, int]) -> dict[str, int]:
+    """The same by the files' paths from the lakehouse's folder."""
+    return {file.removeprefix(f"{lakehouse.uri}/"): places for file, places in found.items()}
+
+
 def _found(
-    conf: Configuration, lakehouse: Lakehouse, living: Iterable[Release], person: Person, search: Search
+    lakehouse: Lakehouse, living: Iterable[Release], person: Person, search: Search, files: Collection[str]
 ) -> dict[str, int]:
     """Where the person is found still: file or table -> how often."""
-    found = search.of_files(places_searched(conf))
+    found = search.of_files(files)
     for release in living:
         with state_rows(lakehouse, release.versions) as rows:
             found |= {f"{table} (release {release.release})": n for table, n in count(rows, person).items()}
@@ -230,19 +238,20 @@ def _blot(
     return True
 
 
-def _certificate(conf: Configuration, person: Person, search: Search, short: Search, alike: int) -> dict[str, Any]:
+def _certificate(person: Person, search: Search, short: Search, alike: int, files: Mapping[str, int]) -> dict[str, Any]:
     """What was looked through, and for how much: nothing of the person. `alike`: places that hold a short value."""
-    roots = places_searched(conf)
-    files = [file for root in roots for file in ([root] if root.is_file() else root.rglob("*")) if file.is_file()]
     return {
-        "files": len(files), "bytes": sum(file.stat().st_size for file in files), "identifiers": len(person.own),
+        "files": len(files), "bytes": sum(files.values()), "identifiers": len(person.own),
         "searched_for": search.values, "left": 0, "short": short.values, "alike": alike,
     }  # fmt: skip
 
 
-def places_searched(conf: Configuration) -> list[Path]:
-    """Where Portrait may have written something of a person: the lakehouse, its logs, and what experiments keep."""
-    own = [Path(conf.lakehouse), *(conf.root / name for name in ("logs", "mlartifacts", "mlruns"))]
+def files_searched(conf: Configuration) -> dict[str, int]:
+    """The files that Portrait may have written something of a person into, with their bytes: the lakehouse's, its logs,
+    and what experiments keep."""
+    folders = [Lakehouse(conf.lakehouse).uri, *(str(conf.root / name) for name in ("logs", "mlartifacts", "mlruns"))]
+    found = {f"{folder}/{name}": size for folder in folders for name, size in sorted(sizes_below(folder).items())}
     if conf.pipeline.mlflow:  # of a server's store only its keeper can tell
-        own.append(conf.root / conf.pipeline.mlflow.removeprefix("sqlite:///"))
-    return [place for place in own if place.exists()]
+        store = conf.root / conf.pipeline.mlflow.removeprefix("sqlite:///")
+        found |= {str(store): store.stat().st_size} if store.is_file() else {}
+    return found

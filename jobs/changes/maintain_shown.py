@@ -39,6 +39,8 @@ def show_maintained(done: Maintained, screen: Screen) -> None:
         )
     for line in done.late:
         screen.warn(f"past its time: {line}")
+    if done.kept_by_store:
+        screen.warn(done.kept_by_store)
     screen.result({**vars(done), "purged": vars(purged)})
 
 

@@ -1,25 +1,26 @@
 """`portrait restore`: an earlier release becomes the newest, or a lakehouse that is lost comes back from its backup."""
 
-import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from jobs.changes.forget import opened_state
-from jobs.engines.backups import Manifest, Place, own_name
+from jobs.engines.backups import LOG, Manifest, Place, own_name
 from jobs.engines.erased_again import erase_again
 from jobs.engines.erasures import check_keys, erasures
 from jobs.runtime import releases
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.lease import Lease
+from jobs.runtime.objects import copy_objects
 from jobs.runtime.releases import Release
 from jobs.runtime.run_notes import shown_errors
-from jobs.runtime.stores import check_local
-from jobs.runtime.tables import LAYERS, Lakehouse
+from jobs.runtime.stores import at_once, exists, files_below, names_in, on_s3, remove_folder
+from jobs.runtime.tables import LAID_OUT, LAYERS, Lakehouse
 from transforms.errors import DefinitionError, PortraitError
+from transforms.schemas import OPS_RELEASE
 
-_LAID_OUT = "_restoring"  # where a restored lakehouse is made ready, below its folder
 _FOLDERS = (*LAYERS, "ops")  # the last makes it one that holds releases
 
 
@@ -52,17 +53,17 @@ def restore_backup(
     parts it from runs that had not ended when it was backed up; who was erased is erased again.
     Raises DefinitionError where a lakehouse is there, or no backup, DataError where the backup is damaged.
     """
-    check_local(conf.lakehouse, "restore --from", "restore into a folder of a disk")
-    place, folder = Place(path), Path(conf.lakehouse)
+    place, folder = Place(path), Lakehouse(conf.lakehouse).uri
     manifest = place.whole()
-    with Lease(conf.lakehouse, f"restore from {place.path}") as lease:
-        ready = folder / _LAID_OUT
-        _check_empty(conf, ready)
-        for left in (*(folder / name for name in _FOLDERS), ready):
-            shutil.rmtree(left, ignore_errors=True)
-        for name, stored in manifest.files.items():
-            place.bring(name, stored, ready / own_name(name))
-        inner = replace(conf, pipeline=conf.pipeline.model_copy(update={"lakehouse": str(ready)}))
+    with Lease(folder, f"restore from {place.path}") as lease:
+        ready = f"{folder}/{LAID_OUT}"
+        _check_empty(folder, ready)
+        for left in (*(f"{folder}/{name}" for name in _FOLDERS), ready):
+            remove_folder(left)
+        with ThreadPoolExecutor(at_once(place.path, ready)) as pool:
+            names = manifest.files
+            list(pool.map(lambda name: place.bring(name, names[name], f"{ready}/{own_name(name)}"), names))
+        inner = replace(conf, pipeline=conf.pipeline.model_copy(update={"lakehouse": ready}))
         lakehouse = Lakehouse(inner.lakehouse)
         check_keys(erasures(lakehouse), conf.privacy.keys.erasure)
         newest = releases.newest(lakehouse)
@@ -70,25 +71,38 @@ def restore_backup(
         released = _newest_again(
             inner, newest, lease, screen=screen, local=local, session=session, skipped=releases.SKIPPED
         )
-        for name in _FOLDERS:
-            if (ready / name).is_dir():
-                (ready / name).rename(folder / name)
-        shutil.rmtree(ready)
+        lease.check()
+        _move(ready, folder)
     return released, manifest
 
 
-def _check_empty(conf: Configuration, ready: Path) -> None:
+def _move(ready: str, folder: str) -> None:
+    """What is ready into its place: what tells of releases comes last, and in one step."""
+    if on_s3(folder):
+        # a log whose beginning is not there is none yet: its oldest entry, or checkpoint, makes a table of it
+        names, log = files_below(ready), f"{OPS_RELEASE.name}/{LOG}/"
+        copy_objects(ready, folder, [name for name in names if not name.startswith(log)])
+        for name in sorted((name for name in names if name.startswith(log)), reverse=True):
+            copy_objects(ready, folder, [name])
+    else:
+        for name in _FOLDERS:
+            if exists(f"{ready}/{name}"):
+                Path(ready, name).rename(f"{folder}/{name}")
+    remove_folder(ready)
+
+
+def _check_empty(folder: str, ready: str) -> None:
     """Raise DefinitionError where something is there. What a restore left that died half-way is nothing."""
-    newest = releases.newest(Lakehouse(conf.lakehouse))
+    newest = releases.newest(Lakehouse(folder))
     if newest:
         raise DefinitionError(
-            f"{conf.lakehouse}: holds releases up to {newest.release} of {newest.date}; a backup is restored into an "
+            f"{folder}: holds releases up to {newest.release} of {newest.date}; a backup is restored into an "
             "absent or empty lakehouse: move this one away first, or go back within it: portrait restore --to RUN"
         )
-    there = [file.name for file in Path(conf.lakehouse).iterdir() if not file.name.startswith("_")]
-    if there and not ready.is_dir():
+    there = sorted(name for name in names_in(folder) if not name.startswith("_"))
+    if there and not exists(ready):
         raise DefinitionError(
-            f"{conf.lakehouse}: is not empty ({sorted(there)[0]}); a backup is restored into an absent or empty "
+            f"{folder}: is not empty ({there[0]}); a backup is restored into an absent or empty "
             "lakehouse: move what is there away first"
         )
 

@@ -11,23 +11,18 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Literal, Protocol
+from typing import Literal
 
 from pyarrow import ArrowException, fs
 from pydantic import ValidationError, field_validator
 
-from jobs.runtime.stores import store_of
+from jobs.runtime.objects import DRAFT, OvertakenError, Shared, parts_of, remove_files, write_whole
+from jobs.runtime.stores import named, names_in, on_s3, open_file, read_file, refusal, sizes_below, store_of
 from transforms.definitions import Definition
-from transforms.errors import DataError, DefinitionError, PortraitError
+from transforms.errors import DataError, DefinitionError, LockedError, PortraitError
 
 MANIFEST, TABLES = "manifest.json", "tables"
 LOG = "_delta_log"
-_DRAFT = ".part"
-_PART = 1 << 22
-
-
-class _Takes(Protocol):
-    def write(self, part: bytes, /) -> object: ...
 
 
 class Stored(Definition):
@@ -74,29 +69,28 @@ class Place:
     """A folder or URI that holds a backup, or is to hold one. Every error of its store is told in a line."""
 
     def __init__(self, path: str) -> None:
-        self.path = (path if "://" in path else str(Path(path).absolute())).rstrip("/")
+        self.path = (named(path) if "://" in path else str(Path(path).absolute())).rstrip("/")
         with self._told("is no place for a backup"):
-            self.store, self.root = store_of(self.path)
+            store_of(self.path)
+            self._manifest = Shared(f"{self.path}/{MANIFEST}") if on_s3(self.path) else None
 
-    @property
-    def folder(self) -> Path | None:
-        """Where it lies on this machine; None in a store elsewhere."""
-        return Path(self.root).resolve() if isinstance(self.store, fs.LocalFileSystem) else None
+    def overlaps(self, lakehouse: str) -> bool:
+        """Does one of the two lie in the other?"""
+        ours, theirs = _where(self.path), _where(lakehouse)
+        return ours.is_relative_to(theirs) or theirs.is_relative_to(ours)
 
     def manifest(self) -> Manifest | None:
         """The manifest; None where nothing lies there. Raises DefinitionError where something else does."""
         with self._told("cannot be read"):
             # what a first run left that died while it wrote its manifest is nothing yet
-            found = self.store.get_file_info(fs.FileSelector(self.root, allow_not_found=True))
-            names = {info.base_name for info in found if not info.base_name.endswith(_DRAFT)}
+            names = {name for name in names_in(self.path) if not name.endswith(DRAFT)}
             if MANIFEST not in names:
                 if names:
                     raise DefinitionError(f"{self.path}: is not empty, and no backup; name another folder")
                 return None
-            with self.store.open_input_stream(f"{self.root}/{MANIFEST}") as stream:
-                text = stream.read()
+            text = self._manifest.read() if self._manifest else read_file(f"{self.path}/{MANIFEST}")
         try:
-            return Manifest.model_validate_json(text)
+            return Manifest.model_validate_json(text or b"")
         except ValidationError as error:
             where = ".".join(map(str, error.errors()[0]["loc"])) or "it is not JSON"
             raise DataError(f"{self.path}/{MANIFEST}: is damaged ({where}); back up to another folder") from None
@@ -111,52 +105,52 @@ class Place:
         return manifest
 
     def write_manifest(self, manifest: Manifest) -> None:
-        """From now on the backup is what this manifest names."""
+        """From now on the backup is what this manifest names.
+
+        Raises LockedError where another has backed up to a place on S3 since its manifest was read.
+        """
+        text = manifest.model_dump_json(indent=1).encode()
         with self._writing():
-            self.store.create_dir(self.root)
-            self._put(f"{self.root}/{MANIFEST}", manifest.model_dump_json(indent=1).encode())
+            try:
+                if self._manifest:
+                    self._manifest.write(text)
+                else:
+                    write_whole(f"{self.path}/{MANIFEST}", [text])
+            except OvertakenError:
+                raise LockedError(f"{self.path}: another backup was made there meanwhile; run it again") from None
 
     def sizes(self) -> dict[str, int]:
         """Bytes of every file that lies below `tables/`, the manifest may name it or not."""
-        folder = f"{self.root}/{TABLES}"
         with self._told("cannot be read"):
-            found = self.store.get_file_info(fs.FileSelector(folder, recursive=True, allow_not_found=True))
-        return {info.path[len(folder) + 1 :]: info.size for info in found if info.type == fs.FileType.File}
+            return sizes_below(f"{self.path}/{TABLES}")
 
-    def keep(self, source: Path, name: str) -> Stored:
+    def keep(self, source: str, name: str) -> Stored:
         """Copy a file below `tables/`, under its name only once it is whole."""
-        target = f"{self.root}/{TABLES}/{name}"
-        with source.open("rb") as stream, self._writing():
-            self.store.create_dir(target.rpartition("/")[0])
-            with self.store.open_output_stream(target + _DRAFT) as sink:
-                stored = _copied(stream, sink)
-            self.store.move(target + _DRAFT, target)
-        return stored
+        told = Telling()
+        with open_file(source) as stream, self._writing():
+            write_whole(f"{self.path}/{TABLES}/{name}", told.passed(parts_of(stream)))
+        return told.stored
 
     def remove(self, name: str) -> None:
         """Remove a file below `tables/`."""
         with self._writing():
-            self.store.delete_file(f"{self.root}/{TABLES}/{name}")
+            remove_files(f"{self.path}/{TABLES}", [name])
 
-    def bring(self, name: str, stored: Stored, target: Path | None) -> None:
+    def bring(self, name: str, stored: Stored, target: str | None) -> None:
         """Copy a file out of the backup (None: only read it). Raises DataError where it is not what was backed up."""
+        told = Telling()
         with self._told("cannot be read"):
             try:
-                source = self.store.open_input_stream(f"{self.root}/{TABLES}/{name}")
+                source = open_file(f"{self.path}/{TABLES}/{name}")
             except FileNotFoundError:
                 raise DataError(f"{self.path}/{TABLES}/{name}: is missing from the backup") from None
             with source:
-                found = _written(source, target) if target else _copied(source, None)
-        if found != stored:
+                _written(told.passed(parts_of(source)), target)
+        if told.stored != stored:
             raise DataError(f"{self.path}/{TABLES}/{name}: is not what was backed up: it is damaged")
 
     def _writing(self) -> AbstractContextManager[None]:
         return self._told("cannot be written")
-
-    def _put(self, target: str, content: bytes) -> None:
-        with self.store.open_output_stream(target + _DRAFT) as sink:
-            sink.write(content)
-        self.store.move(target + _DRAFT, target)
 
     @contextmanager
     def _told(self, what: str) -> Iterator[None]:
@@ -169,13 +163,16 @@ class Place:
 def reason(error: Exception) -> str:
     """What the store says, in a few words."""
     number = getattr(error, "errno", None)
-    return os.strerror(number) if number else str(error).splitlines()[0]
+    return os.strerror(number) if number else refusal(error)
 
 
-def sha256(file: Path) -> Stored:
+def sha256(file: str) -> Stored:
     """What a file would be in a backup."""
-    with file.open("rb") as stream:
-        return _copied(stream, None)
+    told = Telling()
+    with open_file(file) as stream:
+        for _ in told.passed(parts_of(stream)):
+            pass
+    return told.stored
 
 
 def stored_name(name: str, content: Stored) -> str:
@@ -188,20 +185,38 @@ def own_name(stored: str) -> str:
     return stored.rpartition(".")[0] if f"/{LOG}/" in stored else stored
 
 
-def _written(source: BinaryIO, target: Path) -> Stored:
+class Telling:
+    """What passed through it, as a file of a backup."""
+
+    def __init__(self) -> None:
+        self._digest, self._size = hashlib.sha256(), 0
+
+    def passed(self, parts: Iterator[bytes]) -> Iterator[bytes]:
+        """The same parts."""
+        for part in parts:
+            self._digest.update(part)
+            self._size += len(part)
+            yield part
+
+    @property
+    def stored(self) -> Stored:
+        return Stored(size=self._size, sha256=self._digest.hexdigest())
+
+
+def _where(path: str) -> PurePosixPath:
+    """Where a path leads to: from the root of this machine, or from its store."""
+    if on_s3(path):
+        return PurePosixPath("s3a:") / named(path).removeprefix("s3a://")
+    store, within = store_of(path)
+    return Path(within).resolve() if isinstance(store, fs.LocalFileSystem) else PurePosixPath(path)
+
+
+def _written(parts: Iterator[bytes], target: str | None) -> None:
+    if target is None:
+        for _ in parts:
+            pass
+        return
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("wb") as sink:
-            return _copied(source, sink)
+        write_whole(target, parts)
     except OSError as error:
         raise PortraitError(f"{target}: cannot be written: {reason(error)}") from None
-
-
-def _copied(source: BinaryIO, sink: _Takes | None) -> Stored:
-    digest, size = hashlib.sha256(), 0
-    while part := source.read(_PART):
-        digest.update(part)
-        size += len(part)
-        if sink is not None:
-            sink.write(part)
-    return Stored(size=size, sha256=digest.hexdigest())

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping
 from functools import partial
-from pathlib import Path
 
 from deltalake import DeltaTable
 
@@ -28,11 +27,11 @@ def blot(
     """
     blotted = dict(versions)
     for table, version in versions.items():
-        files = {str(Path(lakehouse.path(table)) / file) for file in lakehouse.files(table, version)} & set(found)
+        files = {f"{lakehouse.path(table)}/{file}" for file in lakehouse.files(table, version)} & set(found)
         opened = lakehouse.open(table, version) if files else None
         if opened is not None:
             columns = written_in(conf, table, opened)
-            held = {file for file in files if search.in_columns(Path(file), columns)}
+            held = {file for file in files if search.in_columns(file, columns)}
             edit = partial(search.blot, columns=columns)
             blotted[table] = take_out(lakehouse, table, version, dict.fromkeys(held, ()), edit)
     return blotted

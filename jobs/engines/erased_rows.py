@@ -15,6 +15,7 @@ from jobs.engines.state_rows import Places
 from jobs.runtime.clock import end_of
 from jobs.runtime.night import FEW_ROWS, Night
 from jobs.runtime.rewriting import take_out
+from jobs.runtime.stores import on_s3
 from transforms.erasure import Erased
 from transforms.sources import refine
 from transforms.sources.definition import compiled_over
@@ -52,7 +53,7 @@ def in_table(night: Night, source: str, erased: Erased, *, day: date | None = No
     raws = set()
     for file, raw in chosen(night, landed, source, erased, few=night.count(table) <= FEW_ROWS).collect():
         path, _, row = file.rpartition("#")
-        places[unquote(urlsplit(path).path)].append(int(row))
+        places[unquote(path if on_s3(path) else urlsplit(path).path)].append(int(row))
         raws.add(raw)
     return dict(places), raws
 

@@ -1,6 +1,5 @@
 """Folders that deliveries lie in, on any file system that Arrow reaches."""
 
-import glob
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from pyarrow import fs
 
-from jobs.runtime.stores import store_of
+from jobs.runtime.stores import exists, folders_in, named, on_s3, store_of
 from transforms.errors import PortraitError
 
 
@@ -55,13 +54,20 @@ def open_folder(uri: str) -> Folder:
     return Folder(uri if "://" in uri else path, system, path.rstrip("/"))
 
 
-def stagings_of(path: str) -> list[Path]:
-    """The staging folders, on this machine, of deliveries to a path, whichever date stands for its {date}."""
-    if "://" in path:
+def stagings_of(path: str) -> list[str]:
+    """The staging folders, on this machine or S3, of deliveries to a path, whichever date stands for its {date}."""
+    if "://" in path and not on_s3(path):
         return []
-    whole = Path(path).absolute()
-    parent, _, name = glob.escape(str(whole.relative_to(whole.anchor))).replace("{date}", "*").rpartition("/")
-    return sorted(Path(whole.anchor).glob(f"{parent}/_{name}.staging"))
+    root, whole = ("s3a:/", named(path).removeprefix("s3a:/")) if on_s3(path) else ("", str(Path(path).absolute()))
+    *parents, name = whole.strip("/").split("/")
+    found = [root]
+    for part in [*parents, f"_{name}.staging"]:
+        if "{date}" in part:
+            dated = re.compile(".*".join(map(re.escape, part.split("{date}"))))
+            found = [f"{folder}/{day}" for folder in found for day in folders_in(folder) if dated.fullmatch(day)]
+        else:
+            found = [f"{folder}/{part}" for folder in found]
+    return [folder for folder in found if exists(folder)]
 
 
 def put_file(staging: Folder, folder: Folder, name: str, content: bytes) -> None:

@@ -80,13 +80,16 @@ class Landed:
         names = [*self.raw, "_corrupt"]
         cells = ", ".join(f'{self._cell(name)} as "{name}"' for name in names)
         text = f"concat_ws(chr(10), {', '.join(map(self._cell, names))}) as _text"
-        sql = f"""
-        -- or DuckDB puts the text of every row together
-        with met as materialized (
-            select _data_file, file_row_number, {cells}, {text} from {self.scan} where coalesce({condition}, false)
-        )
-        select * exclude (_text) from met where {says} order by _data_file, file_row_number"""
-        return db.db.sql(sql, params=known or None).to_arrow_table()
+
+        def sql(scan: str) -> str:
+            return f"""
+            -- or DuckDB puts the text of every row together
+            with met as materialized (
+                select _data_file, file_row_number, {cells}, {text} from {scan} where coalesce({condition}, false)
+            )
+            select * exclude (_text) from met where {says} order by _data_file, file_row_number"""
+
+        return db.placed(self.table, sql, **known)
 
     def may_have_key(self, db: StateRows, records: Collection[str], made: str) -> str | None:
         """What a row meets that is one of those records, in SQL; None where its cells do not tell as they stand.

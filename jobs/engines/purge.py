@@ -3,12 +3,16 @@
 The lakehouse is held meanwhile, so that whatever no version names was left by a write that died.
 """
 
-import shutil
 from collections.abc import Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from itertools import chain
+from pathlib import Path, PurePosixPath
 
+from jobs.runtime.objects import remove_files
 from jobs.runtime.releases import Release
+from jobs.runtime.stores import at_once, exists, folders_in, on_s3, remove_folder, sizes_below
 from jobs.runtime.tables import LAYERS, Lakehouse
 from transforms.errors import PortraitError
 
@@ -32,57 +36,65 @@ def purge(lakehouse: Lakehouse, releases: Iterable[Release]) -> Purged:
     than the log tells of, and nothing of it goes.
     """
     purged, named = Purged(), list(releases)
-    for folder in sorted(Path(lakehouse.uri).glob("*/*/")):
-        if not (folder / _LOG).is_dir():
-            continue
-        table = f"{folder.parent.name}/{folder.name}"
-        versions = {release.versions[table] for release in named if table in release.versions}
-        if not versions and folder.parent.name in LAYERS:
-            shutil.rmtree(folder)
-            purged.tables += 1
-        else:
-            _tidy(lakehouse, table, versions, purged)
+    for layer in folders_in(lakehouse.uri):
+        for table in (f"{layer}/{name}" for name in folders_in(lakehouse.path(layer))):
+            if not exists(f"{lakehouse.path(table)}/{_LOG}"):
+                continue
+            versions = {release.versions[table] for release in named if table in release.versions}
+            if not versions and layer in LAYERS:
+                _remove(lakehouse.path(table))
+                purged.tables += 1
+            else:
+                _tidy(lakehouse, table, versions, purged)
     return purged
+
+
+def _remove(path: str) -> None:
+    """A table goes with its log last: by that it is known again where this died half-way."""
+    remove_files(path, [file for file in sizes_below(path) if not file.startswith(f"{_LOG}/")])
+    remove_folder(path)
 
 
 def _tidy(lakehouse: Lakehouse, table: str, versions: Collection[int], purged: Purged) -> None:
     head = lakehouse.version(table)
     assert head is not None  # noqa: S101  (it has a log)
     # both by the path below the table's folder: from above, links and another spelling may lead there too
-    kept = {file for version in {*versions, head} for file in lakehouse.files(table, version)}
-    root = Path(lakehouse.path(table))
-    if missing := sorted(file for file in kept if not (root / file).is_file()):
+    with ThreadPoolExecutor(at_once(lakehouse.uri)) as pool:
+        kept = set(chain.from_iterable(pool.map(partial(lakehouse.files, table), {*versions, head})))
+    root = lakehouse.path(table)
+    there = sizes_below(root)
+    if missing := sorted(kept - there.keys()):
         raise PortraitError(
             f"{root}: {len(missing)} data files that a release names are not there ({missing[0]}, …); nothing of this "
             "table was purged; bring them back from a copy of the lakehouse"
         )
-    for file in sorted(root.rglob("*")):
-        within = file.relative_to(root)
-        if file.is_file() and within.parts[0] != _LOG and _checked(within) not in kept:
-            purged.files, purged.size = purged.files + 1, purged.size + file.stat().st_size
-            file.unlink()
+    gone = sorted(file for file in there if not file.startswith(f"{_LOG}/") and _checked(file) not in kept)
+    remove_files(root, gone)
+    purged.files, purged.size = purged.files + len(gone), purged.size + sum(there[file] for file in gone)
+    if not on_s3(root):  # which has no folders
+        _remove_empty(Path(root))
+    _shorten_log(lakehouse, table, min({*versions, head}), there, purged)
+
+
+def _remove_empty(root: Path) -> None:
     for folder in sorted((path for path in root.rglob("*") if path.is_dir()), reverse=True):
         if folder.name != _LOG and not any(folder.iterdir()):
             folder.rmdir()
-    _shorten_log(lakehouse, table, min({*versions, head}), purged)
 
 
-def _checked(file: Path) -> str:
+def _checked(file: str) -> str:
     """The data file itself, or the one whose checksum Spark keeps beside it."""
-    name = file.name
-    beside = name.startswith(".") and name.endswith(".crc")
-    return str(file.with_name(name[1:].removesuffix(".crc")) if beside else file)
+    path = PurePosixPath(file)
+    beside = path.name.startswith(".") and path.name.endswith(".crc")
+    return str(path.with_name(path.name[1:].removesuffix(".crc"))) if beside else file
 
 
-def _shorten_log(lakehouse: Lakehouse, table: str, first: int, purged: Purged) -> None:
+def _shorten_log(lakehouse: Lakehouse, table: str, first: int, files: Iterable[str], purged: Purged) -> None:
     """A checkpoint at the first version that is kept, and nothing of those before it."""
-    log = Path(lakehouse.path(table)) / _LOG
-    older = [file for file in log.iterdir() if file.name[:20].isdigit() and int(file.name[:20]) < first]
-    if not older:
-        return
-    opened = lakehouse.open(table, first)
+    names = [file.removeprefix(f"{_LOG}/") for file in files if file.startswith(f"{_LOG}/")]
+    older = [name for name in names if name[:20].isdigit() and int(name[:20]) < first]
+    opened = lakehouse.open(table, first) if older else None
     if opened is not None:
         opened.create_checkpoint()
-        for file in older:
-            file.unlink()
+        remove_files(f"{lakehouse.path(table)}/{_LOG}", older)
         purged.commits += len(older)

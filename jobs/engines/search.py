@@ -5,15 +5,16 @@ import gzip
 import html
 import json
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet as pq
+
+from jobs.runtime.stores import at_once, read_file
 
 # A shorter value is met by chance in what is not text; in texts it must stand by itself.
 SHORTEST = 9
@@ -63,21 +64,20 @@ class Search:
     def __bool__(self) -> bool:
         return self.values > 0
 
-    def of_files(self, roots: Iterable[Path]) -> dict[str, int]:
+    def of_files(self, files: Collection[str]) -> dict[str, int]:
         """File -> how many cells or places hold one of the values; only those that do."""
-        found: Counter[str] = Counter()
-        for root in roots if self else ():
-            for file in sorted(root.rglob("*")) if root.is_dir() else [root]:
-                if file.is_file() and (count := self.of_file(file)):
-                    found[str(file)] = count
-        return dict(found)
+        if not self:
+            return {}
+        with ThreadPoolExecutor(at_once(*files)) as pool:
+            found = zip(files, pool.map(self.of_file, files), strict=True)
+            return {file: count for file, count in found if count}
 
-    def of_file(self, file: Path) -> int:
+    def of_file(self, file: str) -> int:
         """How many cells or places of a file hold one of the values."""
-        content = file.read_bytes()
+        content = read_file(file)
         raw = sum(1 for _ in self._raw.finditer(content)) if self._raw else 0
         if content[:4] == b"PAR1":
-            return max(raw, sum(self._in_cells(cells) for cells in _texts_of(file)))
+            return max(raw, sum(self._in_cells(cells) for cells in _texts_of(content)))
         if content[:2] == b"\x1f\x8b":
             content = gzip.decompress(content)
         elif content[:4] == b"\x28\xb5\x2f\xfd":
@@ -85,9 +85,9 @@ class Search:
                 content = stream.read()
         return max(raw, sum(1 for _ in self._text.finditer(content)))
 
-    def in_columns(self, file: Path, columns: Collection[str]) -> bool:
+    def in_columns(self, file: str, columns: Collection[str]) -> bool:
         """Would `blot` find anything in the Parquet file?"""
-        return any(self._to_blot(cells) for cells in _texts_of(file, columns))
+        return any(self._to_blot(cells) for cells in _texts_of(read_file(file), columns))
 
     def blot(self, part: pa.Table, columns: Collection[str]) -> pa.Table:
         """Rows with whatever is found in the texts of some columns made unreadable, in lists, maps and structs too.
@@ -118,8 +118,9 @@ def _unreadable(value: Any, found: re.Pattern[str]) -> Any:
     return {name: _unreadable(item, found) for name, item in value.items()} if isinstance(value, dict) else value
 
 
-def _texts_of(file: Path, columns: Collection[str] | None = None) -> Iterator[pa.Array]:
+def _texts_of(content: bytes, columns: Collection[str] | None = None) -> Iterator[pa.Array]:
     """Every text of a Parquet file, a part of a column at a time; a value that is repeated may come once."""
+    file = pa.BufferReader(content)
     schema = pq.read_schema(file)
     texts = [name for name, kind in zip(schema.names, schema.types, strict=True) if _is_text(kind)]
     chosen = None if columns is None else [name for name in schema.names if name in columns]

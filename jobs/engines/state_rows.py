@@ -1,19 +1,29 @@
-"""SQL over the data files of a state's tables, with the place of each row: DuckDB, without Spark."""
+"""SQL over the data files of a state's tables, with the place of each row: DuckDB, without Spark.
+
+DuckDB tells the places of rows in files of a disk. S3 it cannot read, and Arrow, which can, tells of no places: there a
+question is asked twice, first by Arrow, of the columns that it is about, in which files the rows are; then of those
+files, from copies on this machine.
+"""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 
 import duckdb
 import pyarrow as pa
 from deltalake import DeltaTable, Schema
+from pyarrow import dataset as ds
 from pyarrow import parquet as pq
 
-from jobs.runtime.stores import on_s3
+from jobs.runtime.objects import copied
+from jobs.runtime.stores import at_once, on_s3, store_of
 from jobs.runtime.tables import Lakehouse
 
 # Data file -> places of rows in it, from 0.
 Places = dict[str, list[int]]
+# So many files at once are copied from S3.
+_COPIES = 32
 PLACE = "file_row_number"  # as DuckDB calls it: a table with a column of that name it does not read so
 
 
@@ -45,27 +55,52 @@ class StateRows:
         return [field.name for field in schema.fields] if schema else []
 
     def scan(self, table: str) -> str | None:
-        """What stands behind FROM; None where the table has no files. `_data_file`, `file_row_number`: the place, but
-        for tables on S3: those are Arrow's to read, which tells of none."""
+        """What stands behind FROM; None where the table has no files. `_data_file`: where a row lies."""
         if on_s3(self.lakehouse.uri):
             return self._by_arrow(table)
         opened = self._open(table)
         files = sorted(opened.file_uris()) if opened else []
+        return _of_files(files) if files else None
+
+    def placed(self, table: str, sql: Callable[[str], str], **known: str) -> pa.Table:
+        """What a question gives of rows and their places: `sql` makes it of what stands behind FROM, which has
+        `_data_file` and `file_row_number`, the place in it, and gives both. `known`: what it compares with.
+
+        It asks of each row by itself, and the table has files.
+        """
+        scan = self.scan(table)
+        assert scan is not None  # noqa: S101
+        if not on_s3(self.lakehouse.uri):
+            return self.db.sql(sql(scan), params=known or None).to_arrow_table()
+        asked = self.db.sql(f"select distinct _data_file from ({sql(scan)}) order by all", params=known or None)
+        files = [file for (file,) in asked.fetchall()]
         if not files:
-            return None
-        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-        # an extract may have a column `filename`; no column that landed begins with `_`
-        # the log's schema counts: a file may lack a column that came later, or hold one the table does not have
-        options = "union_by_name=true, hive_partitioning=false, filename='_data_file', file_row_number=true"
-        return f"read_parquet([{listed}], {options})"
+            return self.db.sql(f"from ({sql(scan)}) limit 0", params=known or None).to_arrow_table()
+        parts = [files[first : first + _COPIES] for first in range(0, len(files), _COPIES)]
+        return pa.concat_tables([self._of_copies(table, part, sql, known) for part in parts])
 
     def _by_arrow(self, table: str) -> str | None:
         if table not in self._registered:
-            found = self.lakehouse.dataset(table, self.versions[table]) if table in self.versions else None
-            self._registered[table] = f'"{table}"' if found is not None and found.count_rows() else None
-            if self._registered[table]:
-                self.db.register(table, found)
+            opened = self._open(table)
+            found = self.lakehouse.dataset(table, self.versions[table]) if opened and opened.file_uris() else None
+            self._registered[table] = None
+            if found is not None:
+                self.db.register(table, _telling_files(found, self.lakehouse.path(table)))
+                self._registered[table] = f'(select *, null::bigint as file_row_number from "{table}")'
         return self._registered[table]
+
+    def _of_copies(
+        self, table: str, files: Sequence[str], sql: Callable[[str], str], known: Mapping[str, str]
+    ) -> pa.Table:
+        with ExitStack() as opened:
+            with ThreadPoolExecutor(at_once(self.lakehouse.uri)) as pool:
+                copies = [opened.enter_context(copy) for copy in pool.map(copied, files)]
+            here = {f"/proc/self/fd/{copy.fileno()}": file for copy, file in zip(copies, files, strict=True)}
+            # these may all lack a column that others have
+            every = f'union all by name select * exclude (_data_file) from "{table}" where false'
+            found = self.db.sql(sql(f"(from {_of_files(here)} {every})"), params=dict(known) or None).to_arrow_table()
+        at, names = found.schema.get_field_index("_data_file"), found["_data_file"].to_pylist()
+        return found.set_column(at, "_data_file", pa.array([here[name] for name in names], pa.string()))
 
     def values(self, name: str, **columns: Iterable[str]) -> None:
         """A table of texts to compare with."""
@@ -75,10 +110,12 @@ class StateRows:
 
     def places(self, table: str, condition: str) -> Places:
         """Where the rows that meet a condition lie."""
-        scan, found = self.scan(table), defaultdict(list)
-        if scan:
-            sql = f"select _data_file, file_row_number from {scan} where coalesce({condition}, false) order by all"
-            for file, row in self.db.execute(sql).fetchall():
+        found = defaultdict(list)
+        if self.scan(table):
+            told = self.placed(
+                table, lambda scan: f"select _data_file, file_row_number from {scan} where coalesce({condition}, false)"
+            )
+            for file, row in sorted(zip(*(column.to_pylist() for column in told.columns), strict=True)):
                 found[file].append(row)
         return dict(found)
 
@@ -97,7 +134,7 @@ class StateRows:
     def number(self, rows: Mapping[str, Collection[int] | None]) -> int:
         """How many rows these are."""
         whole = [file for file, places in rows.items() if places is None]
-        counts = (int(pq.read_metadata(file).num_rows) for file in whole)
+        counts = (int(pq.read_metadata(within, filesystem=store).num_rows) for store, within in map(store_of, whole))
         return sum(counts) + sum(len(places) for places in rows.values() if places is not None)
 
 
@@ -105,3 +142,29 @@ class StateRows:
 def state_rows(lakehouse: Lakehouse, versions: Mapping[str, int]) -> Iterator[StateRows]:
     with duckdb.connect() as db:
         yield StateRows(lakehouse, versions, db)
+
+
+def _of_files(files: Iterable[str]) -> str:
+    listed = ", ".join(f"'{_quoted(file)}'" for file in files)
+    # an extract may have a column `filename`; no column that landed begins with `_`
+    # the log's schema counts: a file may lack a column that came later, or hold one the table does not have
+    options = "union_by_name=true, hive_partitioning=false, filename='_data_file', file_row_number=true"
+    return f"read_parquet([{listed}], {options})"
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")
+
+
+def _telling_files(found: ds.Dataset, root: str) -> ds.Dataset:
+    """The same with `_data_file`; a table of an earlier layout, which is read whole, as it is."""
+    if not isinstance(found, ds.FileSystemDataset):
+        return found
+    fragments = [
+        found.format.make_fragment(
+            part.path, part.filesystem, part.partition_expression & (ds.field("_data_file") == f"{root}/{part.path}")
+        )
+        for part in found.get_fragments()
+    ]
+    schema = found.schema.append(pa.field("_data_file", pa.string()))
+    return ds.FileSystemDataset(fragments, schema, found.format, found.filesystem)

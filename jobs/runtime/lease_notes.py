@@ -5,19 +5,13 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from jobs.runtime.stores import named, on_s3, plain_http
+from jobs.runtime.objects import OvertakenError, Shared
+from jobs.runtime.stores import on_s3
 
 NAME = "_lease.json"
-# A store that is away for longer is away; what a living run could not renew now, it renews the next time.
-_PATIENCE = timedelta(seconds=15)
-
-
-class OvertakenError(Exception):
-    """Another run has written the note since it was read here."""
 
 
 class Note(Protocol):
@@ -84,18 +78,10 @@ class _File:
 
 
 class _Object:
-    """An object of a store. There is no lock to take: a write names the state that it replaces, and the store refuses
-    it where that is another by now."""
+    """An object of a store, by conditional puts."""
 
     def __init__(self, lakehouse: str) -> None:
-        from obstore.store import S3Store
-
-        self._store: Any = S3Store.from_url(
-            named(lakehouse).replace("s3a://", "s3://", 1),
-            client_options={"allow_http": plain_http()},
-            retry_config={"max_retries": 5, "retry_timeout": _PATIENCE},
-        )
-        self._state: str | None = None  # None: there is no object
+        self._object = Shared(f"{lakehouse}/{NAME}")
         self._lock = threading.Lock()
 
     def make_place(self) -> None:
@@ -107,48 +93,12 @@ class _Object:
             yield
 
     def read(self) -> dict[str, Any]:
-        import obstore
-
-        try:
-            with _told():
-                found = obstore.get(self._store, NAME)
-                text = bytes(found.bytes())
-        except FileNotFoundError:
-            self._state = None
-            return {}
-        self._state = found.meta["e_tag"]
-        return _parsed(text)
+        return _parsed(self._object.read() or b"")
 
     def write(self, content: Mapping[str, Any]) -> None:
-        import obstore
-        from obstore.exceptions import AlreadyExistsError, PreconditionError
-
-        text = json.dumps(content).encode()
-        mode: Any = {"e_tag": self._state} if self._state else "create"
-        try:
-            with _told(but=(AlreadyExistsError, PreconditionError)):
-                self._state = obstore.put(self._store, NAME, text, mode=mode)["e_tag"]
-        except (AlreadyExistsError, PreconditionError, FileNotFoundError) as error:
-            if isinstance(error, FileNotFoundError) and self._state is None:
-                raise OSError(str(error)) from None  # there is no such bucket
-            # a put whose answer was lost is asked for again, and then refused: what stands there may be our own
-            if self.read() != content:
-                raise OvertakenError from None
+        self._object.write(json.dumps(content).encode())
 
     def remove(self) -> None:
         # not deleted, for a store deletes what another has written since
         with suppress(OvertakenError):
             self.write({})
-
-
-@contextmanager
-def _told(but: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """What a store refuses, as the error that a disk would raise."""
-    from obstore.exceptions import BaseError
-
-    try:
-        yield
-    except BaseError as error:
-        if isinstance(error, but):
-            raise
-        raise OSError(str(error)) from None

@@ -15,6 +15,7 @@ from deltalake.transaction import AddAction
 from pyarrow import parquet as pq
 
 from jobs.runtime.commits import Written, commit, statistics
+from jobs.runtime.stores import make_folder, on_s3, store_of
 from jobs.runtime.tables import Lakehouse
 from transforms.schemas import Table
 
@@ -37,7 +38,7 @@ def take_out(
         return version
     opened = lakehouse.open(table, version)
     assert opened is not None  # noqa: S101  (its rows were found)
-    root = Path(lakehouse.path(table)).resolve()
+    root = lakehouse.path(table)
     parts = [(file, places) for file, places in sorted(rows.items()) if places is not None]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         made = list(pool.map(lambda part: _rewritten(opened, root, part[0], part[1], edit), parts))
@@ -48,41 +49,51 @@ def take_out(
     partition = tuple(opened.metadata().partition_columns)
     named = Table(table, (), partition=partition)
     # by their paths: of files that are written anew several may have one name
-    removed = {str(_below(root, file)) for file in rows}
+    removed = {_below(root, file) for file in rows}
     return commit(lakehouse.path(table), named, written, mode="append", removed=removed)
 
 
-def _below(root: Path, file: str) -> Path:
+def _below(root: str, file: str) -> str:
     """The file's path below the table's folder, whichever way leads to it."""
-    return Path(file).resolve().relative_to(root)
+    if on_s3(root):
+        return file.removeprefix(f"{root}/")
+    return str(Path(file).resolve().relative_to(Path(root).resolve()))
 
 
 def _rewritten(
-    opened: DeltaTable, root: Path, file: str, places: Collection[int], edit: Edit | None
+    opened: DeltaTable, root: str, file: str, places: Collection[int], edit: Edit | None
 ) -> AddAction | None:
     """The file without those rows; None where none is left."""
-    partitions = _below(root, file).parts[: len(opened.metadata().partition_columns)]
+    held, (store, within) = _below(root, file), store_of(root)
+    partitions = held.split("/")[: len(opened.metadata().partition_columns)]
     # its name alone tells it from every other: that is how the nights find files
-    place = Path(*partitions, secrets.token_hex(8), f"part-{secrets.token_hex(16)}.parquet")
-    source, out = pq.ParquetFile(file, read_dictionary=() if edit else _listed(pq.read_metadata(file))), None
-    (root / place).parent.mkdir(parents=True)
-    first, gone = 0, np.fromiter(places, np.int64, len(places))
+    folder = "/".join([*partitions, secrets.token_hex(8)])
+    place = f"{folder}/part-{secrets.token_hex(16)}.parquet"
+    known = pq.read_metadata(f"{within}/{held}", filesystem=store)
+    source = pq.ParquetFile(
+        f"{within}/{held}", filesystem=store, metadata=known, read_dictionary=() if edit else _listed(known),
+        pre_buffer=on_s3(root),
+    )  # fmt: skip
+    first, gone, out = 0, np.fromiter(places, np.int64, len(places)), None
     for number in range(source.num_row_groups):
         group = source.read_row_group(number)
         kept = group.filter(pa.array(~np.isin(np.arange(first, first + len(group)), gone)))
         first += len(group)
         kept = edit(kept) if edit else _only_used(kept)
         if len(kept):
-            out = out or pq.ParquetWriter(root / place, kept.schema, compression=_codec(source), store_schema=False)
+            if out is None:
+                make_folder(f"{root}/{folder}")
+                out = pq.ParquetWriter(
+                    f"{within}/{place}", kept.schema, filesystem=store, compression=_codec(source), store_schema=False
+                )
             out.write_table(kept)
     if out is None:
-        (root / place).parent.rmdir()
         return None
     out.close()
     return AddAction(
-        path=str(place), size=(root / place).stat().st_size, partition_values=_values(partitions),
+        path=place, size=store.get_file_info(f"{within}/{place}").size, partition_values=_values(partitions),
         modification_time=int(time.time() * 1000), data_change=True,
-        stats=json.dumps(statistics(pq.read_metadata(root / place), _indexed(opened))),
+        stats=json.dumps(statistics(pq.read_metadata(f"{within}/{place}", filesystem=store), _indexed(opened))),
     )  # fmt: skip
 
 

@@ -6,15 +6,18 @@ names that every client of AWS reads: AWS_ENDPOINT_URL, AWS_REGION and the crede
 
 import os
 import re
+from collections.abc import Collection
 from functools import cache
 
-from pyarrow import fs
+from pyarrow import NativeFile, fs
 
 from jobs.runtime.console import scrubbed
-from transforms.errors import DefinitionError
 
 # What a cluster's Spark sets itself is not set here; a store of one's own is asked by its path, not by a host a bucket.
 _OWN_STORE = {"spark.hadoop.fs.s3a.path.style.access": "true"}
+_AT_ONCE = 8
+# Where a client of AWS asks for a machine's role when the environment gives it no credentials.
+_ROLES = r"latest/(?:api/token|meta-data)|169\.254\.\d+\.\d+"
 
 
 def named(path: str) -> str:
@@ -27,10 +30,9 @@ def on_s3(path: str) -> bool:
     return named(path).startswith("s3a://")
 
 
-def check_local(lakehouse: str, command: str, instead: str) -> None:
-    """Raise DefinitionError where what works on a disk's files is asked of a lakehouse on S3."""
-    if on_s3(lakehouse):
-        raise DefinitionError(f"{command}: {lakehouse}: not for a lakehouse on S3, nothing was changed; {instead}")
+def at_once(*paths: str) -> int:
+    """How many files to read or write at a time: a store answers late and many at once, a disk one after the other."""
+    return _AT_ONCE if any(map(on_s3, paths)) else 1
 
 
 def endpoint() -> str | None:
@@ -62,11 +64,13 @@ def spark_settings() -> dict[str, str]:
     return {**own, **({"spark.hadoop.fs.s3a.endpoint.region": where} if where else {})}
 
 
-def refusal(error: OSError) -> str:
+def refusal(error: Exception) -> str:
     """Why a store did not do what it was asked, from the pages that its clients tell: a few words."""
     text = re.sub(r"\x1b\[\d+m", "", str(error)).strip()
-    if code := re.search(r"<Code>(\w+)</Code>", text):
-        return code[1]
+    if code := re.search(r"<Code>(\w+)</Code>|AWS Error (\w+)", text):
+        return code[1] or code[2]
+    if re.search(_ROLES, text):
+        return "no credentials: neither the environment (AWS_ACCESS_KEY_ID, …) nor a role of this machine gives any"
     last = text.splitlines()[-1 if "↳" in text else 0] if text else type(error).__name__
     return scrubbed(last.rpartition("↳")[2].rpartition(" - ")[2].strip())
 
@@ -98,11 +102,52 @@ def folders_in(path: str) -> list[str]:
     return sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
 
 
-def files_below(path: str) -> set[str]:
-    """All files below a folder, at any depth, by their paths from there; none where there is no such folder."""
+def names_in(path: str) -> set[str]:
+    """The names of the files and folders in a folder; none where there is no such folder."""
+    store, within = store_of(path)
+    return {info.base_name for info in store.get_file_info(fs.FileSelector(within, allow_not_found=True))}
+
+
+def sizes_below(path: str) -> dict[str, int]:
+    """All files below a folder, at any depth, by their paths from there, with their bytes; none for no such folder."""
     store, within = store_of(path)
     found = store.get_file_info(fs.FileSelector(within, allow_not_found=True, recursive=True))
-    return {info.path[len(within) + 1 :] for info in found if info.type == fs.FileType.File}
+    return {info.path[len(within) + 1 :]: info.size for info in found if info.type == fs.FileType.File}
+
+
+def files_below(path: str) -> set[str]:
+    """The same without the bytes."""
+    return set(sizes_below(path))
+
+
+def sizes_of(path: str, names: Collection[str]) -> dict[str, int]:
+    """Bytes of those files below a folder that are there."""
+    if on_s3(path):  # which lists a thousand in the time that it takes to ask for one
+        there = sizes_below(path)
+        return {name: there[name] for name in names if name in there}
+    store, within = store_of(path)
+    found = zip(names, store.get_file_info([f"{within}/{name}" for name in names]), strict=True)
+    return {name: info.size for name, info in found if info.type == fs.FileType.File}
+
+
+def open_file(path: str) -> NativeFile:
+    """A file to read from, at any place of it. Raises FileNotFoundError where there is none."""
+    store, within = store_of(path)
+    return store.open_input_file(within)
+
+
+def read_file(path: str) -> bytes:
+    """All that a file holds."""
+    with open_file(path) as file:
+        content: bytes = file.read()
+    return content
+
+
+def make_folder(path: str) -> None:
+    """A folder to write files into; a store needs none."""
+    if not on_s3(path):
+        store, within = store_of(path)
+        store.create_dir(within)
 
 
 def put_file(path: str, content: bytes) -> None:

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import date
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -17,6 +17,7 @@ from pyarrow import fs
 from jobs.runtime.commits import ALONE, KEPT_LOG, Mode, alone, check_upon, configuration
 from jobs.runtime.damage import REMEDY, damage
 from jobs.runtime.stores import (
+    at_once,
     delta_options,
     exists,
     files_below,
@@ -34,6 +35,7 @@ from transforms.schemas.layout import MOVED
 LAYERS = ("bronze", "silver", "identity", "tag", "gold")
 # State that nights build on and that a release therefore names, though it lies under ops.
 STATE_IN_OPS = ("ops/file",)
+LAID_OUT = "_restoring"  # where a restored lakehouse is made ready, below its folder
 _ASIDE = "/part=aside"
 _SCALARS = {
     "string": pa.string(),
@@ -167,6 +169,10 @@ class Lakehouse:
             yield from filter(self._is_table, (f"{layer}/{name}" for name in folders_in(self.path(layer))))
         yield from filter(self._is_table, STATE_IN_OPS)
 
+    def tables_of_ops(self) -> Iterator[str]:
+        """Every table of `ops`."""
+        yield from filter(self._is_table, (f"ops/{name}" for name in folders_in(self.path("ops"))))
+
     def _is_table(self, table: str) -> bool:
         return exists(f"{self.path(table)}/_delta_log")
 
@@ -177,7 +183,7 @@ class Lakehouse:
         Gives the versions that hold this content now: rolling back is a commit of its own.
         Raises PortraitError, and leaves everything as it is, where something of that content is damaged.
         """
-        self.check(expected)
+        self._check_whole(expected)
         self._forget_halves()
         for table in list(self.tables()):
             if table not in expected and table not in keep:
@@ -196,31 +202,29 @@ class Lakehouse:
         return self.write(FIXED_TABLES[table], found.to_table(), mode="overwrite")
 
     def _forget_halves(self) -> None:
-        """Rows that a run that died had set aside, in clear, on their way."""
-        remove_folder(f"{self.uri}/_landing")
+        """Rows that a run that died had set aside, in clear, on their way; what a restore that died had laid out."""
+        for left in ("_landing", LAID_OUT):
+            remove_folder(f"{self.uri}/{left}")
         found = (file.partition(_ASIDE) for file in files_below(self.path("silver")))
         for folder in sorted({before + aside for before, aside, _ in found if aside}):
             remove_folder(f"{self.path('silver')}/{folder}")
 
     def holds(self, table: str, version: int) -> bool:
         """Is the table there at that version, whole?"""
-        if not on_s3(self.uri):
-            return damage(Path(self.path(table)), version) is None
-        try:
-            opened = self.open(table, version)
-        except DeltaError:
-            return False
-        return opened is not None and files_below(self.path(table)).issuperset(self.files(table, version))
+        return damage(self.path(table), version) is None
 
     def check(self, versions: Mapping[str, int]) -> None:
         """Raise PortraitError, naming the first file and what to do, where something of these versions is damaged.
 
-        What an S3 store has taken in whole, it keeps whole: there nothing is looked at.
+        On S3 nothing is looked at before it is read, for that takes as long; before something is changed it is.
         """
-        if on_s3(self.uri):
-            return
-        for table, version in versions.items():
-            if wrong := damage(Path(self.path(table)), version):
+        if not on_s3(self.uri):
+            self._check_whole(versions)
+
+    def _check_whole(self, versions: Mapping[str, int]) -> None:
+        with ThreadPoolExecutor(at_once(self.uri)) as pool:
+            found = pool.map(lambda table: damage(self.path(table), versions[table]), versions)
+            if wrong := next(filter(None, found), None):
                 raise PortraitError(wrong)
 
     def take_back(self, table: str, version: int | None) -> int | None:

@@ -21,9 +21,22 @@ def one_write_at_a_time(app: Any) -> Any:
     return serve
 
 
+def read_only(app: Any) -> Any:
+    """Whoever asks may read the bucket of that name and not write to it."""
+
+    def serve(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        writes = environ["REQUEST_METHOD"] not in ("GET", "HEAD") and environ["PATH_INFO"].startswith("/read-only/")
+        if not writes:
+            return app(environ, start_response)
+        start_response("403 Forbidden", [("Content-Type", "application/xml")])
+        return [b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"]
+
+    return serve
+
+
 def main() -> None:
     app = DomainDispatcherApplication(create_backend_app)
-    server = make_server("127.0.0.1", 0, one_write_at_a_time(app), threaded=True)
+    server = make_server("127.0.0.1", 0, read_only(one_write_at_a_time(app)), threaded=True)
     print(f"http://127.0.0.1:{server.server_port}", flush=True)
     server.serve_forever()
 

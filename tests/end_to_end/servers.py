@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pyspark
@@ -16,6 +17,7 @@ import pyspark
 from tests.end_to_end.project import ROOT
 
 BUCKET = "portrait"
+VERSIONED, READ_ONLY = "versioned", "read-only"
 REGION = "eu-central-1"
 PATIENCE = 240  # a busy machine starts a JVM in a minute
 SPARK_HOME = Path(pyspark.__file__).parent
@@ -25,7 +27,7 @@ QUICK = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"}
 
 @contextmanager
 def s3_server() -> Iterator[dict[str, str]]:
-    """An S3 server with an empty bucket: the environment that names it."""
+    """An S3 server with empty buckets: the environment that names it."""
     command = [sys.executable, "-m", "tests.end_to_end.s3_server"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT, env={**os.environ, **_HERE}
@@ -37,14 +39,20 @@ def s3_server() -> Iterator[dict[str, str]]:
                 "AWS_ENDPOINT_URL": address, "AWS_REGION": REGION,
                 "AWS_ACCESS_KEY_ID": "portrait", "AWS_SECRET_ACCESS_KEY": "not-a-secret",
             }  # fmt: skip
-            client = boto3.client(
-                "s3", endpoint_url=address, region_name=REGION, aws_access_key_id=told["AWS_ACCESS_KEY_ID"],
-                aws_secret_access_key=told["AWS_SECRET_ACCESS_KEY"],
-            )  # fmt: skip
-            client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+            for bucket in (BUCKET, VERSIONED, READ_ONLY):
+                client(told).create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+            client(told).put_bucket_versioning(Bucket=VERSIONED, VersioningConfiguration={"Status": "Enabled"})
             yield told
         finally:
             server.kill()
+
+
+def client(told: Mapping[str, str]) -> Any:
+    """AWS's own client of that server, which shares nothing with those of Portrait."""
+    return boto3.client(
+        "s3", endpoint_url=told["AWS_ENDPOINT_URL"], region_name=REGION,
+        aws_access_key_id=told["AWS_ACCESS_KEY_ID"], aws_secret_access_key=told["AWS_SECRET_ACCESS_KEY"],
+    )  # fmt: skip
 
 
 _HERE = {"PYTHONPATH": str(ROOT)}

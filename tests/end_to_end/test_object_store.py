@@ -1,10 +1,11 @@
-"""A lakehouse on S3: the same nights as on a disk, one run at a time, killed and resumed, restored."""
+"""A lakehouse on S3: the same nights as on a disk, one run at a time, killed and resumed; lost and brought back from
+its backup; an earlier release restored; a person forgotten, to the last byte.
+"""
 
 import json
 import re
 import shutil
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,18 +14,22 @@ from typing import Any
 
 import pytest
 
+from jobs.changes import forget as forgetting
 from jobs.changes.backup import backup
 from jobs.changes.forget import forget
 from jobs.changes.maintain import maintain
-from jobs.changes.restore import restore_backup
+from jobs.changes.restore import restore_backup, restore_release
+from jobs.engines import purge as purging
 from jobs.lookups.access import held_on
 from jobs.runtime.configuration import Configuration, load_configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.lease import Lease
 from jobs.runtime.lease_notes import OvertakenError, note_of
-from jobs.runtime.releases import all_releases
-from jobs.runtime.stores import exists, files_below, put_file, store_of
+from jobs.runtime.releases import Release, all_releases
+from jobs.runtime.stores import exists, files_below, put_file, remove_folder, store_of
 from jobs.runtime.tables import Lakehouse
+from tests.end_to_end.contents import contents
+from tests.end_to_end.servers import client
 from tests.end_to_end.shops import FIRST, SECOND, Shop, assert_same_night, new_shop
 from transforms.errors import DefinitionError, LockedError, PortraitError
 from transforms.schemas import OPS_RUN
@@ -32,22 +37,26 @@ from transforms.schemas import OPS_RUN
 QUIET = Screen(as_json=True)
 PLACE = "s3a://portrait/lakes/shop"
 AWAY = "s3a://portrait/files"
+VAULT = "s3a://portrait/vault"
+PERSON = "email:alma.berg@example.com"
 
 
 @dataclass(frozen=True)
 class Story:
-    """What was seen of the nights on S3. `halfway`: table -> version where the second night was killed."""
+    """What was seen of the nights on S3. `restored`: the release that came back from the backup. `halfway`: table ->
+    version where the second night was killed."""
 
     shop: Shop
     second: str
+    restored: Release
     halfway: dict[str, int | None]
     resumed: str
 
 
 @pytest.fixture(scope="module")
 def story(s3: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Story:
-    """Two nights, their extracts and deliveries on S3 too; while the first runs another is started; the second is
-    killed as its tags begin, and run again."""
+    """Two nights, their extracts and deliveries on S3 too; while the first runs another is started; after it the
+    lakehouse is lost, and comes back from its backup; the second is killed as its tags begin, and run again."""
     places = {"LAKEHOUSE": PLACE, "EXTRACTS": f"{AWAY}/extracts", "EXPORTS": f"{AWAY}/exports"}
     shop = new_shop(tmp_path_factory.mktemp("far") / "there", {**s3, **places})
     for file in (shop.folder / "extracts").rglob("*.csv"):
@@ -58,10 +67,25 @@ def story(s3: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Story
         second = shop.told("run", "--date", f"{FIRST}", status=3)
         out, err = first.communicate(timeout=300)
     assert first.returncode == 0, out + err
+    restored = lost_and_brought_back(shop)
     killed = shop.portrait("run", "--date", f"{SECOND}", module=("tests.end_to_end.killed", "tags", "0"))
     killed.communicate(timeout=300)
     halfway = {name: shop.lakehouse.version(name) for name in shop.release.versions}
-    return Story(shop, second, halfway, shop.told("run", "--date", f"{SECOND}"))
+    return Story(shop, second, restored, halfway, shop.told("run", "--date", f"{SECOND}"))
+
+
+def lost_and_brought_back(shop: Shop) -> Release:
+    with pytest.MonkeyPatch.context() as patch:
+        conf = loaded(shop, patch)
+        backup(conf, VAULT)
+        remove_folder(PLACE)
+        return restore_backup(conf, VAULT, screen=QUIET)[0]
+
+
+def loaded(shop: Shop, patch: pytest.MonkeyPatch) -> Configuration:
+    for name, value in shop.environment.items():
+        patch.setenv(name, value)
+    return load_configuration(shop.conf)
 
 
 def wait_for_run(beginning: str) -> None:
@@ -74,7 +98,12 @@ def wait_for_run(beginning: str) -> None:
 
 def test_the_same_nights_as_on_a_disk(story: Story, shop: Shop) -> None:
     assert_same_night(story.shop, shop, 1)
-    assert_same_night(story.shop, shop, 2)
+    assert_same_night(story.shop, shop, 1003, theirs_number=2)
+
+
+def test_a_lost_lakehouse_comes_back(story: Story, shop: Shop) -> None:
+    assert (story.restored.release, story.restored.date, story.restored.cause) == (1002, FIRST, "restore")
+    assert_same_night(story.shop, shop, 1002, theirs_number=1)
 
 
 def test_what_is_delivered_to_s3_is_whole(story: Story, shop: Shop) -> None:
@@ -94,7 +123,7 @@ def test_of_two_runs_at_once_the_second_is_told_of_the_first(story: Story) -> No
 
 
 def test_a_killed_night_goes_on_after_its_last_stage(story: Story) -> None:
-    first = all_releases(story.shop.lakehouse)[0].versions
+    first = story.restored.versions
     assert story.halfway["identity/record"] == first["identity/record"] + 1
     assert story.halfway["gold/customer_profile"] == first["gold/customer_profile"]
     assert "goes on after identity" in story.resumed
@@ -102,7 +131,7 @@ def test_a_killed_night_goes_on_after_its_last_stage(story: Story) -> None:
 
 def test_nights_are_looked_at(story: Story) -> None:
     """As their nights left them: by status, show, query; and the pages lie beside the tables."""
-    assert "release 2" in story.shop.told("status")
+    assert "release 1003" in story.shop.told("status")
     assert "Leipzig" in story.shop.told("show", "email:bruno.costa@example.com")
     counted = story.shop.told("query", "select count(*) as n from customer_profile", "--json")
     assert json.loads(counted[: counted.rindex("}") + 1])["rows"] == [[16]] or '"n": 16' in counted
@@ -118,21 +147,61 @@ def test_a_person_is_given_the_same_as_on_a_disk(story: Story, shop: Shop, monke
 
 def all_told(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> str:
     """`portrait access`, without what tells of the run and of where its files lie."""
-    for name, value in shop.environment.items():
-        monkeypatch.setenv(name, value)
-    told = json.dumps(held_on(load_configuration(shop.conf), "email:alma.berg@example.com"), default=str, indent=1)
+    told = json.dumps(held_on(loaded(shop, monkeypatch), PERSON), default=str, indent=1)
     return re.sub(r"\d{8}-[0-9a-f]{8}", "RUN", re.sub(r'"[^"]*/extracts/', '"', told))
 
 
 def test_an_earlier_release_becomes_the_newest(story: Story, shop: Shop) -> None:
-    """Last of the story: the tables hold the first night again."""
-    first, second = all_releases(story.shop.lakehouse)[:2]
+    """The tables hold the first night again."""
+    first, _, second = all_releases(story.shop.lakehouse)[:3]
     story.shop.told("restore", "--to", first.run_id)
     restored = story.shop.release
-    assert (restored.release, restored.date, restored.cause) == (3, FIRST, "restore")
+    assert (restored.release, restored.date, restored.cause) == (1004, FIRST, "restore")
     assert_same_night(story.shop, shop, restored.release, theirs_number=1)
     assert {name: story.shop.lakehouse.version(name) for name in restored.versions} == restored.versions
     assert restored.versions["silver/contact"] > second.versions["silver/contact"] > first.versions["silver/contact"]
+
+
+def test_a_person_is_forgotten_as_on_a_disk_and_no_byte_is_left(
+    story: Story, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Last of the story. It dies on the way, once when tables are written anew and once when they are purged. What is
+    left is looked for in what AWS's own client finds in the bucket, by pandas and by the bytes."""
+    here = Shop(shop.copy(tmp_path / "here").folder)
+    conf = loaded(here, monkeypatch)
+    restore_release(conf, all_releases(here.lakehouse)[0].run_id, screen=QUIET)
+    forget(conf, PERSON, screen=QUIET)
+    secrets, conf = ["alma.berg@example.com", "+493023125001", "Alma Berg"], loaded(story.shop, monkeypatch)
+    assert secrets[0] in found_in_bucket(story.shop, tmp_path / "before")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(forgetting, "_publish", interrupted)
+        forget(conf, PERSON, screen=QUIET)
+    told = forget(conf, PERSON, screen=QUIET)
+    assert_same_night(story.shop, here, told.release.release, theirs_number=here.release.release)
+    assert (told.erasure.release, told.release.cause) == (None, "erasure") and told.rows["bronze/contacts"] >= 1
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(purging, "_shorten_log", interrupted)
+        maintain(conf, screen=QUIET, prove_now=True)
+    done = maintain(conf, screen=QUIET, prove_now=True)
+    assert (done.left, done.proven, done.kept_by_store) == ({}, [told.erasure.erasure], None)
+    text = found_in_bucket(story.shop, tmp_path / "after")
+    assert "bruno.costa@example.com" in text and [secret for secret in secrets if secret in text] == []
+
+
+def interrupted(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def found_in_bucket(shop: Shop, folder: Path) -> str:
+    """All that the lakehouse's objects hold."""
+    bucket, _, prefix = PLACE.removeprefix("s3a://").partition("/")
+    aws = client(shop.store)
+    for page in aws.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/"):
+        for found in page["Contents"]:
+            target = folder / found["Key"]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            aws.download_file(bucket, found["Key"], str(target))
+    return "".join(text for _, text in contents(folder))
 
 
 # -- two writers
@@ -191,25 +260,7 @@ def test_no_commit_takes_the_place_of_another(s3: dict[str, str]) -> None:
 @pytest.fixture
 def far(s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configuration:
     shop = new_shop(tmp_path / "far", {**s3, "LAKEHOUSE": "s3a://portrait/refusing"})
-    for name, value in shop.environment.items():
-        monkeypatch.setenv(name, value)
-    return load_configuration(shop.conf)
-
-
-@pytest.mark.parametrize(
-    ("name", "command"),
-    [
-        ("forget", lambda conf: forget(conf, "email:alma.berg@example.com", screen=QUIET)),
-        ("maintain", lambda conf: maintain(conf, screen=QUIET)),
-        ("backup", lambda conf: backup(conf, "/nowhere")),
-        ("restore --from", lambda conf: restore_backup(conf, "/nowhere")),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_what_works_on_a_disk_alone_says_so(far: Configuration, name: str, command: Callable[[Any], Any]) -> None:
-    with pytest.raises(DefinitionError, match=f"^{name}: s3a://portrait/refusing: not for a lakehouse on S3, nothing"):
-        command(far)
-    assert not exists(far.lakehouse)
+    return loaded(shop, monkeypatch)
 
 
 def test_a_bucket_that_is_not_there_is_told_in_a_line(s3: dict[str, str]) -> None:

@@ -2,12 +2,9 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
@@ -21,88 +18,20 @@ from jobs.engines.backups import Place
 from jobs.engines.persons import Person
 from jobs.engines.purge import purge
 from jobs.runtime import releases
-from jobs.runtime.commits import KEPT_LOG
-from jobs.runtime.configuration import Configuration, load_configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.lease import Lease
 from jobs.runtime.recovery import begin
-from jobs.runtime.releases import Release, all_releases
+from jobs.runtime.releases import all_releases
 from jobs.runtime.tables import Lakehouse
-from tests.end_to_end.project import KEYS, ROOT
+from tests.unit.backed_up import CRM, FIRST, PROFILE, SECOND, THIRD, House, held, new_house
 from transforms.errors import DataError, DefinitionError, LockedError, PortraitError
-from transforms.schemas import OPS_RUN, OPS_STAGE
 
-FIRST, SECOND, THIRD = date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)
-PROFILE, CRM = "gold/customer_profile", "bronze/crm"
 SCREEN = Screen(as_json=True)
-
-
-@dataclass
-class House:
-    """A lakehouse of two tables, and a place for its backup."""
-
-    conf: Configuration
-    to: str
-
-    @property
-    def lakehouse(self) -> Lakehouse:
-        return Lakehouse(self.conf.lakehouse)
-
-    @property
-    def files(self) -> set[str]:
-        """Names of the data files that the backup's tables have."""
-        return {file.name for file in (Path(self.to) / "tables").rglob("*.parquet") if "_delta_log" not in str(file)}
-
-    def elsewhere(self, name: str) -> Configuration:
-        """The same project over another lakehouse, which is not there yet."""
-        folder = str(self.conf.root / name)
-        return replace(self.conf, pipeline=self.conf.pipeline.model_copy(update={"lakehouse": folder}))
-
-    def add(self, table: str, *customers: str) -> int:
-        rows = pa.table({"customer_id": list(customers)})
-        write_deltalake(self.lakehouse.path(table), rows, mode="append", configuration=KEPT_LOG)
-        return self.lakehouse.version(table) or 0
-
-    def night(self, day: date, *customers: str) -> Release:
-        """A night that lands and profiles these customers."""
-        versions = {PROFILE: self.add(PROFILE, *customers), CRM: self.add(CRM, *customers)}
-        row = {"run_id": str(day), "date": day, "status": "released", "at": pd.Timestamp.now("UTC")}
-        self.lakehouse.append(OPS_RUN, [row | {"started_at": row["at"], "configuration": "c", "code_version": "1"}])
-        return releases.publish(
-            self.lakehouse, run_id=str(day), day=day, cause="night", versions=versions, configuration="c"
-        )
-
-    def dies(self, day: date) -> None:
-        """A run that has finished a stage, and dies: past every release."""
-        at = pd.Timestamp.now("UTC")
-        row = {"run_id": "dead", "date": day, "at": at, "status": "running", "started_at": at, "base_release": 2}
-        self.lakehouse.append(OPS_RUN, [row | {"configuration": "c", "code_version": "1", "options": "{}"}])
-        outputs = {PROFILE: self.add(PROFILE, "half"), "gold/late": self.add("gold/late", "half")}
-        done = {"stage": "profile", "status": "done", "inputs": {}, "outputs": outputs, "rows": 1, "seconds": 1.0}
-        self.lakehouse.append(OPS_STAGE, [{"run_id": "dead", "date": day, "at": at, **done}])
 
 
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
-    """Two nights, and a third that died."""
-    shutil.copytree(ROOT / "conf", tmp_path / "conf")
-    for name, value in {**KEYS, "LAKEHOUSE": str(tmp_path / "lakehouse")}.items():
-        monkeypatch.setenv(name, value)
-    made = House(load_configuration(tmp_path / "conf", definitions=False), str(tmp_path / "backup"))
-    made.night(FIRST, "a", "b")
-    made.night(SECOND, "c")
-    made.dies(THIRD)
-    return made
-
-
-def held(lakehouse: Lakehouse, release: Release) -> dict[str, list[str]]:
-    """Table -> its customers, as a release names it, read by pandas."""
-    found = {}
-    for table, version in release.versions.items():
-        opened = lakehouse.open(table, version)
-        assert opened is not None
-        found[table] = sorted(pd.concat([pd.read_parquet(uri) for uri in opened.file_uris()])["customer_id"])
-    return found
+    return new_house(tmp_path, str(tmp_path / "lakehouse"), str(tmp_path / "backup"), monkeypatch)
 
 
 def test_what_releases_name_comes_back_and_nothing_else(house: House) -> None:

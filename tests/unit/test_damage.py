@@ -51,7 +51,7 @@ DAMAGES = {
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_the_file_is_named_and_nothing_is_touched(lakehouse: Lakehouse, kind: str) -> None:
     of, size, told = DAMAGES[kind]
-    assert damage(Path(lakehouse.path(THING.name)), 1) is None and lakehouse.holds(THING.name, 1)
+    assert damage(lakehouse.path(THING.name), 1) is None and lakehouse.holds(THING.name, 1)
     file = of(lakehouse)
     if size is None:
         file.unlink()

@@ -348,7 +348,7 @@ def test_what_a_delivery_that_died_left_goes_wherever_it_lies(tmp_path: Path, pa
 def test_a_value_is_found_in_whichever_form(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     (tmp_path / "other.json").write_bytes(b'{"mail": "joann@x.example", "id": "AB12345"}')
-    found = Search(["ann@x.org", "B1234", "K1"]).of_files([tmp_path])
+    found = Search(["ann@x.org", "B1234", "K1"]).of_files([str(file) for file in tmp_path.iterdir()])
     assert list(found) == [str(tmp_path / name)]
 
 
@@ -362,7 +362,7 @@ def test_a_value_is_found_in_compressed_and_nested_cells(tmp_path: Path) -> None
     pq.write_table(rows, tmp_path / "t.parquet", compression="zstd", write_statistics=False)
     pq.write_table(rows.slice(1), tmp_path / "clean.parquet", compression="zstd")
     (tmp_path / "log.gz").write_bytes(gzip.compress(b"ann@x.org"))
-    assert Search(["ann@x.org"]).of_files([tmp_path]) == {
+    assert Search(["ann@x.org"]).of_files([str(file) for file in tmp_path.iterdir()]) == {
         str(tmp_path / "log.gz"): 1, str(tmp_path / "t.parquet"): 2,
     }  # fmt: skip
 

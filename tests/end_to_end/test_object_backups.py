@@ -1,0 +1,217 @@
+"""Backups, restores and purges where either side is on S3: small tables without Spark, ended anywhere, run again."""
+
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from jobs.changes import restore
+from jobs.changes.backup import backup, verify_backup
+from jobs.changes.maintain import maintain
+from jobs.changes.restore import restore_backup
+from jobs.cli import app
+from jobs.engines import purge as purging
+from jobs.engines.backups import Place
+from jobs.engines.purge import purge
+from jobs.runtime import releases
+from jobs.runtime.console import Screen
+from jobs.runtime.releases import all_releases
+from jobs.runtime.stores import exists, files_below, put_file, remove_folder
+from jobs.runtime.tables import Lakehouse
+from tests.end_to_end.servers import client
+from tests.unit.backed_up import CRM, PROFILE, THIRD, House, held, new_house
+from transforms.errors import DataError, LockedError, PortraitError
+
+SCREEN = Screen(as_json=True)
+NUMBERS = count()
+
+
+@pytest.fixture
+def far(s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+    """A lakehouse on S3 and a place for its backup there."""
+    place = f"s3a://portrait/houses/{next(NUMBERS)}"
+    return new_house(tmp_path, f"{place}/lakehouse", f"{place}/backup", monkeypatch)
+
+
+def dying(original: Callable[..., Any], at: int) -> Callable[..., Any]:
+    """The same, until it is called for the so-manyth time."""
+    calls = count(1)
+
+    def call(*arguments: Any) -> Any:
+        if next(calls) == at:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    return call
+
+
+@pytest.mark.parametrize(("lies", "backed_up", "restored"), [("here", "s3", "s3"), ("s3", "here", "here"), ("s3",) * 3])
+def test_a_lakehouse_comes_back_from_wherever_to_wherever(
+    s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lies: str, backed_up: str, restored: str
+) -> None:
+    roots = {"here": str(tmp_path), "s3": f"s3://portrait/houses/{next(NUMBERS)}"}
+    house = new_house(tmp_path, f"{roots[lies]}/lakehouse", f"{roots[backed_up]}/backup", monkeypatch)
+    first = backup(house.conf, house.to)
+    assert first.copied == len(first.manifest.files) and backup(house.conf, house.to).copied == 0
+    house.lakehouse.roll_back(all_releases(house.lakehouse)[-1].versions)
+    house.night(THIRD, "d")
+    again = backup(house.conf, house.to)
+    assert 0 < again.copied < first.copied and again.removed == 0
+    assert verify_backup(house.to) == again.manifest
+    assert files_below(f"{house.to}/tables") == again.manifest.files.keys()
+    moved = house.elsewhere(f"{roots[restored]}/moved")
+    restore_backup(moved, house.to, screen=SCREEN)
+    there = Lakehouse(moved.lakehouse)
+    assert [known.release for known in all_releases(there)] == [1, 2, 3, 1003]
+    every = [["a", "b"], ["a", "b", "c"], ["a", "b", "c", "d"], ["a", "b", "c", "d"]]
+    assert [held(there, release) for release in all_releases(there)] == [{PROFILE: v, CRM: v} for v in every]
+    assert {file.partition("/")[0] for file in files_below(there.uri)} <= {
+        "bronze", "gold", "ops", "_lease.json", "_lease.guard",
+    }  # fmt: skip
+    assert backup(moved, house.to).manifest.releases == [1, 2, 3, 1003]  # it is the same lakehouse
+
+
+@pytest.mark.parametrize("dies_at", ["keep", "remove"])
+def test_a_backup_that_died_is_the_old_or_the_new_whole_one(
+    far: House, monkeypatch: pytest.MonkeyPatch, dies_at: str
+) -> None:
+    """A table that was made anew has entries of the same names in its log as the one that is backed up."""
+    backup(far.conf, far.to)
+    remove_folder(far.lakehouse.path(PROFILE))
+    far.night(THIRD, "z")
+    releases.expire(far.lakehouse, [1, 2])
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Place, dies_at, dying(getattr(Place, dies_at), 4))
+        backup(far.conf, far.to)
+    assert verify_backup(far.to).releases == ([1, 2] if dies_at == "keep" else [3])
+    done = backup(far.conf, far.to)
+    assert done.manifest.releases == [3] and files_below(f"{far.to}/tables") == done.manifest.files.keys()
+
+
+def test_of_two_backups_to_one_place_the_later_is_told(far: House) -> None:
+    backup(far.conf, far.to)
+    ours, theirs = Place(far.to), Place(far.to)
+    mine, other = ours.manifest(), theirs.manifest()
+    assert mine is not None and other is not None
+    theirs.write_manifest(other)
+    with pytest.raises(LockedError, match=f"^{far.to}: another backup was made there meanwhile"):
+        ours.write_manifest(mine.model_copy(update={"releases": [9]}))
+    assert verify_backup(far.to).releases == [1, 2]
+
+
+def test_what_is_damaged_is_found_and_mended(far: House) -> None:
+    done = backup(far.conf, far.to)
+    cut, gone = (name for name in sorted(done.manifest.files) if name.startswith(CRM) and name.endswith(".parquet"))
+    put_file(f"{far.to}/tables/{cut}", b"cut")
+    Place(far.to).remove(gone)
+    with pytest.raises(DataError, match=rf"tables/{cut}: is not what was backed up.* \(and 1 more\)"):
+        verify_backup(far.to)
+    moved = far.elsewhere(f"{far.to}_moved")
+    with pytest.raises(DataError, match=r"damaged|missing"):
+        restore_backup(moved, far.to, screen=SCREEN)
+    assert all_releases(Lakehouse(moved.lakehouse)) == []
+    assert backup(far.conf, far.to).copied == 2
+    restore_backup(moved, far.to, screen=SCREEN)
+    file = far.lakehouse.files(CRM, 1)[0]
+    put_file(f"{far.lakehouse.path(CRM)}/{file}", b"cut")
+    with pytest.raises(DataError, match=rf"{file}: has 3 bytes, its log says"):
+        backup(far.conf, far.to)
+    with pytest.raises(PortraitError, match=rf"{file}: has 3 bytes, not .*portrait restore --to RUN"):
+        far.lakehouse.roll_back(all_releases(far.lakehouse)[-1].versions)
+    assert not far.lakehouse.holds(CRM, 1)
+
+
+@pytest.mark.parametrize("dies_at", [1, 2, 4])
+def test_a_restore_that_died_is_nothing_and_is_done_again(
+    far: House, monkeypatch: pytest.MonkeyPatch, dies_at: int
+) -> None:
+    """While its tables are laid out, and between the entries of the log that tells of releases: these come last."""
+    backup(far.conf, far.to)
+    moved = far.elsewhere(f"{far.to}_moved")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(restore, "copy_objects", dying(restore.copy_objects, dies_at))
+        restore_backup(moved, far.to, screen=SCREEN)
+    there = Lakehouse(moved.lakehouse)
+    assert all_releases(there) == []
+    released, _ = restore_backup(moved, far.to, screen=SCREEN)
+    assert held(there, released)[CRM] == ["a", "b", "c"]
+    assert [known.release for known in all_releases(there)] == [1, 2, 1003]
+    assert not exists(f"{there.uri}/_restoring")
+
+
+@pytest.mark.parametrize("dies_at", [1, 2, 3])
+def test_a_purge_that_died_is_ended_by_the_next(far: House, monkeypatch: pytest.MonkeyPatch, dies_at: int) -> None:
+    far.lakehouse.roll_back(all_releases(far.lakehouse)[-1].versions)
+    far.add("gold/late", "of no release")
+    put_file(f"{far.lakehouse.path(CRM)}/half.parquet", b"left by a write that died")
+    releases.expire(far.lakehouse, [1])
+    living = [release for release in all_releases(far.lakehouse) if not release.expired]
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(purging, "remove_files", dying(purging.remove_files, dies_at))
+        purge(far.lakehouse, living)
+    purge(far.lakehouse, living)
+    assert held(far.lakehouse, living[0]) == {name: ["a", "b", "c"] for name in (PROFILE, CRM)}
+    assert not exists(far.lakehouse.path("gold/late")) and not far.lakehouse.holds(CRM, 0)
+    for table in (CRM, PROFILE):
+        files = files_below(far.lakehouse.path(table))
+        assert {file for file in files if not file.startswith("_delta_log/")} == set(far.lakehouse.files(table))
+        first = living[0].versions[table]
+        assert min(int(file.rpartition("/")[2][:20]) for file in files if "/0000" in file) == first
+    again = purge(far.lakehouse, living)
+    assert (again.files, again.commits, again.tables) == (0, 0, 0)
+
+
+def test_what_a_bucket_keeps_of_what_was_removed_is_said(
+    s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = new_house(tmp_path, "s3a://versioned/lakehouse", "s3a://versioned/backup", monkeypatch)
+    kept = maintain(house.conf, screen=SCREEN).kept_by_store
+    assert kept is not None and kept.startswith("s3a://versioned: the bucket keeps versions of its objects: what was")
+    assert backup(house.conf, house.to).kept_by_store == kept
+    assert backup(house.conf, str(tmp_path / "backup")).kept_by_store is None
+    versions = client(s3).list_object_versions(Bucket="versioned", Prefix="lakehouse/gold/late")
+    assert versions["Versions"] and not exists("s3a://versioned/lakehouse/gold/late")  # the warning says the truth
+
+
+def test_what_is_refused(far: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(*arguments: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, [*arguments, "--conf", str(far.conf.root / "conf")])
+        assert done.exception is None or isinstance(done.exception, SystemExit)
+        return done.exit_code, " ".join(done.output.split())
+
+    put_file("s3a://portrait/letters/one", b"dear")
+    backup(far.conf, far.to)
+    for place, status, line in (
+        (f"{far.conf.lakehouse}/backup", 2, "would lie in one another"),
+        ("s3://portrait", 2, "would lie in one another"),
+        ("s3://portrait/letters", 2, "is not empty, and no backup; name another folder"),
+        ("s3://none-such/backup", 1, "NoSuchBucket"),
+        ("s3a://read-only/backup", 1, "cannot be written: AccessDenied"),
+        ("s3a://", 1, "is no place for a backup"),
+    ):
+        code, output = told("backup", "--to", place)
+        assert code == status and line in output and place.removeprefix("s3://") in output, output
+    for command in ("backup", "--verify"), ("restore", "--from"):
+        code, output = told(*command, "s3://portrait/nowhere")
+        assert code == 2 and "s3a://portrait/nowhere: there is no backup; portrait backup --to makes one" in output
+    code, output = told("restore", "--from", far.to)
+    assert code == 2 and "holds releases up to 2 of 2026-03-02" in output
+    monkeypatch.setenv("LAKEHOUSE", "s3a://portrait/letters")
+    assert "letters: is not empty (one); a backup is restored into an absent or" in told("restore", "--from", far.to)[1]
+    for bucket, cause in (("read-only", "AccessDenied"), ("none-such", "NoSuchBucket")):
+        monkeypatch.setenv("LAKEHOUSE", f"s3a://{bucket}/lake")
+        for arguments in (["maintain"], ["forget", "email:a@x.org"], ["restore", "--from", far.to]):
+            code, output = told(*arguments)
+            assert code == 1 and f"s3a://{bucket}/lake: the lakehouse cannot be written ({cause})" in output, output
+
+
+def test_without_credentials_that_is_what_is_said(far: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    backup(far.conf, far.to)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")  # a machine without a role
+    with pytest.raises(PortraitError, match=r"no credentials: neither the environment \(AWS_ACCESS_KEY_ID, "):
+        maintain(far.conf, screen=SCREEN)
