@@ -69,6 +69,8 @@ class Place:
     """A folder or URI that holds a backup, or is to hold one. Every error of its store is told in a line."""
 
     def __init__(self, path: str) -> None:
+        if on_s3(path) and not named(path).removeprefix("s3a://").strip("/"):
+            raise DefinitionError(f"{path}: is no place for a backup: it names no bucket")
         self.path = (named(path) if "://" in path else str(Path(path).absolute())).rstrip("/")
         with self._told("is no place for a backup"):
             store_of(self.path)
@@ -208,7 +210,7 @@ def _where(path: str) -> PurePosixPath:
     if on_s3(path):
         return PurePosixPath("s3a:") / named(path).removeprefix("s3a://")
     store, within = store_of(path)
-    return Path(within).resolve() if isinstance(store, fs.LocalFileSystem) else PurePosixPath(path)
+    return PurePosixPath(Path(within).resolve() if isinstance(store, fs.LocalFileSystem) else path)
 
 
 def _written(parts: Iterator[bytes], target: str | None) -> None:

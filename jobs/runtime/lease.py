@@ -10,7 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from jobs.runtime.lease_notes import OvertakenError, note_of
+from jobs.runtime.lease_notes import note_of
+from jobs.runtime.objects import OvertakenError
 from jobs.runtime.stores import refusal
 from transforms.errors import LockedError, PortraitError
 

@@ -6,7 +6,10 @@ from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import Literal
 
-from jobs.runtime.tables import Lakehouse
+from deltalake.exceptions import DeltaError
+
+from jobs.runtime.stores import exists
+from jobs.runtime.tables import LAID_OUT, Lakehouse
 from transforms.errors import DefinitionError, PortraitError
 from transforms.schemas import OPS_RELEASE
 from transforms.schemas.layout import LAYOUT
@@ -56,7 +59,14 @@ def all_releases(lakehouse: Lakehouse, version: int | None = None) -> list[Relea
 
     Raises PortraitError where that table is damaged, for it would tell of other releases, or of a newer Portrait.
     """
-    head = version if version is not None else lakehouse.version(OPS_RELEASE.name)
+    try:
+        head = version if version is not None else lakehouse.version(OPS_RELEASE.name)
+    except DeltaError:
+        if not exists(f"{lakehouse.uri}/{LAID_OUT}"):
+            raise
+        raise PortraitError(
+            f"{lakehouse.uri}: a restore into it goes on, or died half-way: then run portrait restore --from again"
+        ) from None
     if head is not None:
         lakehouse.check({OPS_RELEASE.name: head})
     rows = lakehouse.rows(OPS_RELEASE, version)

@@ -24,7 +24,8 @@ from jobs.lookups.access import held_on
 from jobs.runtime.configuration import Configuration, load_configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.lease import Lease
-from jobs.runtime.lease_notes import OvertakenError, note_of
+from jobs.runtime.lease_notes import note_of
+from jobs.runtime.objects import OvertakenError
 from jobs.runtime.releases import Release, all_releases
 from jobs.runtime.stores import exists, files_below, put_file, remove_folder, store_of
 from jobs.runtime.tables import Lakehouse

@@ -71,12 +71,17 @@ class House:
         self.lakehouse.append(OPS_STAGE, [{"run_id": "dead", "date": day, "at": at, **done}])
 
 
-def new_house(folder: Path, lakehouse: str, to: str, monkeypatch: pytest.MonkeyPatch) -> House:
-    """Two nights, and a third that died."""
+def empty_house(folder: Path, lakehouse: str, to: str, monkeypatch: pytest.MonkeyPatch) -> House:
+    """No night yet."""
     shutil.copytree(ROOT / "conf", folder / "conf")
     for name, value in {**KEYS, "LAKEHOUSE": lakehouse}.items():
         monkeypatch.setenv(name, value)
-    made = House(load_configuration(folder / "conf", definitions=False), to)
+    return House(load_configuration(folder / "conf", definitions=False), to)
+
+
+def new_house(folder: Path, lakehouse: str, to: str, monkeypatch: pytest.MonkeyPatch) -> House:
+    """Two nights, and a third that died."""
+    made = empty_house(folder, lakehouse, to, monkeypatch)
     made.night(FIRST, "a", "b")
     made.night(SECOND, "c")
     made.dies(THIRD)
