@@ -8,7 +8,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from typer.testing import CliRunner
 
 from jobs.changes import restore
@@ -18,13 +20,16 @@ from jobs.changes.maintain import maintain
 from jobs.changes.restore import restore_backup
 from jobs.cli import app
 from jobs.engines import purge as purging
+from jobs.engines import state_rows as state_rows_of
 from jobs.engines.backups import Place
 from jobs.engines.purge import purge
+from jobs.engines.state_rows import state_rows
 from jobs.runtime import releases
 from jobs.runtime.console import Screen
 from jobs.runtime.objects import copy_objects
 from jobs.runtime.releases import all_releases
-from jobs.runtime.stores import exists, files_below, put_file, remove_folder
+from jobs.runtime.rewriting import take_out
+from jobs.runtime.stores import delta_options, exists, files_below, put_file, remove_folder
 from jobs.runtime.tables import Lakehouse
 from tests.end_to_end.servers import client
 from tests.unit.backed_up import CRM, PROFILE, THIRD, House, empty_house, held, new_house
@@ -182,6 +187,36 @@ def test_a_purge_that_died_is_ended_by_the_next(far: House, monkeypatch: pytest.
         assert min(int(file.rpartition("/")[2][:20]) for file in files if "/0000" in file) == first
     again = purge(far.lakehouse, living)
     assert (again.files, again.commits, again.tables) == (0, 0, 0)
+
+
+def test_rows_are_placed_and_taken_out_as_on_a_disk(
+    s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of files of which some lack a column, by a condition that meets all, some or none of a file's rows."""
+    monkeypatch.setattr(state_rows_of, "_COPIES", 1)
+    files = (
+        {"v": ["a", "b", "a"], "_batch_date": ["1"] * 3}, {"v": ["c"], "note": ["it's a"], "_batch_date": ["2"]},
+        {"v": ["d", "a"], "note": [None, "e"], "_batch_date": ["2"] * 2}, {"v": ["f"], "_batch_date": ["1"]},
+    )  # fmt: skip
+    told = []
+    for lakehouse in (Lakehouse(str(tmp_path)), Lakehouse("s3a://portrait/placed")):
+        path = lakehouse.path("gold/x")
+        for rows in files:
+            write_deltalake(
+                path, pa.table(rows), mode="append", schema_mode="merge", partition_by=["_batch_date"],
+                storage_options=delta_options(path),
+            )  # fmt: skip
+        with state_rows(lakehouse, {"gold/x": 3}) as state:
+            places = state.places("gold/x", "v = 'a' or note = 'it''s a'")
+            whole = state.whole_files("gold/x", "v in ('a', 'c')")
+            assert state.places("gold/x", "v = 'z'") == {}
+            assert state.number(whole) == 4 and sorted(map(str, whole.values())) == ["None", "[0, 2]", "[1]"]
+        version = take_out(lakehouse, "gold/x", 3, places)
+        left = lakehouse.dataset("gold/x", version)
+        assert left is not None
+        told.append((sorted(places.values()), sorted(left.to_table().to_pylist(), key=str)))
+    assert told[0] == told[1]
+    assert [row["v"] for row in told[1][1]] == ["b", "d", "f"] and told[1][0] == [[0], [0, 2], [1]]
 
 
 def test_what_a_bucket_keeps_of_what_was_removed_is_said(

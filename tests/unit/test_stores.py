@@ -46,6 +46,10 @@ def test_a_store_of_ones_own_is_asked_by_path(monkeypatch: pytest.MonkeyPatch) -
         ("Kernel error\n  \x1b[31m↳\x1b[0m GET\n   \x1b[31m↳\x1b[0m Connection refused", "Connection refused"),
         ("Generic S3 error: GET http://x in 1s - HTTP error: error sending request\n\nDebug: {}",
          "HTTP error: error sending request"),
+        ("When listing objects under key 'x' in 'b': AWS Error NO_SUCH_BUCKET during ListObjectsV2 operation: x",
+         "NO_SUCH_BUCKET"),
+        ("Generic S3 error: Error performing PUT http://169.254.169.254/latest/api/token in 3s - HTTP error: timed out",
+         "no credentials: neither the environment (AWS_ACCESS_KEY_ID, …) nor a role of this machine gives any"),
         ("", "OSError"),
     ],
 )  # fmt: skip
