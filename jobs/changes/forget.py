@@ -34,7 +34,7 @@ from jobs.runtime.reader import Reader
 from jobs.runtime.recovery import Begin, time_of
 from jobs.runtime.releases import Release, named_tables
 from jobs.runtime.run_notes import shown_errors
-from jobs.runtime.stores import files_below, remove_folder
+from jobs.runtime.stores import files_below, refusal, remove_folder
 from jobs.runtime.tables import Lakehouse
 from transforms.erasure import CUSTOMER, Erased, entries_of
 
@@ -69,7 +69,7 @@ def forget(
             removed = without(night, person)
             release = _publish(night, removed)
             erasures.note_gone(night.lakehouse, erasure, release.release, removed.rows)
-        _forget_staging(conf)
+        _forget_staging(conf, screen)
         _tell_of_files(conf, person, screen)
         if kept := versions_kept(f"{conf.lakehouse}/{NOTE}"):
             screen.warn(kept)
@@ -92,7 +92,7 @@ def finish(conf: Configuration, *, screen: Screen, lease: Lease, local: bool = T
         release = _publish(night, Removed(night.versions))
         for erasure in half:
             erasures.note_gone(night.lakehouse, erasure, release.release, rows[erasure.erasure])
-    _forget_staging(conf)
+    _forget_staging(conf, screen)
     return [erasure.erasure for erasure in half]
 
 
@@ -136,11 +136,15 @@ def _publish(night: Night, removed: Removed) -> Release:
     )  # fmt: skip
 
 
-def _forget_staging(conf: Configuration) -> None:
+def _forget_staging(conf: Configuration, screen: Screen) -> None:
     """What deliveries that died had written beside their destination. Delivered files are the receivers'."""
-    for export in conf.exports.values():
-        for folder in stagings_of(conf.resolve(export.to.path)) if export.to.path else ():
-            remove_folder(folder)
+    for path in (conf.resolve(export.to.path) for export in conf.exports.values() if export.to.path):
+        try:
+            for folder in stagings_of(path):
+                remove_folder(folder)
+        except OSError as error:
+            told = f"what deliveries that died left beside it cannot be removed ({refusal(error)}); remove it there"
+            screen.warn(f"{path}: {told}")
 
 
 def _tell_of_files(conf: Configuration, person: Person, screen: Screen) -> None:

@@ -27,6 +27,7 @@ from jobs.engines.state_rows import state_rows
 from jobs.lookups.access import held_on
 from jobs.runtime import clock, releases
 from jobs.runtime.commits import Written, commit
+from jobs.runtime.console import Screen
 from jobs.runtime.rewriting import take_out
 from jobs.runtime.tables import Lakehouse
 from tests.unit.released import House
@@ -332,7 +333,7 @@ def test_what_a_delivery_that_died_left_goes_wherever_it_lies(tmp_path: Path, pa
     conf: Any = SimpleNamespace(
         exports={"x": SimpleNamespace(to=SimpleNamespace(path=path))}, resolve=lambda name: f"{tmp_path}/{name}"
     )  # fmt: skip
-    forgetting._forget_staging(conf)
+    forgetting._forget_staging(conf, Screen(as_json=True))
     assert not staging.exists() and all(folder.exists() for folder in others)
 
 
