@@ -34,7 +34,7 @@ from jobs.runtime.rewriting import take_out
 from jobs.runtime.stores import sizes_below
 from jobs.runtime.tables import Lakehouse
 from transforms.retention import RELEASES
-from transforms.schemas import OPS_EXPORT, OPS_LINEAGE, OPS_QUALITY, OPS_RUN, OPS_STAGE, Table
+from transforms.schemas import OPS_ERASURE, OPS_EXPORT, OPS_LINEAGE, OPS_QUALITY, OPS_RUN, OPS_STAGE, Table
 
 # What is written in many small commits is put together past so many files of less than that on average.
 MANY_FILES, SMALL_FILE = 32, 8_000_000
@@ -197,7 +197,7 @@ def _prove(conf: Configuration, lakehouse: Lakehouse, every: Iterable[Erasure], 
                 }
     if proven:
         erasures.note_proven(lakehouse, proven)
-        purge(lakehouse, [release for release in all_releases(lakehouse) if not release.expired])  # what was sealed too
+        purge(lakehouse, living, of=OPS_ERASURE.name)  # what was sealed
         done.proven = sorted(proven)
 
 

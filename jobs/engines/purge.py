@@ -29,8 +29,8 @@ class Purged:
     tables: int = 0
 
 
-def purge(lakehouse: Lakehouse, releases: Iterable[Release]) -> Purged:
-    """Leave of every table what these releases and its head name, and nothing else. Gives what went.
+def purge(lakehouse: Lakehouse, releases: Iterable[Release], *, of: str | None = None) -> Purged:
+    """Leave of every table what these releases and its head name, and nothing else. Gives what went. `of`: one table.
 
     Raises PortraitError at a table of which something that is named is not there: what lies there is another store then
     than the log tells of, and nothing of it goes.
@@ -38,7 +38,7 @@ def purge(lakehouse: Lakehouse, releases: Iterable[Release]) -> Purged:
     purged, named = Purged(), list(releases)
     for layer in folders_in(lakehouse.uri):
         for table in (f"{layer}/{name}" for name in folders_in(lakehouse.path(layer))):
-            if not exists(f"{lakehouse.path(table)}/{_LOG}"):
+            if of not in (None, table) or not exists(f"{lakehouse.path(table)}/{_LOG}"):
                 continue
             versions = {release.versions[table] for release in named if table in release.versions}
             if not versions and layer in LAYERS:
