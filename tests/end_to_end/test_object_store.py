@@ -19,7 +19,6 @@ from jobs.changes.backup import backup
 from jobs.changes.forget import forget
 from jobs.changes.maintain import maintain
 from jobs.changes.restore import restore_backup, restore_release
-from jobs.engines import purge as purging
 from jobs.lookups.access import held_on
 from jobs.runtime.configuration import Configuration, load_configuration
 from jobs.runtime.console import Screen
@@ -168,8 +167,8 @@ def test_an_earlier_release_becomes_the_newest(story: Story, shop: Shop) -> None
 def test_a_person_is_forgotten_as_on_a_disk_and_no_byte_is_left(
     story: Story, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Last of the story. It dies on the way, once when tables are written anew and once when they are purged. What is
-    left is looked for in what AWS's own client finds in the bucket, by pandas and by the bytes."""
+    """Last of the story. It dies when the tables are written anew. What is left is looked for in what AWS's own client
+    finds in the bucket, by pandas and by the bytes."""
     here = Shop(shop.copy(tmp_path / "here").folder)
     conf = loaded(here, monkeypatch)
     restore_release(conf, all_releases(here.lakehouse)[0].run_id, screen=QUIET)
@@ -182,9 +181,6 @@ def test_a_person_is_forgotten_as_on_a_disk_and_no_byte_is_left(
     told = forget(conf, PERSON, screen=QUIET)
     assert_same_night(story.shop, here, told.release.release, theirs_number=here.release.release)
     assert (told.erasure.release, told.release.cause) == (None, "erasure") and told.rows["bronze/contacts"] >= 1
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(purging, "_shorten_log", interrupted)
-        maintain(conf, screen=QUIET, prove_now=True)
     done = maintain(conf, screen=QUIET, prove_now=True)
     assert (done.left, done.proven, done.kept_by_store) == ({}, [told.erasure.erasure], None)
     text = found_in_bucket(story.shop, tmp_path / "after")
