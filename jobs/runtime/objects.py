@@ -20,8 +20,8 @@ from jobs.runtime.stores import at_once, make_folder, named, on_s3, open_file, p
 
 # Ends the name of what is not whole yet, on a disk.
 DRAFT = ".part"
-# A store that is away for longer is away.
 _PART = 1 << 22
+# A store that is away for longer is away.
 _PATIENCE = timedelta(seconds=15)
 
 

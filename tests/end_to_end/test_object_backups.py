@@ -1,6 +1,6 @@
 """Backups, restores and purges where either side is on S3: small tables without Spark, ended anywhere, run again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -26,10 +26,10 @@ from jobs.engines.purge import purge
 from jobs.engines.state_rows import state_rows
 from jobs.runtime import releases
 from jobs.runtime.console import Screen
-from jobs.runtime.objects import copy_objects
+from jobs.runtime.objects import copy_objects, write_whole
 from jobs.runtime.releases import all_releases
 from jobs.runtime.rewriting import take_out
-from jobs.runtime.stores import delta_options, exists, files_below, put_file, remove_folder
+from jobs.runtime.stores import delta_options, exists, files_below, put_file, read_file, remove_folder
 from jobs.runtime.tables import Lakehouse
 from tests.end_to_end.servers import client
 from tests.unit.backed_up import CRM, PROFILE, THIRD, House, empty_house, held, new_house
@@ -110,6 +110,23 @@ def test_a_backup_that_died_is_the_old_or_the_new_whole_one(
     assert verify_backup(far.to).releases == ([1, 2] if dies_at == "keep" else [3])
     done = backup(far.conf, far.to)
     assert done.manifest.releases == [3] and files_below(f"{far.to}/tables") == done.manifest.files.keys()
+
+
+def test_an_object_whose_source_breaks_off_is_none(s3: dict[str, str]) -> None:
+    """Nor does the store keep the parts that it had taken in."""
+    parts = [b"x" * 6_000_000, b"y" * 6_000_000, b"z"]
+
+    def broken() -> Iterator[bytes]:
+        yield from parts
+        raise OSError("broke off")
+
+    with pytest.raises(OSError, match="^broke off$"):
+        write_whole("s3a://portrait/parts/broken", broken())
+    write_whole("s3a://portrait/parts/whole", iter(parts))
+    assert files_below("s3a://portrait/parts") == {"whole"} and read_file("s3a://portrait/parts/whole") == b"".join(
+        parts
+    )
+    assert "Uploads" not in client(s3).list_multipart_uploads(Bucket="portrait")
 
 
 def test_of_two_backups_to_one_place_the_later_is_told(far: House) -> None:
