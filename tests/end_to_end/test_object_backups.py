@@ -120,7 +120,7 @@ def test_an_object_whose_source_breaks_off_is_none(s3: dict[str, str]) -> None:
         yield from parts
         raise OSError("broke off")
 
-    with pytest.raises(OSError, match="^broke off$"):
+    with pytest.raises(OSError, match=r"^broke off$"):
         write_whole("s3a://portrait/parts/broken", broken())
     write_whole("s3a://portrait/parts/whole", iter(parts))
     assert files_below("s3a://portrait/parts") == {"whole"} and read_file("s3a://portrait/parts/whole") == b"".join(
