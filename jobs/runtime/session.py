@@ -30,6 +30,11 @@ _LOCAL = {
     "spark.driver.host": "localhost",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.ui.enabled": "false",
+    # nobody asks what is long over
+    "spark.ui.retainedJobs": "20",
+    "spark.ui.retainedStages": "20",
+    "spark.ui.retainedTasks": "200",
+    "spark.sql.ui.retainedExecutions": "5",
     # re-planning at every shuffle doubles the jobs, and on one machine gains nothing
     "spark.sql.adaptive.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
@@ -67,11 +72,6 @@ _ALWAYS = {
     "spark.sql.dataFrameQueryContext.enabled": "false",
     # else what is cached is planned in a session of its own, made for it
     "spark.sql.sources.bucketing.autoBucketedScan.enabled": "false",
-    # what a web page, which nobody opens, would show of what is long over
-    "spark.ui.retainedJobs": "20",
-    "spark.ui.retainedStages": "20",
-    "spark.ui.retainedTasks": "200",
-    "spark.sql.ui.retainedExecutions": "5",
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
     "spark.databricks.delta.schema.autoMerge.enabled": "false",
 }
