@@ -33,6 +33,8 @@ WRONG: list[tuple[str, str, list[str]]] = [
         HEADER + "crm_id,7,1.5\n\ncrm_id,8,x\n",
         ["l.csv:2: value: is not of type integer", "l.csv:4: value: is not of type integer"],
     ),
+    ("number", HEADER + "crm_id,7,１２.５\n", ["l.csv:2: value: is not of type number"]),
+    ("integer", HEADER + "crm_id,7,1_2\n", ["l.csv:2: value: is not of type integer"]),
     ("number", HEADER + "crm_id,7,nan\n", ["l.csv:2: value: is not of type number"]),
     ("boolean", HEADER + "crm_id,7,yes\n", ["l.csv:2: value: is not of type boolean"]),
     ("date", HEADER + "crm_id,7,31.12.2017\n", ["l.csv:2: value: is not of type date"]),

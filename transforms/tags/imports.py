@@ -104,12 +104,14 @@ def _line(
 
 
 def _is_a(value: str, tag: Tag) -> bool:
+    # Python reads １２ and 1_2 as numbers, Spark does not
+    plain = value.isascii() and "_" not in value
     try:
         match tag.type:
             case "number":
-                return math.isfinite(float(value)) and "_" not in value
+                return plain and math.isfinite(float(value))
             case "integer":
-                return abs(int(value)) < 2**63 and "_" not in value
+                return plain and abs(int(value)) < 2**63
             case "boolean":
                 return value in ("true", "false")
             case "date":
