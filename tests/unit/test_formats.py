@@ -114,6 +114,14 @@ def test_other_dialects(land: Land) -> None:
     assert land("csv", {"a.csv": b"1,x\n"}, header=False, columns=["id", "name"]) == [{"id": "1", "name": "x"}]
 
 
+def test_a_files_name_is_no_pattern_for_others(land: Land) -> None:
+    names = {"o[12]": "9", "o1": "1", "o{3}?": "3"}
+    files = {f"{name}.csv": f"id,name\n{number},x\n".encode() for name, number in names.items()}
+    assert sorted(str(row["id"]) for row in land("csv", files)) == ["1", "3", "9"]
+    files = {f"{name}.json": f'{{"id": {number}}}'.encode() for name, number in names.items()}
+    assert sorted(str(row["id"]) for row in land("json", files)) == ["1", "3", "9"]
+
+
 def test_line_breaks_in_values(land: Land) -> None:
     text = 'id,"long\nname"\n1,"Rue A\r\nParis, 2"\n2,"x\n\ny\u2028z"\n'.encode()
     assert land("csv", {"a.csv": text}) == by_pandas(text)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import functions as F
 
-from jobs.runtime.formats.landing import Landing, file_column, named
+from jobs.runtime.formats.landing import Landing, exactly, file_column, named
 from jobs.runtime.formats.longest import check_lines
 from jobs.runtime.formats.unpacked import check_packed, readable
 from transforms.sources.definition import ACCESS_LOG, COMBINED_LINE, QUOTED_FIELD
@@ -45,4 +45,5 @@ def _given(value: SparkColumn) -> SparkColumn:
 
 def text_lines(landing: Landing, paths: dict[str, str]) -> "DataFrame":
     """The lines of text files that are not blank: `value`, `_file`. `paths`: path read -> the extract's file."""
-    return landing.spark.read.text(list(paths)).withColumn("_file", file_column(paths)).where(F.trim("value") != "")
+    lines = landing.spark.read.text(exactly(paths))
+    return lines.withColumn("_file", file_column(paths)).where(F.trim("value") != "")

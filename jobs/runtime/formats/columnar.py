@@ -17,7 +17,7 @@ from pyspark.sql import types as T
 
 from jobs.runtime.console import scrubbed
 from jobs.runtime.files import ExtractFile
-from jobs.runtime.formats.landing import Landing, file_column, named
+from jobs.runtime.formats.landing import Landing, exactly, file_column, named
 from jobs.runtime.stores import store_of
 from transforms.errors import DataError, DefinitionError
 from transforms.sources.texts import as_text, from_nanoseconds, without_zone
@@ -107,7 +107,7 @@ def _read(landing: Landing, name: str, files: list[ExtractFile], schema: pa.Sche
         # Spark takes a time without a zone for one in the session's
         rules = {f.name: without_zone for f in times if not f.type.tz}
     try:
-        rows = _exact_session(landing.spark).read.format(name).load([file.path for file in files])
+        rows = _exact_session(landing.spark).read.format(name).load(exactly(file.path for file in files))
     except (PySparkException, Py4JJavaError) as error:
         raise _unreadable(landing, files, error) from None
     return rows, rules

@@ -14,7 +14,7 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import functions as F
 
 from jobs.runtime.formats.dialect import Dialect, Header, headers
-from jobs.runtime.formats.landing import Landing, file_column, named
+from jobs.runtime.formats.landing import Landing, exactly, file_column, named
 from jobs.runtime.formats.longest import check_lines
 from jobs.runtime.formats.multiline import read_multiline
 from jobs.runtime.formats.unpacked import check_packed, is_utf8, written_anew
@@ -62,7 +62,7 @@ def _lines(
     """Rows of files with one header, a line each."""
     paths = _readable(landing, files)
     check_lines(landing, paths)
-    text = landing.spark.read.text(list(paths))
+    text = landing.spark.read.text(exactly(paths))
     value = F.col("value")
     if not is_utf8(landing.source) and not _is_wide(landing):
         charset = codecs.lookup(str(landing.options["encoding"])).name

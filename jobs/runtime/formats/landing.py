@@ -1,6 +1,7 @@
 """What a reader of a format is given, and what it gives back: one frame of texts, under the names they land under."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 # Delta's log, Parquet's footers and the plans grow with every column; a file of more is not what it was meant to be.
 MOST_COLUMNS = 2_000
+_IN_PATTERNS = re.compile(r"[\\{}\[\]*?]")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ class Landing:
     def refused(self, path: str, what: str, remedy: str = "deliver it again") -> DataError:
         """The error that refuses the extract: the file, what is wrong with it, what to do."""
         return DataError(f"source {self.source.source}: {path}: {what}; {remedy}")
+
+
+def exactly(paths: Iterable[str]) -> list[str]:
+    """Paths for Spark's readers, which would take `orders[12].csv` for a pattern that means other files."""
+    return [_IN_PATTERNS.sub(r"\\\g<0>", path) for path in paths]
 
 
 def named(rows: "DataFrame", names: Mapping[str, str]) -> "DataFrame":

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from jobs.runtime.files import ExtractFile
-from jobs.runtime.formats.landing import Landing, file_column, named
+from jobs.runtime.formats.landing import Landing, exactly, file_column, named
 from jobs.runtime.formats.unpacked import check_packed, plain, readable
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def read_xml(landing: Landing) -> "DataFrame":
     rows = session.read.format("xml").options(
         rowTag=str(landing.options["rowTag"]), inferSchema="false", mode="FAILFAST",
         ignoreSurroundingSpaces="false", columnNameOfCorruptRecord=_CORRUPT, attributePrefix="_",
-    ).load(list(paths))  # fmt: skip
+    ).load(exactly(paths))  # fmt: skip
     landed = landing.names(rows.columns)
     texts = [_text(field).alias(landed[field.name]) for field in rows.schema.fields]
     corrupt = F.lit(None).cast("string").alias("_corrupt")
