@@ -14,12 +14,12 @@ from jobs.runtime.session import open_session
 
 # Tests look at few rows: to compile an expression would cost more than to interpret it.
 _FEW_ROWS = {
-    "spark.driver.memory": "4g",
+    "spark.driver.memory": "3g",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
 # Plans of many columns come and go: where what is young has room, little of it is copied to and fro.
-_ROOM = "-Xms3g -Xmn1536m"
+_ROOM = "-Xmn1g"
 # Of end_to_end, what does not look at the demo's nights. All the rest stays in the process that makes them, once.
 _APART = {
     "test_airflow": "airflow", "test_bad_input": "bad input", "test_chaos": "chaos", "test_downstream": "unmatched",
