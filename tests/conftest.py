@@ -23,7 +23,7 @@ _ROOM = "-Xmn1g"
 # Of end_to_end, what does not look at the demo's nights. All the rest stays in the process that makes them, once.
 _APART = {
     "test_airflow": "airflow", "test_bad_input": "bad input", "test_chaos": "chaos", "test_downstream": "unmatched",
-    "test_lease": "lease", "test_cluster": "s3", "test_object_store": "s3",
+    "test_lease": "lease", "test_cluster": "s3", "test_object_backups": "s3", "test_object_store": "s3",
 }  # fmt: skip
 _LONGEST_FIRST = ("nights", "s3", "airflow", "unmatched")
 
