@@ -70,6 +70,10 @@ class Rehearsal(Night):
         assert self.base  # noqa: S101  (a rehearsal is of a release)
         return read_version(self.spark, self.lakehouse, table, self.base.versions[table])
 
+    def count(self, table: str | Table) -> int:
+        name = table if isinstance(table, str) else table.name
+        return self.held(name).count_rows() if name in self.places and self.has(name) else super().count(name)
+
     def load(self, table: str | Table) -> "DataFrame":
         name = table if isinstance(table, str) else table.name
         if name in self.places and self.has(name):

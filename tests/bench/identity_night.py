@@ -99,7 +99,7 @@ class Bench:
 
     def night(self, day: date, *, full: bool = False) -> Night:
         conf: Any = SimpleNamespace(
-            identity=Identity.model_validate(RULES), decisions=Decisions(), hash="0",
+            identity=Identity.model_validate(RULES), decisions=Decisions(), hash="0", tags={},
             sources={"crm": SimpleNamespace(entity="contact"), "web": SimpleNamespace(entity="web_event")},
             privacy=SimpleNamespace(keys=SimpleNamespace(customer=["k" * 32])),
             pipeline=SimpleNamespace(timezone="UTC", spark={}, mlflow=None), places=[],

@@ -82,6 +82,7 @@ class Nights:
             pipeline=SimpleNamespace(timezone="UTC", spark={}, mlflow=None),
             decisions=self.decisions,
             hash=str(self.rules),
+            tags={},
             sources={"crm": SimpleNamespace(entity="contact"), "web": SimpleNamespace(entity="web_event")},
         )
         night = Night(
