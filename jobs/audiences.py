@@ -33,19 +33,21 @@ def build(night: Night) -> None:
     if not audiences and not night.has(GOLD_AUDIENCE_MEMBER):
         return
     # read twice, for the sizes that decide what is withheld and for the members: kept, so that the profile is read once
-    found = found_in(night).persist(StorageLevel.MEMORY_AND_DISK)
+    found, names = found_in(night).persist(StorageLevel.MEMORY_AND_DISK), list(audiences)
     try:
-        counts = counts_of(found, list(audiences)) if audiences else {}
+        counts = counts_of(found, names) if audiences else {}
         rows = summaries(counts, audiences=audiences, day=night.day, smallest_group=night.conf.privacy.smallest_group)
         shown = [row["audience"] for row in rows if row["size"]]
-        night.save(members(found, audiences=list(audiences), shown=shown, day=night.day), GOLD_AUDIENCE_MEMBER)
+        night.save(members(found, audiences=names, shown=shown, day=night.day), GOLD_AUDIENCE_MEMBER)
     finally:
         found.unpersist()
-    if rows:
-        night.save(_table(rows), GOLD_AUDIENCE, mode="append")
+    if not rows:
+        return
+    night.save(_table(rows), GOLD_AUDIENCE, mode="append")
+    customers = night.count(PROFILE)
     for row in rows:
         night.figure(row["audience"], {arm: row[arm] for arm in ("size", "target", "holdout")} | row["left_out"])
-        if line := told_of(row, customers=night.count(PROFILE)):
+        if line := told_of(row, customers=customers):
             night.warn(f"audience {row['audience']}: {line}")
 
 

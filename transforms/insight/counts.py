@@ -60,7 +60,7 @@ def is_number(kind: pa.DataType) -> bool:
 
 def kind_of(kind: pa.DataType) -> str:
     """The type as it is told: date, timestamp, array<string>, …"""
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+    if pa.types.is_nested(kind):
         return f"array<{kind_of(kind.value_type)}>"
     said = {"date32[day]": "date", "int64": "bigint", "int32": "int", "bool": "boolean", "large_string": "string"}
     return "timestamp" if pa.types.is_timestamp(kind) else said.get(str(kind), str(kind))
@@ -102,7 +102,7 @@ def by_value(values: pa.ChunkedArray, people: People) -> tuple[dict[str, tuple[i
 
     Of a list each item counts once a customer.
     """
-    if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
+    if pa.types.is_nested(values.type):
         lengths = pc.list_value_length(values).fill_null(0).to_numpy()
         rows = np.repeat(np.arange(len(values)), lengths)
         codes, texts = _coded(pc.list_flatten(values))
