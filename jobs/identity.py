@@ -10,6 +10,7 @@ if __name__ == "__main__":  # first of all: stage_main takes this folder off the
 
     stage_main("identity")
 
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
@@ -25,6 +26,7 @@ from pyspark.sql import functions as F
 from jobs.engines.components import components
 from jobs.engines.linking import Linked, link
 from jobs.engines.minted import minted_before
+from jobs.engines.node_rows import FEW_NODES, rows_of_nodes
 from jobs.engines.overrides import by_hand, golden_by_hand
 from jobs.engines.spread import on_spark
 from jobs.engines.tonights_matches import unlooked
@@ -33,7 +35,7 @@ from jobs.engines.tonights_ties import rows_in
 from jobs.runtime.frames import frame_of
 from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
-from transforms.columns import conform
+from transforms.columns import conform, visible
 from transforms.errors import DataError
 from transforms.identity import stable_ids
 from transforms.identity.definition import PLACE, Identity
@@ -43,9 +45,10 @@ from transforms.identity.ledger import carry_forward
 from transforms.identity.manual import RECORD
 from transforms.identity.pairs import MATCH, Pairs, paired
 from transforms.identity.stable_ids import Ids, Past
-from transforms.identity.survivorship import disagreements, golden_records
+from transforms.identity.survivorship import OF_CONSENT, OF_CONTACT, disagreements, golden_records
 from transforms.overrides import with_golden
 from transforms.schemas import (
+    CONSENT,
     CONTACT,
     GOLD_CUSTOMER,
     GOLD_OVERRIDE,
@@ -55,11 +58,10 @@ from transforms.schemas import (
     IDENTITY_EDGE,
     IDENTITY_RECORD,
     LEDGER,
+    Entity,
     Table,
 )  # fmt: skip
 
-# Spark does not know how little the driver hands it; about 10 MB are sent to every core rather than shuffled.
-BROADCAST_RECORDS = 100_000
 _AT_ONCE = 3
 
 
@@ -223,12 +225,20 @@ def _by_hand(night: Night, golden: DataFrame) -> DataFrame:
 
 def golden_of(night: Night, records: pa.Table, seen: Observation | None = None) -> DataFrame:
     """The golden records of the customers of `records` (record_id, customer_id, known), without what is set by hand."""
-    frame = frame_of(night.spark, records)
-    owned = F.broadcast(frame) if len(records) <= BROADCAST_RECORDS else frame
-    contacts, consents = (
-        night.view(entity) if night.has(f"silver/{entity}") else None for entity in ("contact", "consent")
-    )
-    return golden_records(owned, contacts, consents, identity=night.conf.identity, seen=seen)
+    frame, few = frame_of(night.spark, records), len(records) <= FEW_NODES
+    nodes = records["record_id"].combine_chunks()
+
+    def told(entity: Entity, columns: Sequence[str]) -> DataFrame | None:
+        if not night.has(entity.table):
+            return None
+        if not few:
+            return night.view(entity.name)
+        return rows_of_nodes(night, entity.table, nodes, columns).where(visible(day=night.day, as_of=night.as_of))
+
+    return golden_records(
+        F.broadcast(frame) if few else frame, told(CONTACT, OF_CONTACT), told(CONSENT, OF_CONSENT),
+        identity=night.conf.identity, seen=seen,
+    )  # fmt: skip
 
 
 def _edges(tonight: Tonight) -> _Over:
@@ -269,14 +279,14 @@ def _tell(night: Night, tonight: Tonight, edge: _Over, record: _Over) -> None:
     """Figures of the whole, whatever part of it was worked out."""
     part, kinds, told = tonight.part, tonight.ids.changes["kind"].value_counts(), tonight.told
     refused = told[told["id_type"].isin([*tonight.graph.types, RECORD])]["kind"].value_counts()
-    rules = np.concatenate([edge.rows["rule"].filter(pa.array(edge.stays)).to_numpy(), edge.new["rule"].to_numpy()])
+    rules = (edge.rows["rule"].filter(pa.array(edge.stays)), edge.new["rule"])
     before = pc.count_distinct(record.rows["customer_id"]).as_py() - int(tonight.past.in_use.sum())
     customers = before + len(tonight.ids.customer)
     known = tonight.knew - int(tonight.past.known.sum()) + int(tonight.known.sum())
     cuts = part.told["detail"][part.told["kind"] == "cut"].str.extract(r"^(\d+)")[0]
     figures = {
-        "edges": (rules == GIVES).sum(),
-        "matches": (rules == MATCH).sum(),
+        "edges": _times(GIVES, rules),
+        "matches": _times(MATCH, rules),
         "customers": customers,
         "known": known,
         "anonymous": customers - known,
@@ -293,6 +303,10 @@ def _tell(night: Night, tonight: Tonight, edge: _Over, record: _Over) -> None:
         figures |= {"touched": len(part.touched), "worked_out": len(tonight.graph.nodes)}
     for name, value in figures.items():
         night.figure(name, int(value))
+
+
+def _times(text: str, among: Iterable[pa.ChunkedArray]) -> int:
+    return sum(pc.sum(pc.equal(part, text)).as_py() or 0 for part in among)
 
 
 def _named(graph: Graph, told: pd.DataFrame) -> pd.DataFrame:

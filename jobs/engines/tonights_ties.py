@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 from pyarrow import dataset as ds
-from pyspark.sql import functions as F
 
+from jobs.engines.node_rows import rows_of_nodes
 from jobs.engines.touched import touched_nodes
 from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
@@ -62,10 +62,11 @@ def released(night: Night, table: Table, where: ds.Expression | None = None) -> 
 
 def _worked_out(night: Night, nodes: pa.Array | None = None) -> pa.Table:
     """By Spark from silver: the ties of all nodes, or of some."""
-    silver = [(entity, night.load(entity.table)) for entity in edges.LINKING if night.has(entity.table)]
-    if nodes is not None:
-        own = F.broadcast(night.spark.createDataFrame(pa.table({"_node": nodes})))
-        silver = [(entity, rows.join(own, on="_node", how="left_semi")) for entity, rows in silver]
+    linking = [entity for entity in edges.LINKING if night.has(entity.table)]
+    silver = [
+        (entity, night.load(entity.table) if nodes is None else rows_of_nodes(night, entity.table, nodes, edges.READ))
+        for entity in linking
+    ]
     types = sorted(night.conf.identity.identifiers)
     return edges.ties(silver, day=night.day, as_of=night.as_of, types=types).toArrow()
 

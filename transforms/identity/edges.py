@@ -13,6 +13,7 @@ from transforms.schemas import ENTITIES, Entity
 LONGEST = 256
 EMPTY = "empty"
 OVERLONG = f"longer than {LONGEST} characters"
+READ = ("_node", "ids", "_batch_date", "_valid_to", "event_at")
 # Reference entities (products, campaigns) describe no person.
 LINKING = tuple(entity for entity in ENTITIES.values() if not entity.reference)
 
@@ -35,8 +36,7 @@ def ties(silver: Sequence[tuple[Entity, DataFrame]], *, day: date, as_of: dateti
 
 
 def _union(frames: Sequence[DataFrame]) -> DataFrame:
-    columns = ("_node", "ids", "_batch_date", "_valid_to", "event_at")
-    return reduce(DataFrame.unionByName, (frame.select(*columns) for frame in frames))
+    return reduce(DataFrame.unionByName, (frame.select(*READ) for frame in frames))
 
 
 def _landed(rows: DataFrame, day: date, as_of: datetime) -> DataFrame:

@@ -13,7 +13,8 @@ _LAST = 2**63 - 1
 _FIELDS = tuple(column.name for column in GOLDEN_FIELDS)
 # A source registers people when it does: that two do so at other times is no difference between them.
 COMPARED = tuple(name for name in _FIELDS if name != "registered_at")
-_NEEDED = ("_node", "record_id", "source", "updated_at", *_FIELDS)
+OF_CONTACT = ("_node", "record_id", "source", "updated_at", *_FIELDS)
+OF_CONSENT = ("_node", "purpose", "decided_at", "granted")
 
 
 def golden_records(
@@ -35,7 +36,7 @@ def golden_records(
         customers = known.select("customer_id").distinct()
     else:
         # the known records beside what is told of them: nobody is lost of whom nothing is told
-        told = contacts.select(*_NEEDED).join(known, on="_node", how="inner")
+        told = contacts.select(*OF_CONTACT).join(known, on="_node", how="inner")
         everybody = told.unionByName(known.select("customer_id"), allowMissingColumns=True)
         customers = everybody.transform(_survivors, identity=identity)
         customers = customers.observe(seen, *_counts()) if seen else customers
@@ -152,7 +153,7 @@ def _decisions(known: DataFrame, consents: DataFrame) -> DataFrame:
     latest = F.min(F.struct((-F.unix_micros("decided_at")).alias("ago"), "granted")).alias("last")
     entry = F.struct("purpose", "last.granted")
     return (
-        known.join(consents.select("_node", "purpose", "decided_at", "granted"), on="_node", how="inner")
+        known.join(consents.select(*OF_CONSENT), on="_node", how="inner")
         .repartition("customer_id")
         .groupBy("customer_id", "purpose")
         .agg(latest)
