@@ -15,7 +15,7 @@ from transforms.sql.relations import view_of
 from transforms.tags.across import TABLE, AcrossPlan, Queried, one_each, side_by_side, values
 from transforms.tags.freshness import Freshness
 from transforms.tags.imports import as_table, imported
-from transforms.tags.items import columns_of
+from transforms.tags.items import columns_of, no_cancelled
 from transforms.tags.plan import TagPlan, columns_in, tag_table
 from transforms.tags.sequences import Condition, Happening, happened, reach
 from transforms.tags.tag import CUSTOMER
@@ -82,9 +82,13 @@ def in_order(rows: Mapping[str, DataFrame], sequences: Sequence[Happening], *, d
 
 
 def answered(rows: Mapping[str, DataFrame], query: Queried, *, day: date, as_of: datetime) -> DataFrame:
-    """What a query gives, a row a customer. `rows`: entity -> its rows, which are all that it sees."""
-    for entity in query.entities:
-        rows[entity].createOrReplaceTempView(view_of(entity))
+    """What a query gives, a row a customer. `rows`: entity -> its rows, which are all that it sees.
+
+    Of cancelled order lines it sees none, unless it reads their status.
+    """
+    for entity, columns in query.query.reads.items():
+        seen = " and ".join(no_cancelled(entity, columns)) or "true"
+        rows[entity].where(seen).createOrReplaceTempView(view_of(entity))
     spark = rows[query.entities[0]].sparkSession
     try:
         return one_each(spark.sql(at(query.query.sql, day=day, as_of=as_of)))

@@ -56,6 +56,21 @@ def test_an_example_that_is_wrong_is_told(spark: SparkSession, tags: dict[str, T
     ]
 
 
+def test_a_query_counts_no_cancelled_lines_unless_it_reads_their_status(spark: SparkSession) -> None:
+    """As a statistic does; and what it writes between quotes, such as the braces of a pattern, names no entity."""
+    head = "title: {en: A tag}\ndescription: d\nowner: o\npurposes: [service]\n"
+    given = "[{amount: 5, product_id: '12345'}, {amount: 3, product_id: '12345', status: cancelled}]"
+    told = (
+        "examples: [{given: {transaction: " + given + "}, value: %s}]\n"
+        "sql: select customer_id, sum(amount) as value from { transaction } where product_id rlike '^[0-9]{5}$'%s "
+        "group by customer_id\n"
+    )
+    files = {"spent": told % (5, ""), "void": told % (3, " and status = 'cancelled'")}
+    tags = parse_tags({f"tags/{name}.yml": f"tag: {name}\n{head}{body}" for name, body in files.items()})
+    assert [tag.reads for tag in tags.values()] == [("transaction",)] * 2
+    assert check_examples(spark, tags, timezone="UTC") == []
+
+
 def test_every_tag_says_what_people_need_to_know(tags: dict[str, Tag]) -> None:
     assert len(tags) >= 120
     for tag in tags.values():

@@ -79,7 +79,8 @@ _NOT_MEANING = {
     "examples", "depends_on", "segmentation",
 }  # fmt: skip
 
-_NAMED = re.compile(r"\{(\w+)\}")  # an entity that a query names
+# an entity that a query names; what stands between quotes, such as '[0-9]{5}', names none
+_NAMED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`|\{\s*(\w+)\s*\}""", re.DOTALL)
 
 
 def _whole_days(value: object) -> int | None:
@@ -360,7 +361,7 @@ class Tag(Definition):
         if self.label:
             return (self.label.event,)
         if self.sql:
-            return tuple(dict.fromkeys(_NAMED.findall(self.sql)))
+            return tuple(name for name in dict.fromkeys(_NAMED.findall(self.sql)) if name)
         if self.sequence:
             return tuple(dict.fromkeys(step.event for step in self.sequence))
         return (self.from_,) if self.from_ else ()
