@@ -20,6 +20,7 @@ from transforms.errors import DefinitionError
 from transforms.sql.aggregates import Measure
 from transforms.sql.compiler import AS_OF, DAY, MEASURE, Compiler, ExpressionError
 from transforms.sql.queries import Queries
+from transforms.sql.revealing import told_by, told_by_query
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
@@ -221,3 +222,20 @@ def canonical_names_in(text: str) -> frozenset[str]:
     """`names_in` as the columns of an entity or the tags that they are: those have names of small letters, however an
     expression writes them."""
     return frozenset(name.lower() for name in names_in(text))
+
+
+def told_in(text: str) -> frozenset[str]:
+    """The columns or tags, in small letters, whose text or digits an expression's value may tell; none of one that
+    cannot be read."""
+    try:
+        return told_by(_parsed(str(text)))
+    except (ExpressionError, RecursionError):
+        return frozenset()
+
+
+def told_in_query(text: str, output: str) -> frozenset[tuple[str, str]]:
+    """(entity, column) whose text or digits a query's column `output` may tell; none of one that cannot be read."""
+    try:
+        return told_by_query(_parsed(str(text), braces=True), output)
+    except (ExpressionError, RecursionError):
+        return frozenset()

@@ -280,6 +280,35 @@ def test_whatever_a_tag_reads_of_what_is_sensitive_makes_it_sensitive(body: str)
     assert parse_tags(file(body))["x"].sensitivity == "sensitive"
 
 
+OF_CUSTOMER, OF_WEB = "from: customer\nselect: ", "from: web_event\nselect: "
+CONTACTS = "with a as (select customer_id, cast(phone as bigint) as p, length(email) as l, email from {contact})"
+# A body whose value tells the text or digits of what is personal, and the like of it that does not.
+TOLD: list[tuple[str, str]] = [
+    (OF_CUSTOMER + "cast(phone as bigint)", OF_CUSTOMER + "length(phone)"),
+    (OF_CUSTOMER + "xxhash64(email)", OF_CUSTOMER + "if(email like '%@x.org', 1, 0)"),
+    (OF_CUSTOMER + "cast(regexp_extract(street, '([0-9]+)', 1) as int)", OF_CUSTOMER + "size(split(full_name, ' '))"),
+    (OF_CUSTOMER + "case when gender is null then cast(right(phone, 3) as int) else 1 end", OF_CUSTOMER + "case when right(phone, 3) = '110' then 2 else 1 end"),
+    (OF_CUSTOMER + "postal_code\ntype: enum\nvalues: ['10115']", OF_CUSTOMER + "if(postal_code like '10%', 'near', 'far')\ntype: enum\nvalues: [near, far]"),
+    (OF_CUSTOMER + "datediff(as_of, birth_date)", OF_CUSTOMER + "floor(datediff(as_of, birth_date) / 365.25)"),
+    (OF_CUSTOMER + "months_between(as_of, birth_date)", OF_CUSTOMER + "cast(months_between(as_of, birth_date) / 12 as int)"),
+    (OF_CUSTOMER + "year(birth_date) * 10000 + month(birth_date) * 100 + day(birth_date)", OF_CUSTOMER + "month(birth_date)"),
+    (OF_WEB + "max(cast(regexp_extract(url, 'p=([0-9]+)', 1) as int))", OF_WEB + "count(distinct device_id)"),
+    (OF_WEB + "sum(crc32(ip))", OF_WEB + "sum(length(query)) filter (where ip = '1')"),
+    ("sql: select customer_id, max(cast(phone as bigint)) as value from {contact} group by customer_id", "sql: select customer_id, count(email) as value from {contact} group by customer_id"),
+    (f"sql: {CONTACTS} select b.customer_id, sum(b.p) + 1 as value from a b group by b.customer_id", f"sql: {CONTACTS} select customer_id, count(distinct p) + max(l) as value from a group by customer_id"),
+    ("sql: select customer_id, max(n) as value from (select customer_id, 1 as n from {transaction} union all select customer_id, crc32(email) as x from {contact}) u group by customer_id", "sql: select c.customer_id, count(t.order_id) as value from {contact} c join {transaction} t on c.customer_id = t.customer_id and c.source = t.source group by c.customer_id"),
+    ("select: digits + 1", "select: if(digits > 3, 1, 0)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("told", "silent"), TOLD)
+def test_what_tells_the_text_or_digits_of_something_personal_is_personal(told: str, silent: str) -> None:
+    """Not a count, a length, a comparison or an age: these are many people's."""
+    digits = file(OF_CUSTOMER + "cast(phone as bigint)\n", "digits")
+    found = [parse_tags({**digits, **file(body + "\n")})["x"].sensitivity for body in (told, silent)]
+    assert found == ["personal", "normal"]
+
+
 def test_the_hash_changes_with_the_meaning_alone() -> None:
     def hashes(body: str, title: str = "A tag") -> tuple[str, str]:
         files = {place: text.replace("A tag", title) for place, text in file(body, "a").items()}

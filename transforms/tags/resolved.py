@@ -7,7 +7,7 @@ from typing import Any
 
 from transforms.definitions import nearest
 from transforms.errors import DefinitionError
-from transforms.expressions import Expression, compile_expression
+from transforms.expressions import Expression, compile_expression, told_in, told_in_query
 from transforms.sql import types
 from transforms.tags.across import kind_of, query_of
 from transforms.tags.foretold import CLASSIFIERS, PREDICTIONS
@@ -21,7 +21,8 @@ from transforms.tags.tag import ACROSS, COLUMN_TYPES, CUSTOMER, SENSITIVITIES, S
 _OWN_TYPE: dict[str, Type] = {
     "string": "text", "boolean": "boolean", "date": "date", "timestamp": "timestamp", "array<string>": "list",
 }  # fmt: skip
-# A personal column shows through in these; a count or an age band made of it says nothing of one person.
+# A personal column shows through in these; elsewhere where its text or digits do: a count of it or an age band says
+# nothing of one person.
 _SHOWS_THROUGH = ("text", "list", "date", "timestamp")
 
 
@@ -335,7 +336,19 @@ def _sensitivity(tag: Tag, needs: Sequence[Tag], read: frozenset[str]) -> str:
     found = read | {need.sensitivity for need in needs}
     if "sensitive" in found:
         return "sensitive"
-    return "personal" if "personal" in found and tag.type in _SHOWS_THROUGH else "normal"
+    if "personal" not in found or tag.type == "boolean":
+        return "normal"
+    return "personal" if tag.type in _SHOWS_THROUGH or "personal" in _told(tag, needs) else "normal"
+
+
+def _told(tag: Tag, needs: Sequence[Tag]) -> frozenset[str]:
+    """The sensitivities of the columns or tags whose text or digits the tag's value may tell."""
+    if tag.sql:
+        return frozenset[str]().union(*(sensitivities({e: [c]}) for e, c in told_in_query(tag.sql, "value")))
+    names = told_in(str(tag.select or tag.first or tag.last))
+    if tag.kind == "derived":
+        return frozenset(str(need.sensitivity) for need in needs for own in need.outputs if own.name in names)
+    return sensitivities({tag.from_: names}) if tag.from_ else frozenset()
 
 
 def _purposes(tag: Tag, needs: Sequence[Tag], problems: list[str]) -> list[str]:
