@@ -17,6 +17,7 @@ from sqlglot import exp
 from transforms.errors import DefinitionError
 from transforms.expressions import Expression, compile_expression, names_in
 from transforms.sql.functions import AGGREGATES, FUNCTIONS, REFUSED
+from transforms.sql.patterns import regex_problem
 from transforms.tags.items import literal
 
 DAY = date(2017, 6, 30)
@@ -462,6 +463,29 @@ AGGREGATE_REFUSALS: list[tuple[str, str]] = [
     ("lower(s) filter (where flag)", "filter (where …) stands after an aggregate"),
     ("exists(tags, t -> count(*) > 1)", "count() stands inside a lambda"),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "a*a*a*a*b", r"\w+\d*\w+$", ".*foo.*bar.*baz", r"^\s*(.*?)\s*$", "(?:ab)*(?:ab)*(?:ab)*c", "(a*){4}b", "(?i)A*a*A*b",
+        r"\w{1,100}\w{1,100}\w{1,100}x", "(x+x+)?x+y", "(?:a*|b)a*a*c", "a*(?:a*|b)a*c", "(?=a*a*a*b)c", "a*a*a*(?=b)", "中+中+中+国",
+    ],
+)  # fmt: skip
+def test_repetitions_that_take_each_others_letters_are_refused(pattern: str) -> None:
+    assert "take the same letters from each other" in str(regex_problem(pattern))
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"(\d+)-(\d+)-(\d+)-(\d+)", r"\d+\.?\d*\s*kg", ".*foo.*bar.*", "^.*foo.*bar.*$", r"^\s*(\w+)\s*=\s*(\w+)\s*;$",
+        "https?://([^/]+)/([^/]+)/([^?]*)", r"^([^@]+)@([^.]+)\.(.*)$", "[^,]*,[^,]*,[^,]*,x", "(?=.*a)(?=.*b)(?=.*c).*",
+        "a{0,9}a{0,9}a{0,9}b", "a+(?:b|c)a+(?:b|c)a+d", "(?:a*|b*|c*)d",
+    ],
+)  # fmt: skip
+def test_repetitions_with_something_else_between_them_pass(pattern: str) -> None:
+    assert regex_problem(pattern) is None
 
 
 @pytest.mark.parametrize(

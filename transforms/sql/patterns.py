@@ -5,6 +5,8 @@ Java raises on a pattern that it cannot read, in the middle of a night; so only 
 
 import re
 
+from transforms.sql.backtracking import Backtracking
+
 _DATE_LETTERS = {
     "y": (1, 4), "M": (1, 4), "L": (1, 4), "d": (1, 2), "D": (1, 3), "H": (1, 2), "h": (1, 2), "m": (1, 2),
     "s": (1, 2), "S": (1, 9), "a": (1, 1), "Z": (1, 5), "X": (1, 5), "x": (1, 5),
@@ -12,6 +14,10 @@ _DATE_LETTERS = {
 _ONLY_WRITTEN = {"E": (1, 4), "Q": (1, 4), "q": (1, 4)}
 _ESCAPED_LETTERS = set("dDsSwWbBtnrf")
 _GROUP_STARTS = ("(?:", "(?=", "(?!", "(?<=", "(?<!", "(?i)")
+_TOO_MUCH = (
+    "has three repetitions that can take the same letters from each other: on long texts it never ends; say what may "
+    "not be between them, such as [^,]*, or use like '%a%b%'"
+)
 _REPEAT = re.compile(r"[*+?]|\{(\d{1,3})(,(\d{0,3}))?\}")
 
 
@@ -48,8 +54,8 @@ def like_problem(text: str) -> str | None:
 def regex_problem(text: str) -> str | None:
     """What is wrong with a regular expression; None for one that Java reads, and that ends on any text.
 
-    A group that repeats without bound and holds another repetition or an alternative is refused:
-    on some texts it takes for ever, or overflows the stack.
+    A group that repeats without bound and holds another repetition or an alternative is refused: on some texts it takes
+    for ever, or overflows the stack. So are three repetitions that can take the same letters from each other.
     """
     if len(text) > 500:
         return "is longer than 500 characters"
@@ -57,7 +63,7 @@ def regex_problem(text: str) -> str | None:
         re.compile(text)
     except (re.error, OverflowError, RecursionError) as error:
         return f"cannot be read: {error}"
-    return _Walk(text).problem()
+    return _Walk(text).problem() or (_TOO_MUCH if Backtracking(text).too_much else None)
 
 
 def groups(text: str) -> int:
