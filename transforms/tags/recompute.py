@@ -92,11 +92,12 @@ def _pick(tag: Tag, clock: Clock) -> str:
 def _preference(tag: Tag, clock: Clock) -> str:
     wanted = tag.preference
     assert wanted  # noqa: S101  (checked with the tag's keys)
-    value, weight = clock.said(wanted.of, tag.place), clock.said(wanted.weight or "1", tag.place)
+    value = clock.said(f"cast(({wanted.of}) as string)", tag.place)
+    weight = clock.said(wanted.weight or "1", tag.place)
     halved = f" * round(pow(0.5, date_diff('day', event_date, {clock.day}) / {wanted.half_life}), 12)"
     weighed = f"({weight}){halved if wanted.half_life else ''}"
     total = (
-        f"select cast({value} as varchar) as v, sum({weighed}) as w from counted group by 1 "
+        f"select {value} as v, sum({weighed}) as w from counted group by 1 "
         f"having w > 0 and v is not null order by w desc, v limit {wanted.top}"
     )
     return f"select nullif(list(v order by w desc, v), []) from ({total})"
