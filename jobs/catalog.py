@@ -46,7 +46,9 @@ def run(night: Night) -> None:
     """Append tonight's rows to gold/tag_change and gold/tag_catalog; judge how far tags drifted."""
     began = time.monotonic()
     before = released_catalog(night.lakehouse, night.base)
-    profiles = Profiles(_dataset(night, night.versions, PROFILE), _last_profile(night))
+    profiles = Profiles(
+        _dataset(night, night.versions, PROFILE), _last_profile(night), timezone=night.conf.pipeline.timezone
+    )
     told = night.figures_of("tags")
     stale = {**told.get("absent", {}), **told.get("silent", {})}  # tag -> why it is NULL for everybody tonight
     changed = save_changes(night, profiles, before, stale)

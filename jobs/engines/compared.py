@@ -1,6 +1,6 @@
 """Two sets of values of the same customers, column by column, in DuckDB: how many differ, from what to what."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import duckdb
@@ -14,15 +14,17 @@ OTHERS = "(others)"
 
 
 def compared(
-    before: ds.Dataset, now: ds.Dataset, columns: Mapping[str, str], smallest_group: int
-) -> list[dict[str, Any]]:
+    before: ds.Dataset, now: ds.Dataset, columns: Mapping[str, str], smallest_group: int, *, timezone: str,
+    hidden: Collection[str] = (),
+) -> list[dict[str, Any]]:  # fmt: skip
     """A dict a column: customers, changed, known and mean before and now, and the most frequent moves.
 
     `columns`: column -> tag. What fewer customers than the smallest group share is told together with the like.
-    A column that `before` lacks was nobody's.
+    A column that `before` lacks was nobody's. Of columns that are `hidden` neither means nor moves are told.
+    `timezone`: the business's, in which times are told.
     """
     duck = duckdb.connect()
-    duck.execute("set timezone = 'UTC'")
+    duck.execute("set timezone = ?", [timezone])
     duck.register("_before", before)
     duck.register("_now", now)
     old_names = [name for name in columns if name in before.schema.names]
@@ -32,7 +34,7 @@ def compared(
     found = []
     for name, tag in columns.items():
         types = {table: _type(duck, table, name) for table in ("before", "now") if table == "now" or name in old_names}
-        found.append({"column": name, "tag": tag, **_column(duck, name, types, smallest_group)})
+        found.append({"column": name, "tag": tag, **_column(duck, name, types, smallest_group, name in hidden)})
     return found
 
 
@@ -43,7 +45,7 @@ def _type(duck: duckdb.DuckDBPyConnection, table: str, name: str) -> str:
 
 
 def _column(
-    duck: duckdb.DuckDBPyConnection, name: str, types: Mapping[str, str], smallest_group: int
+    duck: duckdb.DuckDBPyConnection, name: str, types: Mapping[str, str], smallest_group: int, hidden: bool
 ) -> dict[str, Any]:
     kind = types["now"]
     old = f"b.{quoted(name)}" if "before" in types else f"cast(null as {kind})"
@@ -59,6 +61,8 @@ def _column(
     counts = duck.execute("select count(*), count(*) filter (changed), count(old), count(new) from pair").fetchone()
     assert counts is not None  # noqa: S101  (an aggregate has a row)
     told: dict[str, Any] = dict(zip(("customers", "changed", "known_before", "known_now"), counts, strict=True))
+    if hidden:
+        return {**told, "moves": []}
     if as_number:
         means = duck.execute(
             "select avg(cast(old as double)), avg(cast(new as double)), count(*) filter (changed and "

@@ -28,13 +28,14 @@ class Compared:
 
 
 def compare(
-    profile: ds.Dataset, columns: Sequence[str], group: pa.Table, other: pa.Table | None, *, smallest: int
-) -> Compared:
+    profile: ds.Dataset, columns: Sequence[str], group: pa.Table, other: pa.Table | None, *, smallest: int,
+    timezone: str,
+) -> Compared:  # fmt: skip
     """`group`, and `other` where it is not against everyone (see `apart`): tables of customer_id, each known and there
-    once."""
+    once. `timezone`: the business's, in which a time has its day."""
     people = counts.people(profile.to_table(["customer_id"])["customer_id"], group, other)
     sides = Sides(len(people.group), len(people.base), within=other is None)
-    tell = partial(_told, people=people, sides=sides, smallest=smallest)
+    tell = partial(_told, people=people, sides=sides, smallest=smallest, timezone=timezone)
     found: list[TagInsight] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(columns), BATCH):
@@ -63,10 +64,12 @@ def apart(one: pa.Table, other: pa.Table, named: str, *, smallest: int) -> tuple
     return (*alone, shared) if shared >= smallest else (one, other, 0)
 
 
-def _told(column: str, values: pa.ChunkedArray, *, people: counts.People, sides: Sides, smallest: int) -> TagInsight:
+def _told(
+    column: str, values: pa.ChunkedArray, *, people: counts.People, sides: Sides, smallest: int, timezone: str
+) -> TagInsight:
     kind = counts.kind_of(values.type)
     if counts.is_number(values.type):
-        found = counts.numbers(values, people)
+        found = counts.numbers(values, people, timezone=timezone)
         return of_numbers(
             column, kind, found.ends, found.counts, found.missing, found.medians, sides, smallest=smallest
         )  # fmt: skip

@@ -16,9 +16,13 @@ _MOST_KEPT = 200
 
 
 class Profiles:
-    """The profile of tonight, `now`, and of the last release, `before`; None: there is none."""
+    """The profile of tonight, `now`, and of the last release, `before`; None: there is none.
 
-    def __init__(self, now: ds.Dataset, before: ds.Dataset | None = None) -> None:
+    `timezone`: the business's.
+    """
+
+    def __init__(self, now: ds.Dataset, before: ds.Dataset | None = None, *, timezone: str) -> None:
+        self.timezone = timezone
         self.duck = duckdb.connect()
         self.duck.execute("set timezone = 'UTC'")
         self.now = self._table("now", now)
@@ -87,7 +91,7 @@ class Profiles:
             if d.is_number(kind) and found[name]["distinct"] > d.MOST_VALUES:
                 found[name] |= self._bins(name, found[name]["quantiles"])
             else:
-                counts = self._all(d.values_sql(name, kind, "now"))
+                counts = self._all(d.values_sql(name, kind, "now", timezone=self.timezone))
                 found[name]["values"] = d.kept_values(counts, smallest_group)
         return row["customers"], found
 
@@ -119,7 +123,7 @@ class Profiles:
         if d.is_number(kind):
             edges = self._all(d.edges_sql(name, "before"))[0][0] or []
             return dict(self._all(d.binned_sql(name, table, [float(edge) for edge in edges])))
-        counts = self._all(d.values_sql(name, kind, table))
+        counts = self._all(d.values_sql(name, kind, table, timezone=self.timezone))
         missing = self._all(f"select count(*) from {table} where {quoted(name)} is null")[0][0]
         rest = sum(count for _, count in counts[_MOST_KEPT:])
         kept = dict(counts[:_MOST_KEPT]) | ({OTHERS: rest} if rest else {})

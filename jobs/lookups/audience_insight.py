@@ -119,7 +119,10 @@ def insight(conf: Configuration, asked: Asked) -> Insight:
     profile = reader.dataset(PROFILE)
     assert profile is not None  # noqa: S101  (its columns were checked)
     columns, left_out = _columns(conf, asked, profile.schema.names)
-    found = compare(profile, columns, groups[0], groups[1] if asked.other else None, smallest=smallest)
+    found = compare(
+        profile, columns, groups[0], groups[1] if asked.other else None, smallest=smallest,
+        timezone=conf.pipeline.timezone,
+    )  # fmt: skip
     owners = tag_of_column(conf.tags)
     titles = {column: _title(column, owners[column]) for column in columns}
     by_rule = frozenset[str]().union(*(_rule_columns(conf, one) for one in (asked.one, asked.other) if one))

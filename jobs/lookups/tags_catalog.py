@@ -79,7 +79,8 @@ def preview_tag(conf: Configuration, name: str, screen: Screen, *, local: bool) 
     reader = Reader(conf)
     with rehearsed(conf, reader.release, with_needs([name], conf.tags), local=local) as night:
         hidden = [output.name for output in tag.outputs if output.sensitivity in ("personal", "sensitive")]
-        customers, found = Profiles(night.held(PROFILE)).summaries(hidden, conf.privacy.smallest_group)
+        profiles = Profiles(night.held(PROFILE), timezone=conf.pipeline.timezone)
+        customers, found = profiles.summaries(hidden, conf.privacy.smallest_group)
     own = {output.name: found[output.name] for output in tag.outputs}
     screen.say(f"{name} ({tag.status}) as it is defined here, over release {reader.release.release}")
     screen.say()

@@ -1,6 +1,6 @@
 """`portrait tags diff`: what the definitions in the working tree would change, before they are merged."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -21,6 +21,7 @@ from transforms.schemas import GOLD_AUDIENCE, GOLD_AUDIENCE_MEMBER
 from transforms.tags.definition import parse_tags
 from transforms.tags.differences import computed_anew, differences
 from transforms.tags.life_cycle import check_life_cycle
+from transforms.tags.segmentations import HIDDEN
 from transforms.tags.tag import Tag
 
 Told = dict[str, Any]
@@ -66,20 +67,27 @@ def difference(conf: Configuration, *, local: bool, session: Any = None) -> Told
         "columns_gone": [output.name for tag in left for output in tag.outputs],
     }  # fmt: skip
     changed: set[str] = set()
+    outputs = [output for tags in (released, conf.tags) for tag in tags.values() for output in tag.outputs]
+    hidden = {output.name for output in outputs if output.sensitivity in HIDDEN}
     if anew:
         with rehearsed(conf, reader.release, with_needs(anew, conf.tags), local=local, session=session) as night:
-            told["columns"] = _columns(reader, conf, night, anew)
+            told["columns"] = _columns(reader, conf, night, anew, hidden)
             changed = {row["column"] for row in told["columns"] if row["changed"]}
             told["audiences"] = _audiences(reader, conf, night, anew, changed)
     told["exports"] = exports_that_change(conf, released, changed, told["audiences"])
     return told
 
 
-def _columns(reader: Reader, conf: Configuration, night: Rehearsal, anew: Sequence[str]) -> list[Told]:
+def _columns(
+    reader: Reader, conf: Configuration, night: Rehearsal, anew: Sequence[str], hidden: Collection[str]
+) -> list[Told]:
     before = reader.dataset(PROFILE)
     assert before is not None  # noqa: S101  (a release with a catalogue has a profile)
     columns = {output.name: name for name in anew for output in conf.tags[name].outputs}
-    return compared(before, night.held(PROFILE), columns, conf.privacy.smallest_group)
+    return compared(
+        before, night.held(PROFILE), columns, conf.privacy.smallest_group, timezone=conf.pipeline.timezone,
+        hidden=hidden,
+    )  # fmt: skip
 
 
 def _audiences(

@@ -140,7 +140,14 @@ def insight(night: Night) -> None:
     assert profile is not None and members is not None
     rows = members.to_table().to_pandas()
     group = pa.table({"customer_id": rows.loc[rows["audience"] == "a07", "customer_id"].to_numpy()})
-    compare(profile, [name for name in profile.schema.names if name not in NOT_TAGS], group, None, smallest=10)
+    compare(
+        profile,
+        [name for name in profile.schema.names if name not in NOT_TAGS],
+        group,
+        None,
+        smallest=10,
+        timezone="UTC",
+    )
 
 
 def least(what: str, step: Callable[[], None]) -> float:

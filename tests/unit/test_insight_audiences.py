@@ -40,10 +40,12 @@ def people() -> pd.DataFrame:
     )
 
 
-def insight(people: pd.DataFrame, against: str | None = None, columns: list[str] = COLUMNS) -> Compared:
+def insight(
+    people: pd.DataFrame, against: str | None = None, columns: list[str] = COLUMNS, timezone: str = "UTC"
+) -> Compared:
     table = pa.Table.from_pandas(people[["customer_id", *columns]], preserve_index=False)
     sides = [pa.table({"customer_id": people.loc[people[name], "customer_id"]}) for name in ("group", against) if name]
-    return compare(ds.dataset(table), columns, sides[0], sides[1] if against else None, smallest=10)
+    return compare(ds.dataset(table), columns, sides[0], sides[1] if against else None, smallest=10, timezone=timezone)
 
 
 def tag(found: Compared, column: str) -> TagInsight:
@@ -104,6 +106,9 @@ def test_numbers_are_compared_by_ranks_and_shown_in_fifths(people: pd.DataFrame)
     assert [round(cell.base_count / known, 1) for value, cell in fifths.items() if value != MISSING] == [0.2] * 5
     assert sum(cell.base_count for cell in fifths.values()) == SIZE
     assert next(iter(cells(tag(found, "seen")))) == "≤ 2026-01-10"  # the first fifth of fifty days
+    # midnight in London is the day before in New York
+    there = insight(people, columns=["seen"], timezone="America/New_York")
+    assert next(iter(cells(tag(there, "seen")))) == "≤ 2026-01-09"
     assert list(cells(tag(found, "empty"))) == [MISSING]
 
 
@@ -153,7 +158,7 @@ def test_who_is_in_both_audiences_is_on_neither_side(people: pd.DataFrame) -> No
     one, other, shared = apart(members(0, 700), members(300, 1200), "a against b", smallest=10)
     assert (one["customer_id"].to_pylist(), shared) == (members(0, 300)["customer_id"].to_pylist(), 400)
     profile = ds.dataset(pa.Table.from_pandas(people[["customer_id", "city"]], preserve_index=False))
-    ulm = cells(tag(compare(profile, ["city"], one, other, smallest=10), "city"))["Ulm"]
+    ulm = cells(tag(compare(profile, ["city"], one, other, smallest=10, timezone="UTC"), "city"))["Ulm"]
     alone = [(people.loc[part, "city"] == "Ulm").sum() for part in (slice(0, 299), slice(700, 1199))]
     assert [ulm.count, ulm.base_count] == alone
     table = [[alone[0], 300 - alone[0]], [alone[1], 500 - alone[1]]]  # two samples that share nobody

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
+from pyarrow import dataset as ds
 
+from jobs.engines.compared import compared
 from jobs.gold import open_release
 from jobs.runtime.catalog import released_catalog
 from jobs.tags import costs
@@ -129,9 +132,15 @@ def test_any_earlier_night_is_rebuilt_from_the_changes(tmp_path: Path, seed: int
 def test_the_catalogue_counts_and_hides(tmp_path: Path) -> None:
     mail = "from: customer\nselect: email"
     paid = "sensitivity: sensitive\nfrom: transaction\nselect: max(amount)"
-    nights = Nights(tmp_path, {**BODIES, "mail": mail, "paid": paid, "idea": "status: draft\nselect: spend * 2"})
+    bodies = {**BODIES, "mail": mail, "paid": paid, "idea": "status: draft\nselect: spend * 2"}
+    bodies["seen"] = "from: transaction\nselect: max(ordered_at)"
+    nights = Nights(tmp_path, bodies, timezone="Asia/Shanghai")
     cities = ["Ulm"] * 4 + ["Jena"] * 2 + ["Bonn", "Kiel"] + [None] * 32
-    profile = {f"c{n}": of(float(n), cities[n], mail="x@y.org", paid=n * 1.5) for n in range(40)}
+    evening = datetime(2018, 2, 28, 20, tzinfo=UTC)  # early morning in Shanghai
+    profile = {
+        f"c{n}": of(float(n), cities[n], mail="x@y.org", paid=n * 1.5, seen=evening + timedelta(minutes=n))
+        for n in range(40)
+    }
     nights.run(0, profile)
     nights.run(1, {**profile, "c1": of(99.0, "Bonn", mail="x@y.org", paid=1.5)}, landed={"transaction": ["c1"]})
     rows = released_catalog(nights.lakehouse, nights.base)
@@ -152,6 +161,8 @@ def test_the_catalogue_counts_and_hides(tmp_path: Path) -> None:
     assert json.loads(rows["mail"]["distribution"])["mail"] == {"known": 40, "distinct": 1}
     assert json.loads(rows["paid"]["distribution"])["paid"] == {"known": 40, "distinct": 40}
     assert json.loads(rows["big"]["distribution"])["big"]["values"] == {"true": 30, "false": 10}
+    # a time counts for the business's day
+    assert json.loads(rows["seen"]["distribution"])["seen"]["values"] == {"2018-03-01": 39}
 
 
 def test_a_retired_tag_is_remembered_after_its_file_has_gone(tmp_path: Path) -> None:
@@ -206,3 +217,18 @@ def test_a_missing_number_is_never_taken_for_the_least(edges: list[float], count
 def test_tags_share_what_their_scans_cost() -> None:
     tags = parse_tags({f"tags/{name}.yml": yaml_of(name, body) for name, body in BODIES.items()})
     assert costs(list(tags.values()), {"transaction": 4.0, "customer": 1.0}) == {"spend": 4.0, "city": 0.5, "big": 0.5}
+
+
+def test_a_change_tells_times_by_the_business_day_and_nothing_of_what_is_hidden() -> None:
+    late = datetime(2018, 2, 28, 20, tzinfo=UTC)  # 4 o'clock of the next day in Shanghai
+    before = pa.table({"customer_id": ["a", "b"], "income": [1.0, 2.0], "born": ["x", "x"], "seen": [late, late]})
+    now = pa.table({"customer_id": ["a", "b"], "income": [3.0, 5.0], "born": ["y", "y"], "seen": [None, None]})
+    now = now.set_column(3, "seen", pa.array([None, None], before["seen"].type))
+    columns = {name: name for name in ("income", "born", "seen")}
+    income, born, seen = compared(
+        ds.dataset(before), ds.dataset(now), columns, 2, timezone="Asia/Shanghai", hidden={"income", "born"}
+    )
+    known = {"customers": 2, "changed": 2, "known_before": 2, "known_now": 2, "moves": []}
+    assert income == {"column": "income", "tag": "income", **known}
+    assert born == {"column": "born", "tag": "born", **known}
+    assert seen["moves"] == [{"from": "2018-03-01 04:00:00+08", "to": None, "customers": 2}]

@@ -36,6 +36,7 @@ class Nights:
     bodies: dict[str, str]
     base: Release | None = None
     warned: list[str] = field(default_factory=list)
+    timezone: str = "UTC"
     extra: dict[str, int] = field(default_factory=dict)  # tables that a test wrote itself -> version
 
     @property
@@ -46,7 +47,7 @@ class Nights:
         tags = parse_tags({f"tags/{name}.yml": yaml_of(name, body) for name, body in self.bodies.items()})
         return SimpleNamespace(
             tags=tags, sources={}, audiences={}, exports={}, lakehouse=str(self.folder),
-            pipeline=SimpleNamespace(timezone="UTC", spark={}, mlflow=None),
+            pipeline=SimpleNamespace(timezone=self.timezone, spark={}, mlflow=None),
             privacy=SimpleNamespace(smallest_group=2, roles={}),
         )  # fmt: skip
 

@@ -14,7 +14,6 @@ FINE = 100
 MOST_VALUES = 200
 # Of a larger base so many, drawn by a hash, tell where its hundredths lie.
 DRAWN = 200_000
-_DAY = 86_400_000_000  # microseconds
 
 Places = NDArray[np.intp]
 Floats = NDArray[np.float64]
@@ -66,9 +65,9 @@ def kind_of(kind: pa.DataType) -> str:
     return "timestamp" if pa.types.is_timestamp(kind) else said.get(str(kind), str(kind))
 
 
-def numbers(values: pa.ChunkedArray, people: People) -> Numbers:
-    """The counts of a column that `is_number`."""
-    found = _doubles(values)
+def numbers(values: pa.ChunkedArray, people: People, *, timezone: str) -> Numbers:
+    """The counts of a column that `is_number`. `timezone`: the business's, in which a time has its day."""
+    found = _doubles(values, timezone)
     group, base, drawn = (_known(found[places]) for places in (people.group, people.base, people.drawn))
     missing = len(people.group) - len(group), len(people.base) - len(base)
     quantiles = np.quantile(drawn, np.arange(1, FINE) / FINE, method="inverted_cdf") if len(drawn) else drawn
@@ -79,13 +78,14 @@ def numbers(values: pa.ChunkedArray, people: People) -> Numbers:
     return Numbers(ends.tolist(), np.stack(counts, axis=1), medians, missing)
 
 
-def _doubles(values: pa.ChunkedArray) -> Floats:
+def _doubles(values: pa.ChunkedArray, timezone: str) -> Floats:
     """NaN where there is none; of a date or a time the days since 1970."""
     if pa.types.is_date(values.type):
         values = values.cast(pa.int32())
     elif pa.types.is_timestamp(values.type):
-        at = values.cast(pa.timestamp("us", values.type.tz)).cast(pa.int64())
-        return np.asarray(np.floor(_doubles(at) / _DAY))
+        moments = pd.DatetimeIndex(values.cast(pa.timestamp("us")).to_numpy()).tz_localize("UTC").tz_convert(timezone)
+        days = moments.tz_localize(None).to_numpy().astype("datetime64[D]")
+        return np.where(np.isnat(days), np.nan, days.astype(np.int64).astype(float))
     return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(), dtype=float)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from transforms.quality.drift import OTHERS, alike, stability_index
-from transforms.tags.changes import quoted
+from transforms.tags.changes import quoted, text_of
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 DECILES = tuple(step / 10 for step in range(1, 10))
@@ -48,9 +48,11 @@ def bins_sql(name: str, table: str, low: float, high: float) -> str:
     )
 
 
-def values_sql(name: str, kind: str, table: str) -> str:
-    """value, customers: of a list each of its items."""
+def values_sql(name: str, kind: str, table: str, *, timezone: str) -> str:
+    """value, customers: of a list each of its items, of a time its day in the business's `timezone`."""
     value = f"unnest({quoted(name)})" if kind.endswith("[]") else quoted(name)
+    if kind.startswith("TIMESTAMP"):
+        value = f"cast(timezone({text_of(timezone)}, {value}) as date)"
     return (
         f"select cast(value as varchar) as value, count(*) as customers from (select {value} as value from {table}) "
         "where value is not null group by all order by customers desc, value"
