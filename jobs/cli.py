@@ -19,6 +19,7 @@ from jobs.commands import (
     sources,
     tags,
 )
+from jobs.runtime.console import in_any_locale
 
 app = typer.Typer(
     name="portrait",
@@ -42,6 +43,7 @@ for name, commands in {
 def stage_main(stage: str) -> None:
     """`spark-submit jobs/<stage>.py --date D …`: the same as `portrait run --only <stage>`."""
     _leave_folder()
+    in_any_locale()
     app(["run", "--only", stage, *sys.argv[1:]], standalone_mode=True)
 
 
@@ -52,6 +54,7 @@ def _leave_folder() -> None:
 
 
 def main() -> None:
+    in_any_locale()
     app()
 
 

@@ -2,7 +2,9 @@
 
 import getpass
 import os
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
 from functools import wraps
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobs.runtime.console import Screen, scrubbed
+from jobs.runtime.console import Screen, nowhere, scrubbed
 from transforms.errors import DefinitionError, PortraitError
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ CONF = Path("conf")
 LONGEST_REASON = 1000
 # what the libraries that reach stores raise, without importing them
 _OF_STORES = ("_internal", "deltalake", "pyarrow")
+_INTERRUPTED = "interrupted; run the same command again to go on"
+_BY_DUCKDB = "Query interrupted"  # which raises a RuntimeError for it
 
 
 def told(command: Callable[..., None]) -> Callable[..., None]:
@@ -34,23 +38,27 @@ def told(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except PortraitError as error:
-            for line in str(error).splitlines():
-                screen.fail(line)
-            screen.result({"error": str(error).splitlines(), "exit_status": error.exit_status})
-            raise typer.Exit(error.exit_status) from None
+            raise _ended(screen, str(error).splitlines(), error.exit_status) from None
         except BrokenPipeError:  # whoever read it, such as head, has enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        except Exception as error:
-            if (refusal := of_the_store(error)) is None:
-                raise
-            screen.fail(refusal)
-            screen.result({"error": [refusal], "exit_status": PortraitError.exit_status})
-            raise typer.Exit(PortraitError.exit_status) from None
+            nowhere(sys.stdout)
         except KeyboardInterrupt:
-            screen.fail("interrupted; run the same command again to go on")
-            raise typer.Exit(1) from None
+            raise _ended(screen, [_INTERRUPTED], PortraitError.exit_status) from None
+        except Exception as error:
+            line = _INTERRUPTED if str(error) == _BY_DUCKDB else of_the_store(error)
+            if line is None:
+                raise
+            raise _ended(screen, [line], PortraitError.exit_status) from None
 
     return run
+
+
+def _ended(screen: Screen, lines: list[str], status: int) -> typer.Exit:
+    """How a command ends that could not do what it was asked."""
+    for line in lines:
+        screen.fail(line)
+    with suppress(OSError):  # it may be standard output itself that takes nothing
+        screen.result({"error": lines, "exit_status": status})
+    return typer.Exit(status)
 
 
 def of_the_store(error: Exception) -> str | None:

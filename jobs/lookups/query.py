@@ -1,10 +1,12 @@
 """`portrait query`: SQL over one release in DuckDB. It reads tables and nothing else, and rows go out as they come."""
 
 import csv
+import io
 import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import duckdb
 
 from jobs.gold import OpenRelease
-from jobs.runtime.console import Screen
+from jobs.runtime.console import Screen, as_json, in_utf8
 from transforms.definitions import nearest
 from transforms.errors import DefinitionError
 
@@ -53,8 +55,19 @@ def answered(gold: OpenRelease, sql: str, connection: duckdb.DuckDBPyConnection)
         raise DefinitionError(f"{_PLACE}: one select, with or without a with before it; it reads and changes nothing")
     gold.show_to(connection, _named(gold, sql, connection))
     connection.execute(_CLOSED)
-    connection.execute(sql)
+    _ask(connection, sql)
     return [column[0] for column in connection.description or []]
+
+
+def _ask(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Ask the query so that Ctrl-C ends it: where DuckDB asks in the main thread, it may not look for that."""
+    with ThreadPoolExecutor(1) as asking:
+        asked = asking.submit(connection.execute, sql)
+        try:
+            asked.result()
+        except KeyboardInterrupt:
+            connection.interrupt()
+            raise
 
 
 def _named(gold: OpenRelease, sql: str, connection: duckdb.DuckDBPyConnection) -> Iterable[str]:
@@ -88,6 +101,8 @@ def _text(value: Any) -> Any:
 
 
 def _write_csv(names: list[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    if not in_utf8() and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # as deliveries are: what the terminal lacks is not lost
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerow(names)
     for row in rows:
@@ -99,11 +114,11 @@ def _write_json(gold: OpenRelease, names: list[str], rows: Iterable[tuple[Any, .
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DefinitionError(f"{_PLACE}: gives two columns '{twice}'; name one of them: … as another_name")
-    head = json.dumps({"release": gold.release, "date": str(gold.date), "columns": names}, ensure_ascii=False)
+    head = as_json({"release": gold.release, "date": str(gold.date), "columns": names})
     sys.stdout.write(head[:-1] + ', "rows": [')
     for place, row in enumerate(rows):
         told = dict(zip(names, map(_plain, row), strict=True))
-        sys.stdout.write((",\n" if place else "\n") + json.dumps(told, ensure_ascii=False))
+        sys.stdout.write((",\n" if place else "\n") + as_json(told))
     sys.stdout.write("\n]}\n")
 
 

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from jobs.runtime.clock import end_of
 from jobs.runtime.configuration import Configuration
-from jobs.runtime.console import Screen
+from jobs.runtime.console import Screen, harmless
 from jobs.runtime.files import ExtractFile, check_whole, files_of
 from transforms.definitions import nearest
 from transforms.errors import DataError, DefinitionError
@@ -173,9 +173,9 @@ def _show_row(place: int, row: Sampled, source: Source, screen: Screen) -> None:
     for header in ("raw column", "raw", "canonical", "value"):
         table.add_column(header, overflow="fold", max_width=40 if header in ("raw", "value") else None)
     if row.corrupt:
-        table.add_row("(whole)", Text(row.corrupt[:200]), "", "")
+        table.add_row("(whole)", Text(harmless(row.corrupt[:200])), "", "")
     for cells in _side_by_side(row, source):
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*(Text(harmless(cell)) for cell in cells))
     screen.out.print(table)
     screen.out.print()
 
