@@ -9,12 +9,14 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
+from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jobs.pages.writing import write_whole
 from jobs.runtime.configuration import Configuration, Hook
-from jobs.runtime.releases import newest
+from jobs.runtime.console import scrubbed
+from jobs.runtime.releases import all_releases
 from jobs.runtime.tables import Lakehouse
 from transforms.errors import PortraitError
 from transforms.schemas import OPS_RUN, OPS_STAGE
@@ -22,6 +24,7 @@ from transforms.schemas import OPS_RUN, OPS_STAGE
 PATIENCE = 15  # seconds that a receiver has
 _KEPT = 50  # warnings in a message; a chat takes no more
 Row = dict[str, Any]
+T = TypeVar("T")
 
 
 @contextmanager
@@ -33,11 +36,8 @@ def watched(conf: Configuration, day: date, warn: Callable[[str], None], *, whol
     began = datetime.now(UTC)
     try:
         yield
-    except PortraitError as error:
-        _tell(conf, outcome(conf, day, since=began, error=str(error)), warn)
-        raise
-    except KeyboardInterrupt:
-        _tell(conf, outcome(conf, day, since=began, error="interrupted"), warn)
+    except BaseException as error:
+        _tell(conf, outcome(conf, day, since=began, error=_why(error)), warn)
         raise
     if whole:
         _tell(conf, outcome(conf, day, since=began), warn)
@@ -49,15 +49,12 @@ def outcome(conf: Configuration, day: date, *, since: datetime, error: str | Non
     `since`: when this attempt began. A run that failed before it was noted (another held the lakehouse) has no stages.
     """
     lakehouse = Lakehouse(conf.lakehouse)
-    runs = [row for row in lakehouse.rows(OPS_RUN) if row["date"] == day and row["at"] >= since]
+    runs = [row for row in _known(lambda: lakehouse.rows(OPS_RUN)) if row["date"] == day and row["at"] >= since]
     run_id = max(runs, key=lambda row: row["at"])["run_id"] if runs else None
-    done = sorted((row for row in lakehouse.rows(OPS_STAGE) if row["run_id"] == run_id), key=lambda row: row["at"])
-    stages = {row["stage"]: row for row in done}
+    done = [row for row in _known(lambda: lakehouse.rows(OPS_STAGE)) if row["run_id"] == run_id]
+    stages = {row["stage"]: row for row in sorted(done, key=lambda row: row["at"])}
     figures = {name: json.loads(row["figures"] or "{}") for name, row in stages.items()}
-    try:
-        released = newest(lakehouse)
-    except PortraitError:  # damaged, or a newer Portrait's: that is the failure told of
-        released = None
+    released = next(iter(_known(lambda: all_releases(lakehouse))[::-1]), None)
     return {
         "event": "failure" if error else "success",
         "date": day.isoformat(),
@@ -74,6 +71,21 @@ def outcome(conf: Configuration, day: date, *, since: datetime, error: str | Non
         "fates": figures.get("silver", {}).get("fates", {}),
         "identity": {name: value for name, value in figures.get("identity", {}).items() if _is_number(value)},
     }
+
+
+def _known(read: Callable[[], list[T]]) -> list[T]:
+    """What the lakehouse tells; nothing where it cannot: that it is damaged or away may be the very failure told of."""
+    try:
+        return read()
+    except Exception:
+        return []
+
+
+def _why(error: BaseException) -> str:
+    """A line for whoever watches. What is not Portrait's own may name what is personal."""
+    if isinstance(error, PortraitError):
+        return str(error)
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {scrubbed(str(error))}"
 
 
 def _is_number(value: Any) -> bool:
@@ -118,7 +130,7 @@ def _send(hook: Hook, body: Row, root: Path) -> str | None:
             return None
     except subprocess.TimeoutExpired:
         return f"no answer within {PATIENCE} s"
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         return type(error).__name__ + (f" {error.code}" if isinstance(error, urllib.request.HTTPError) else "")
 
 

@@ -14,7 +14,7 @@ import pytest
 from jobs.runtime.configuration import Hook, Pipeline, Watch
 from tests.unit.house import House
 from transforms.definitions import parse, parse_yaml
-from transforms.errors import DefinitionError
+from transforms.errors import DefinitionError, PortraitError
 
 Messages = list[dict[str, Any]]
 
@@ -107,12 +107,14 @@ def test_who_cannot_be_told_does_not_fail_the_night(
     hooks = [
         Hook(on=["success"], webhook=url(receiver, "secret-token")), Hook(on=["success"], command=["no-such-command"]),
         Hook(on=["success"], webhook="http://127.0.0.1:1/secret-token"), Hook(on=["success"], command=["false"]),
+        Hook(on=["success"], webhook="http://127.0.0.1:1/secret-token with a blank"),
     ]  # fmt: skip
     watches(house, *hooks, metrics="conf/pipeline.yml/below-a-file.prom")
     house.night()
     told = capsys.readouterr().err
     assert "hook 1 (webhook): HTTPError 500" in told and "hook 2 (command): FileNotFoundError" in told
     assert "hook 3 (webhook): URLError" in told and "hook 4 (command): false ended with status 1" in told
+    assert "hook 5 (webhook): InvalidURL" in told
     assert "watch.metrics: conf/pipeline.yml/below-a-file.prom cannot be written" in told
     assert "secret-token" not in told  # the address is a secret
 
@@ -124,6 +126,32 @@ def test_a_run_that_may_not_begin_is_told(house: House, receiver: Receiver) -> N
         house.night()
     (told,) = receiver.messages
     assert "released already" in told["error"] and told["run_id"] is None and told["release"] == 1
+
+
+def test_that_the_lakehouse_cannot_be_read_is_told(house: House, receiver: Receiver) -> None:
+    """What went wrong is told also where ops, which tells how runs went, is what is damaged."""
+    watches(house, Hook(on=["failure"], webhook=url(receiver)), metrics="m.prom")
+    house.night()
+    for entry in Path(house.lakehouse.path("ops/run"), "_delta_log").iterdir():
+        entry.write_text("{")
+    with pytest.raises(PortraitError, match="ops/run: cannot be read") as raised:
+        house.night()
+    (told,) = receiver.messages
+    assert (told["event"], told["error"], told["stages"]) == ("failure", str(raised.value), {})
+    assert samples((house.conf.root / "m.prom").read_text())["portrait_run_failed"] == 1
+
+
+def test_an_error_of_no_kind_of_ours_is_told_without_what_is_personal(
+    house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise OSError("ann@example.org: no such host")
+
+    watches(house, Hook(on=["failure"], webhook=url(receiver)))
+    monkeypatch.setattr("jobs.pipeline.begin", away)
+    with pytest.raises(OSError, match="no such host"):
+        house.night()
+    assert [told["error"] for told in receiver.messages] == ["OSError: …: no such host"]
 
 
 @pytest.mark.parametrize(
