@@ -59,7 +59,7 @@ class StateRows:
         if on_s3(self.lakehouse.uri):
             return self._by_arrow(table)
         opened = self._open(table)
-        files = sorted(opened.file_uris()) if opened else []
+        files = sorted(self.lakehouse.located(table, opened)) if opened else []
         return _of_files(files) if files else None
 
     def placed(self, table: str, sql: Callable[[str], str], **known: str) -> pa.Table:

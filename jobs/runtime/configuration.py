@@ -39,6 +39,7 @@ _PASSWORD = re.compile(rf"""(?P<key>\bpassword\s*:\s*)(?P<quote>["']?)(?P<kept>{
 _IN_TEXT = re.compile(f"{_PASSWORD.pattern}|{_VARIABLE.pattern}")
 _QUOTES = re.compile(r"""^(["'])(.*)\1$""")
 _ON_S3 = re.compile(r"s3a?://[a-z0-9][a-z0-9.-]+[a-z0-9](/.*)?")
+_ODD = frozenset("[]{}*?^|%\\")  # patterns to Spark, or no part of the web address that `deltalake` makes of a path
 _SECRET = re.compile(r"KEY|SECRET|PASSWORD|TOKEN|WEBHOOK", re.IGNORECASE)
 T = TypeVar("T")
 
@@ -289,8 +290,15 @@ class _Loader:
                 )
             data = _overlaid(data, parse_yaml(self._read(overlay), place=self._place(overlay)))
         env_file = Path(self._path(str(data.get("env_file", ".env"))))
-        self.variables = {**read_env_file(env_file), **os.environ}
-        return parse(Pipeline, self._filled(data, self._place(file)), place=self._place(file))
+        self.variables = {**(read_env(self._read(env_file, told=False)) if env_file.is_file() else {}), **os.environ}
+        pipeline = parse(Pipeline, self._filled(data, self._place(file)), place=self._place(file))
+        path = located(self.root, pipeline.lakehouse)
+        if odd := sorted(set(path) & _ODD):
+            raise DefinitionError(
+                f"{self._place(file)}: lakehouse: {path}: the path has {' '.join(odd)} in it, and Spark or Delta would "
+                f"look elsewhere; move the project, or name a folder that has none of {' '.join(sorted(_ODD))} in it"
+            )
+        return pipeline
 
     def _rates(self, pipeline: Pipeline) -> tuple[Rate, ...]:
         if pipeline.currency_rates is None:
@@ -368,14 +376,16 @@ class _Loader:
         self.problems.extend(f"{self._place(file)}: name it .yml; .yaml files are not read" for file in stray)
         return {self._place(file): self._read(file) for file in files}
 
-    def _read(self, file: Path) -> str:
+    def _read(self, file: Path, *, told: bool = True) -> str:
+        """A file's text. `told`: it is a part of what the configuration's hash is of."""
         try:
             text = file.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
             raise DefinitionError(f"{self._place(file)}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
         except OSError as error:
             raise DefinitionError(f"{self._place(file)}: cannot be read: {error.strerror}") from None
-        self.digest.update(json.dumps([self._place(file), text]).encode())
+        if told:
+            self.digest.update(json.dumps([self._place(file), text]).encode())
         return text
 
     def _filled_text(self, text: str, place: str) -> str:
@@ -429,11 +439,9 @@ def _overlaid(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def read_env_file(file: Path) -> dict[str, str]:
-    """NAME=value lines of a file, if it is there. A pair of quotes around a value is taken off."""
-    if not file.is_file():
-        return {}
-    lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
+def read_env(text: str) -> dict[str, str]:
+    """The NAME=value lines of a text. A pair of quotes around a value is taken off."""
+    lines = map(str.strip, text.splitlines())
     pairs = (line.removeprefix("export ").split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
     return {name.strip(): _QUOTES.sub(r"\2", value.strip()) for name, value in pairs}
 

@@ -67,7 +67,7 @@ class Reader:
         assert opened is not None  # noqa: S101  (the dataset is of it)
         with duckdb.connect() as duck:
             duck.execute("set timezone = 'UTC'")
-            files = duck.read_parquet(opened.file_uris(), union_by_name=True)
+            files = duck.read_parquet(self.lakehouse.located(table.name, opened), union_by_name=True)
             mine = files.filter(duckdb.ColumnExpression("_node").isin(*map(duckdb.ConstantExpression, nodes)))
             read = dict.fromkeys([*columns, "_batch_date", "_valid_to", "event_at"])
             rows: pa.Table = mine.select(*read).to_arrow_table()

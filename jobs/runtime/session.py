@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -129,17 +130,8 @@ def open_session(
     if s3 and local and not S3.absent(S3_FOLDER):  # spark-submit brings its own
         own = chosen.get("spark.jars", "").split(",")
         chosen["spark.jars"] = ",".join(jar for jar in (*own, *(str(S3_FOLDER / name) for name in S3.locked)) if jar)
-    options = [
-        "-XX:+UseParallelGC",
-        f"-Dlog4j2.configurationFile={_LOG4J.as_uri()}",
-        f"-Dportrait.log={log}",
-        "-XX:-UsePerfData",
-        *(_archive_options() if "ArchiveClassesAtExit" not in java_options else []),
-        *(_LIGHT if light and local else []),
-        java_options,
-        chosen.get("spark.driver.extraJavaOptions", ""),
-    ]
-    chosen["spark.driver.extraJavaOptions"] = " ".join(part for part in options if part)
+    own = chosen.get("spark.driver.extraJavaOptions", "")
+    chosen["spark.driver.extraJavaOptions"] = _java_options(log, java_options, own, light=light and local)
 
     from pyspark.sql import SparkSession
 
@@ -152,6 +144,20 @@ def open_session(
     if s3:
         _check_s3(session)
     return session
+
+
+def _java_options(log: Path, *others: str, light: bool) -> str:
+    """What the JVM is told. Spark parts them as a shell does."""
+    options = [
+        "-XX:+UseParallelGC",
+        f"-Dlog4j2.configurationFile={_LOG4J.as_uri()}",
+        shlex.quote(f"-Dportrait.log={log}"),
+        "-XX:-UsePerfData",
+        *(_archive_options() if not any("ArchiveClassesAtExit" in other for other in others) else []),
+        *(_LIGHT if light else []),
+        *others,
+    ]
+    return " ".join(option for option in options if option)
 
 
 def _check_s3(session: Any) -> None:
@@ -168,7 +174,7 @@ def _archive_options() -> list[str]:
     """Class data made once at set-up: a third off the start. The JVM ignores an archive that does not fit it."""
     if not ARCHIVE.exists():
         return []
-    return [f"-XX:SharedArchiveFile={ARCHIVE}", "-Xshare:auto", "-Xlog:disable", "-Xlog:all=off"]
+    return [shlex.quote(f"-XX:SharedArchiveFile={ARCHIVE}"), "-Xshare:auto", "-Xlog:disable", "-Xlog:all=off"]
 
 
 @contextlib.contextmanager

@@ -51,7 +51,7 @@ def _read(
     path, opened = lakehouse.path(table), lakehouse.open(table, version)
     if opened is None:
         raise TableNotFoundError
-    files = [file for file in opened.file_uris() if only is None or file.rsplit("/", 1)[-1] in only]
+    files = [file for file in lakehouse.located(table, opened) if only is None or file.rsplit("/", 1)[-1] in only]
     if opened.protocol().min_reader_version > 1 or len(files) > MOST_FILES:
         # deletion vectors and column mapping are not in the list of files
         return _by_delta(spark, path, version, only)

@@ -131,8 +131,13 @@ class Lakehouse:
 
     def files(self, table: str, version: int | None = None) -> list[str]:
         """The data files that a version of the table names: paths below its folder, as they lie there."""
-        opened = self.open(table, version)
-        return [unquote(path) for path in pa.table(opened.get_add_actions())["path"].to_pylist()] if opened else []
+        opened, root = self.open(table, version), self.path(table)
+        return [file.removeprefix(f"{root}/") for file in self.located(table, opened)] if opened else []
+
+    def located(self, table: str, opened: DeltaTable) -> list[str]:
+        """The data files of an opened table as they are found: its own `file_uris` are those of a web address."""
+        root = self.path(table)
+        return [f"{root}/{unquote(path)}" for path in pa.table(opened.get_add_actions())["path"].to_pylist()]
 
     def dataset(self, table: str, version: int | None = None) -> ds.Dataset | None:
         """The table at a version as an Arrow dataset, with today's columns at least, or None where there is none."""

@@ -20,7 +20,7 @@ from jobs.gold import open_release
 from jobs.pipeline import STAGES
 from jobs.project.starter.extracts import DAY
 from jobs.project.starter.project import write_project
-from jobs.runtime.configuration import read_env_file
+from jobs.runtime.configuration import read_env
 from jobs.runtime.console import Screen
 from jobs.runtime.tables import Lakehouse
 from tests.end_to_end.project import ROOT
@@ -118,5 +118,5 @@ def test_a_night_is_a_run_of_it(airflow: Airflow) -> None:
     assert (gold.release, gold.run_id, str(gold.date)) == (1, run_id, DAY)
     assert gold.dataset("customer_profile").count_rows() == 15  # fourteen contacts and a guest
     assert [row["export"] for row in house.rows(OPS_EXPORT)] == ["service_desk"]
-    keys = read_env_file(airflow.project / ".env")
+    keys = read_env((airflow.project / ".env").read_text())
     assert len(keys) == 2 and not [key for key in keys.values() if key in said]

@@ -7,8 +7,10 @@ from pathlib import Path
 import duckdb
 import pytest
 from deltalake import DeltaTable
+from pyarrow import parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
+from jobs.engines.state_rows import state_rows
 from jobs.runtime.commits import Mode, commit, write_files
 from jobs.runtime.snapshot import read_version
 from jobs.runtime.tables import Lakehouse, dataset_of
@@ -33,7 +35,8 @@ LANDED = Table(
 
 @pytest.fixture
 def house(tmp_path: Path) -> Lakehouse:
-    return Lakehouse(str(tmp_path))
+    """In a folder of a name that people give."""
+    return Lakehouse(str(tmp_path / "Mein Büro, 北京 #1"))
 
 
 def visits(spark: SparkSession, *names: str) -> DataFrame:
@@ -74,9 +77,16 @@ def test_spark_delta_arrow_and_duckdb_read_the_same(spark: SparkSession, house: 
     assert [(row["name"], row["at"]) for row in by_files.collect()] == expected
     arrow = dataset_of(DeltaTable(uri)).to_table().sort_by("name").to_pylist()
     assert [(row["name"], row["at"].astimezone(UTC).replace(tzinfo=None)) for row in arrow] == expected
-    files = DeltaTable(uri).file_uris()
+    files = house.located(VISITS.name, DeltaTable(uri))
     total = duckdb.sql(f"select sum(paid), count(*) from read_parquet({files})").fetchall()
     assert [tuple(map(float, row)) for row in total] == [(1.5 + 2.5 + 3.5, 3)]
+
+
+def test_a_row_is_found_where_it_lies(spark: SparkSession, house: Lakehouse) -> None:
+    save(house, visits(spark, "ann", "bea"))
+    with state_rows(house, {VISITS.name: 0}) as rows:
+        [(file, places)] = rows.places(VISITS.name, "name = 'bea'").items()
+    assert pq.read_table(file).slice(*places, 1)["name"].to_pylist() == ["bea"]
 
 
 def test_files_that_are_replaced_leave_in_the_commit_that_replaces_them(spark: SparkSession, house: Lakehouse) -> None:

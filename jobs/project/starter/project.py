@@ -1,5 +1,6 @@
 """`portrait init`: a new project that runs as it is."""
 
+import shlex
 from pathlib import Path
 
 from jobs.demo.tour import write_keys
@@ -27,7 +28,7 @@ def write_project(folder: Path, screen: Screen) -> None:
         raise DefinitionError(f"{folder}: cannot be written: {error.strerror}") from None
     commands = ["portrait validate", "portrait validate --sample orders", f"portrait run --date {DAY}"]
     screen.say(f"{folder}: a new project, {len(FILES)} files, extracts of {DAY}, keys in .env (keep them). Next:\n")
-    for command in (f"cd {folder}", *commands):
+    for command in (f"cd {shlex.quote(str(folder))}", *commands):
         screen.say(f"    {command}")
     screen.result({"project": folder.absolute(), "date": DAY, "files": sorted({**FILES, **EXTRACTS}), "next": commands})
 
