@@ -20,6 +20,7 @@ class Definition(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, protected_namespaces=())
 
 
+_A_NAME = "^[a-z]["  # how the pattern of a name begins
 D = TypeVar("D", bound=Definition)
 
 
@@ -94,6 +95,10 @@ def _line(model: type[BaseModel], item: Any, place: str) -> str:
             return f"{place}: {key}: {message}" if key else f"{place}: {message}"
         case "literal_error":
             return f"{place}: {key}: must be {item['ctx']['expected']}, not {item['input']!r}"
+        case "string_pattern_mismatch" if item["ctx"]["pattern"].startswith(_A_NAME):
+            how = "write it in a to z, 0 to 9 and _, a letter first"
+            most = ", at most 63" if "62" in item["ctx"]["pattern"] else ""
+            return f"{place}: {key}: {item['input']!r} is no name; {how}{most}"
         case _:
             message = item["msg"].removeprefix("Input ")
             return f"{place}: {key}: {message[0].lower() + message[1:]}, not {item['input']!r}"

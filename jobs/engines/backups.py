@@ -71,6 +71,11 @@ class Place:
     def __init__(self, path: str) -> None:
         if on_s3(path) and not named(path).removeprefix("s3a://").strip("/"):
             raise DefinitionError(f"{path}: is no place for a backup: it names no bucket")
+        if "://" in path and not on_s3(path) and not path.startswith("file://"):
+            # Arrow would look for some of these for a quarter of an hour
+            raise DefinitionError(
+                f"{path}: is no place for a backup: name a folder of this machine or s3a://BUCKET/FOLDER"
+            )
         self.path = (named(path) if "://" in path else str(Path(path).absolute())).rstrip("/")
         with self._told("is no place for a backup"):
             store_of(self.path)

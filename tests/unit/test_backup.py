@@ -248,7 +248,7 @@ def test_what_is_refused(house: House, portrait: Callable[..., tuple[int, str]],
         (str(tmp_path), 2, "would lie in one another"),
         (str(tmp_path / "kept"), 2, "is not empty, and no backup; name another folder"),
         (str(tmp_path / "file" / "below"), 1, "cannot be written: Not a directory"),
-        ("tape://one", 1, "is no place for a backup: Unrecognized filesystem type"),
+        *((place, 2, "is no place for a backup: name a folder of") for place in ("tape://one", "gs://bucket/vault")),
     ):
         told = portrait("backup", "--to", place)
         assert told[0] == status and line in told[1] and place in told[1], told

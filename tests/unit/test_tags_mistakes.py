@@ -183,7 +183,7 @@ def test_keys_that_every_tag_must_have() -> None:
     with pytest.raises(DefinitionError) as wrong:
         parse_tags({"tags/x.yml": "tag: X\nfrom: transaction\nselect: count(*)\n"})
     assert wrong.value.lines == (
-        "tags/x.yml: tag: string should match pattern '^[a-z][a-z0-9_]{0,62}$', not 'X'",
+        "tags/x.yml: tag: 'X' is no name; write it in a to z, 0 to 9 and _, a letter first, at most 63",
         "tags/x.yml: title: this key is required",
         "tags/x.yml: description: this key is required",
         "tags/x.yml: owner: this key is required",
