@@ -146,11 +146,15 @@ def _champion(tested: Past, previous: Mapping[str, Any] | None) -> float | None:
 
 
 def _check_gate(quality: Stored, tag: Tag, *, champion: float | None) -> None:
-    """Raise ModelError where the model misses its gate, the rule or the released model is better."""
-    auc, rule = quality["auc"], quality["baseline"]["auc"]
+    """Raise ModelError where the model misses its gate, the rule may be as good, or the released model is better.
+
+    What may be chance is no win over the rule: the whole interval of the gain lies above 0.
+    """
+    auc, rule, gained = quality["auc"], quality["baseline"]["auc"], quality["gain"]
     misses = []
-    if auc <= rule:
-        misses.append(f"its AUC of {auc:.3f} is no better than the recency rule's {rule:.3f}")
+    if not gained["low"] > 0:
+        told = f"(95 % interval of the gain {gained['low']:.3f} to {gained['high']:.3f})"
+        misses.append(f"its AUC of {auc:.3f} is no better than the recency rule's {rule:.3f} {told}")
     if auc < tag.gate.auc:
         misses.append(f"its AUC of {auc:.3f} is below the gate's {tag.gate.auc:g}")
     if quality["calibration_error"] > tag.gate.calibration_error:

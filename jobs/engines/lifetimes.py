@@ -1,6 +1,7 @@
-"""Lifetime value: BG/NBD with Gamma-Gamma by maximum likelihood, and a learned one where it foretells better."""
+"""Lifetime value: BG/NBD with Gamma-Gamma, and what learned from earlier days where that foretells better."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import date
 from functools import reduce
 from typing import Any
@@ -15,12 +16,14 @@ from jobs.engines.clusters import one_thread
 from jobs.engines.customer_rows import nodes_of, rows_that_count, within
 from jobs.engines.cut_offs import extents, history, sampled, tags_at
 from jobs.engines.learners import boosted_trees
+from jobs.engines.likelihoods import LEAST, fit_bg_nbd, fit_gamma_gamma, rounded
 from jobs.runtime.night import Night
 from transforms.errors import ModelError
 from transforms.expressions import at
 from transforms.models.classifier import numbers
 from transforms.models.cut_offs import cut_offs
-from transforms.models.lifetime import foretold, log_likelihood, seen, value_log_likelihood
+from transforms.models.judging import mean_gain
+from transforms.models.lifetime import foretold, parts, seen
 from transforms.tags.foretold import INTERNAL
 from transforms.tags.items import compile_over
 from transforms.tags.plan import plan_tags
@@ -29,11 +32,7 @@ from transforms.tags.tag import Tag
 Numbers = NDArray[np.float64]
 Columns = dict[str, Numbers]
 Stored = dict[str, Any]
-LEAST = 100
 _ID = "customer_id"
-_STARTS = (1.0, 0.1)
-_BOUND = 12.0  # of a parameter's logarithm
-_DIGITS = 6
 _OUT_OF_PROPORTION = "what it foretells of some is no finite number; are amounts or dates out of all proportion?"
 
 
@@ -57,17 +56,16 @@ def fit_states(states: list[Columns], tag: Tag, previous: Mapping[str, Any] | No
     # one row may reach far back to where nobody bought
     earlier = [state for state in earlier if len(state["value"]) >= LEAST]
     horizon = int(tag.horizon or 0)
-    wanted = ["bg_nbd"] if not earlier else ["bg_nbd", "learned"]
+    wanted = ["bg_nbd", *(_LEARNERS if earlier else ())]
     if tag.method != "auto":
         wanted = [name for name in wanted if name == tag.method]
     if not wanted:
         raise ModelError(
-            f"method: learned takes {3 * horizon} days of history and {LEAST} buyers in the first {horizon}; bg_nbd "
-            f"takes {2 * horizon}"
+            f"method: {tag.method} takes {3 * horizon} days of history and {LEAST} buyers in the first {horizon}; "
+            f"bg_nbd takes {2 * horizon}"
         )
     base = {"horizon": horizon, **_fitted(test)}
-    learnt = _learned(earlier[-1]) if "learned" in wanted else None
-    tried = {name: {**base, "method": name} | ({"learned": learnt} if name == "learned" else {}) for name in wanted}
+    tried = {name: {**base, "method": name, **_taught(name, earlier, horizon)} for name in wanted}
     told = {name: foretold(test, parameters) for name, parameters in tried.items()}
     foretells = {name: columns["value"] for name, columns in told.items() if _is_finite(columns)}
     if not foretells:
@@ -75,12 +73,11 @@ def fit_states(states: list[Columns], tag: Tag, previous: Mapping[str, Any] | No
     errors = {name: np.abs(value - test["value"]) for name, value in foretells.items()}
     method = min(foretells, key=lambda name: float(errors[name].mean()))
     before = np.abs(np.nan_to_num(test["before"]) - test["value"])
-    quality = _quality(foretells[method], test["value"], errors[method], before)
+    quality = _quality(foretells[method], test["value"], errors[method], before, tried=len(foretells))
     quality |= {"method": method, "tried": {name: _money(error.mean()) for name, error in errors.items()}}
     _check_gate(quality, horizon, champion=_champion(test, previous))
     parameters = {"horizon": horizon, "method": method, **_fitted(tonight), "tested": tried[method]}
-    if method == "learned":
-        parameters["learned"] = _learned(test)
+    parameters |= _taught(method, [test], horizon)
     if not _is_finite(foretold(tonight, parameters)):
         raise ModelError(_OUT_OF_PROPORTION)
     return parameters, quality
@@ -93,11 +90,15 @@ def _champion(test: Columns, previous: Mapping[str, Any] | None) -> float | None
 
 
 def _check_gate(quality: Stored, horizon: int, *, champion: float | None) -> None:
-    """Raise ModelError where the value before, or the released model, foretells as well. No number is no better."""
-    error, baseline = quality["error"], quality["baseline"]["error"]
+    """Raise ModelError where the value before may foretell as well, or the released model does.
+
+    What may be chance is no win: the whole interval of the gain lies above 0. No number is no better.
+    """
+    error, baseline, gain = quality["error"], quality["baseline"]["error"], quality["gain"]
     misses = []
-    if not error < baseline:
-        misses.append(f"the value of the {horizon} days before by {baseline:g}")
+    if not gain["low"] > 0:
+        told = f"(95 % interval of the gain {gain['low']:g} to {gain['high']:g})"
+        misses.append(f"the value of the {horizon} days before by {baseline:g} {told}")
     if champion is not None:
         quality["champion"] = champion
         if error > champion:
@@ -110,17 +111,14 @@ def _is_finite(columns: Columns) -> bool:
     return all(np.isfinite(values).all() for values in columns.values())
 
 
-def _quality(value: Numbers, came: Numbers, error: Numbers, before: Numbers) -> Stored:
+def _quality(value: Numbers, came: Numbers, error: Numbers, before: Numbers, *, tried: int) -> Stored:
     from scipy.stats import spearmanr
 
-    gained = before - error
-    away = 1.96 * float(gained.std(ddof=1)) / len(gained) ** 0.5
-    ends = {"low": _money(gained.mean() - away), "high": _money(gained.mean() + away)}
     total = float(came.sum())
     return {
         "error": _money(error.mean()),
         "baseline": {"error": _money(before.mean())},
-        "gain": {"gain": _money(gained.mean()), **ends},
+        "gain": mean_gain(before - error, tried=tried),
         "rank_correlation": round(float(spearmanr(value, came).statistic), 4),
         "foretold_of_what_came": round(float(value.sum()) / total, 4) if total else None,
         "customers": {"tested": len(came)},
@@ -143,70 +141,30 @@ def _fitted(state: Columns) -> Stored:
     }
 
 
-def fit_bg_nbd(x: Numbers, t_x: Numbers, t: Numbers) -> dict[str, float]:
-    """r, alpha, a, b of greatest likelihood, and log_likelihood. Raises ModelError where nobody came again."""
-    if len(x) < LEAST or not (x > 0).any():
-        raise ModelError(
-            f"of {len(x)} customers who bought, {int((x > 0).sum())} came again; it takes {LEAST} and some"
-        )
-    kinds, often = np.unique(np.column_stack([x, t_x, t]), axis=0, return_counts=True)
-    scale = float(t.max()) / 40  # a customer base of forty units of age: where the search is at home
-
-    def likelihood(r: float, alpha: float, a: float, b: float) -> float:
-        each = log_likelihood(
-            kinds[:, 0], kinds[:, 1] / scale, kinds[:, 2] / scale, {"r": r, "alpha": alpha, "a": a, "b": b}
-        )
-        return float(each @ often)
-
-    (r, alpha, a, b), reached = _most_likely(likelihood, 4)
-    # the density of x moments in time, told in the unit of `t`
-    found = {"r": r, "alpha": alpha * scale, "a": a, "b": b}
-    told = reached - float(x.sum()) * float(np.log(scale))
-    return {**{name: _rounded(value) for name, value in found.items()}, "log_likelihood": round(told, 2)}
-
-
-def fit_gamma_gamma(n: Numbers, mean: Numbers) -> dict[str, float]:
-    """p, q, v of greatest likelihood; q above 1, or everyone's mean would be infinite. Raises ModelError if too few."""
-    if len(n) < LEAST:
-        raise ModelError(f"{len(n)} customers brought something; it takes {LEAST}")
-    scale = float(np.median(mean))
-
-    def likelihood(p: float, beyond: float, v: float) -> float:
-        return float(value_log_likelihood(n, mean / scale, {"p": p, "q": 1 + beyond, "v": v}).sum())
-
-    (p, beyond, v), _ = _most_likely(likelihood, 3)
-    return {"p": _rounded(p), "q": _rounded(1 + beyond), "v": _rounded(v * scale)}
+def _taught(method: str, earlier: list[Columns], horizon: int) -> Stored:
+    """What a method learns from the latest of the earlier cut-offs, by its name; nothing where it is BG/NBD alone."""
+    return {method: _LEARNERS[method](earlier[-1], horizon)} if method in _LEARNERS else {}
 
 
 @one_thread()
-def _most_likely(likelihood: Callable[..., float], count: int) -> tuple[Numbers, float]:
-    """The parameters, all above 0, of the greatest likelihood, and that. From two starts, so that none hangs."""
-    from scipy.optimize import minimize
+def _combined(state: Columns, horizon: int) -> Stored:
+    """How much what BG/NBD foretold and the value before each count for: by least squares, none below 0.
 
-    def worse(logs: Numbers) -> float:
-        return -likelihood(*np.exp(np.clip(logs, -_BOUND, _BOUND)))
+    Forecasts that err in different ways err less together (Bates & Granger 1969; the weights by regression, Granger &
+    Ramanathan 1984): BG/NBD takes a customer's pace for steady, the value before knows the last horizon alone.
+    """
+    from scipy.optimize import nnls
 
-    tried = [
-        minimize(
-            worse, np.full(count, np.log(start)), method="Nelder-Mead",
-            options={"maxiter": 4000, "maxfev": 4000, "xatol": 1e-7, "fatol": 1e-7, "adaptive": True},
-        )
-        for start in _STARTS
-    ]  # fmt: skip
-    best = min(tried, key=lambda one: one.fun)
-    if not np.isfinite(best.fun):
-        raise ModelError(
-            "no parameters make what the customers did likely; are amounts or dates out of all proportion?"
-        )
-    return np.exp(np.clip(best.x, -_BOUND, _BOUND)), -float(best.fun)
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.{_DIGITS}g}")
+    weights = np.full(2, np.nan)  # foretells nothing, and is not chosen
+    with suppress(ModelError):
+        model = {"horizon": horizon, "method": "bg_nbd", **_fitted(state)}
+        points = parts(state, foretold(state, model)["value"])
+        weights = nnls(points, state["value"])[0] if np.isfinite(points).all() else weights
+    return {"bg_nbd": rounded(weights[0]), "before": rounded(weights[1])}
 
 
 @one_thread()
-def _learned(state: Columns) -> Stored:
+def _learned(state: Columns, horizon: int) -> Stored:
     """Gradient-boosted trees from what a customer had done to what followed."""
     from sklearn.ensemble import GradientBoostingRegressor
 
@@ -215,6 +173,9 @@ def _learned(state: Columns) -> Stored:
         n_estimators=60, learning_rate=0.1, max_depth=3, min_samples_leaf=least, random_state=7
     ).fit(seen(state), state["value"])
     return boosted_trees(model, base=float(state["value"].mean()))
+
+
+_LEARNERS: dict[str, Callable[[Columns, int], Stored]] = {"combined": _combined, "learned": _learned}
 
 
 # -- the past

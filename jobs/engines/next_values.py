@@ -19,6 +19,7 @@ from jobs.runtime.night import Night
 from transforms.errors import ModelError
 from transforms.expressions import at
 from transforms.models.cut_offs import cut_offs
+from transforms.models.judging import mean_gain
 from transforms.models.next_value import best, places, shares, weight
 from transforms.tags.items import compile_over
 from transforms.tags.plan import plan_tags
@@ -56,19 +57,16 @@ def fit_lists(past: pa.Table, tag: Tag, previous: Mapping[str, Any] | None = Non
     known, took = known.filter(tested), took.filter(tested)
     named = _hits(parameters, known, took)
     popular = _right(took, parameters["values"])[:, : tag.top].mean(axis=1)
-    gained = named - popular
-    away = 1.96 * float(gained.std(ddof=1)) / len(gained) ** 0.5
     quality: Stored = {
         "right": _share(named.mean()),
         "baseline": {"right": _share(popular.mean())},
-        "gain": {
-            "gain": _share(gained.mean()), "low": _share(gained.mean() - away), "high": _share(gained.mean() + away),
-        },
+        "gain": mean_gain(named - popular),
         "customers": {"taught": int((~test).sum()), "tested": int(test.sum())},
-    }  # fmt: skip
-    if quality["right"] <= quality["baseline"]["right"]:
+    }
+    if not quality["gain"]["low"] > 0:
         raise ModelError(
-            f"{quality['right']:.1%} of what it names is taken; of the most popular {quality['baseline']['right']:.1%}"
+            f"{quality['right']:.1%} of what it names is taken; of the most popular "
+            f"{quality['baseline']['right']:.1%} {_ends(quality['gain'])}"
         )
     if previous:
         quality["champion"] = _share(_hits({**previous, "top": tag.top}, known, took).mean())
@@ -84,6 +82,10 @@ def _hits(parameters: Mapping[str, Any], known: pa.ListArray, took: pa.ListArray
     chosen = best(shares(known, parameters), int(parameters["top"]))
     right = _right(took, parameters["values"])
     return np.asarray(right[np.arange(len(right))[:, None], chosen].mean(axis=1))
+
+
+def _ends(gain: Mapping[str, float]) -> str:
+    return f"(95 % interval of the gain {gain['low']:.1%} to {gain['high']:.1%})"
 
 
 def _share(value: Any) -> float:

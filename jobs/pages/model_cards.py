@@ -18,7 +18,7 @@ _MEASURES = {
     "error": "mean absolute error, in the tag's unit",
     "right": "share of what is named that is taken",
 }
-_ALTERNATIVES = (*ALGORITHMS, "bg_nbd", "learned")
+_ALTERNATIVES = (*ALGORITHMS, "bg_nbd", "combined", "learned")
 
 
 def cards_of(day: date) -> str:

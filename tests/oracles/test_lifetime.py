@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jobs.engines.lifetimes import fit_bg_nbd, fit_gamma_gamma
+from jobs.engines.likelihoods import fit_bg_nbd, fit_gamma_gamma
 from transforms.models.lifetime import expected_purchases, expected_value, log_likelihood, p_alive
 
 PUBLISHED = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}

@@ -199,3 +199,18 @@ def test_no_better_than_the_rule_or_the_champion() -> None:
     known = Past(**{**vars(past), "idle": np.where(past.label, 90.0, 1.0)})
     with pytest.raises(ModelError, match=r"no better than the recency rule's 1\.000"):
         fit_past(known, tag())
+
+
+def test_better_by_chance_alone_is_not_released() -> None:
+    """A rule that ranks as the model does but for chance: the model's AUC is the higher one, by less than its error."""
+    past, _ = planted()
+    test = past.cut == 3
+    parameters, _ = fit_past(past, tag(algorithm="logistic_regression"))
+    score = probabilities(past.of(test).raw, parameters)
+    idle = np.ones(len(past.label))
+    idle[test] = score + np.random.default_rng(5).normal(0, 0.03, SIZE)
+    alike = Past(**{**vars(past), "idle": idle})
+    mine, rule = (roc_auc_score(past.label[test], told) for told in (score, idle[test]))
+    assert mine > rule
+    with pytest.raises(ModelError, match=r"no better than the recency rule's 0\.[0-9]+ \(95 % interval of the gain -0"):
+        fit_past(alike, tag(algorithm="logistic_regression"))

@@ -5,6 +5,7 @@ import pytest
 
 from jobs.engines.lifetimes import Columns, fit_states
 from transforms.errors import ModelError
+from transforms.models.judging import mean_gain
 from transforms.models.lifetime import expected_purchases, foretold, p_alive
 from transforms.tags.tag import Tag
 
@@ -46,6 +47,59 @@ def test_a_cut_off_with_too_few_buyers_teaches_nothing(few: Columns) -> None:
     assert set(quality["tried"]) == {"bg_nbd"}
     with pytest.raises(ModelError, match="learned takes 180 days of history and 100 buyers in the first 60"):
         fit_states([few, state(400), state(400)], tag("learned"))
+
+
+def told(customers: int, seed: int) -> Columns:
+    """What comes is one half what a steady pace brings, the other half what the last horizon brought."""
+    chance, found = np.random.default_rng(seed), state(customers, seed)
+    steady = (found["days"] - 1) / found["age"] * HORIZON * 20
+    lately = chance.gamma(2.0, 40.0, customers)
+    return {**found, "before": lately, "value": (steady + lately) / 2 + chance.normal(0, 5, customers).clip(-9, 9)}
+
+
+def test_two_forecasts_together_win_where_each_knows_a_half() -> None:
+    parameters, quality = fit_states([told(500, 1), told(500, 2), told(500, 3)], tag())
+    assert parameters["method"] == quality["method"] == "combined"
+    assert set(quality["tried"]) == {"bg_nbd", "combined", "learned"}
+    assert quality["error"] == min(quality["tried"].values()) < quality["baseline"]["error"] / 2
+    assert parameters["combined"]["before"] == pytest.approx(0.5, abs=0.05)
+    # what is released foretells with the weights that are kept, by hand from its two parts
+    now = {name: values for name, values in told(50, 4).items() if name != "value"}
+    alone = foretold(now, {**parameters, "method": "bg_nbd"})["value"]
+    by_hand = parameters["combined"]["bg_nbd"] * alone + parameters["combined"]["before"] * now["before"]
+    np.testing.assert_allclose(foretold(now, parameters)["value"], by_hand)
+    assert (
+        fit_states([told(500, 1), told(500, 2), told(500, 3)], tag("combined"))[0]["combined"]
+        == (parameters["combined"])
+    )
+
+
+def test_what_may_be_chance_is_not_released() -> None:
+    """On these customers the value before errs by a hair more than BG/NBD, which a bootstrap cannot tell from luck."""
+    test = state(400, 5)
+    parameters, _ = fit_states([state(400, 4), test, state(400, 6)], tag("bg_nbd"))
+    foretells = foretold(test, parameters["tested"])["value"]
+    chance = np.random.default_rng(1)
+    noise = chance.normal(0, 30, 400)
+    other = 1.04 * chance.permutation(noise)
+    luck = {**test, "value": foretells + noise, "before": foretells + noise + other}
+    gained = np.abs(other) - np.abs(noise)
+    draws = [gained[chance.integers(0, 400, 400)].mean() for _ in range(2000)]
+    low, high = np.quantile(draws, [0.025, 0.975])
+    assert gained.mean() > 0 > low
+    with pytest.raises(ModelError, match=r"the value of the 60 days before by .* interval of the gain -") as error:
+        fit_states([luck, state(400, 6)], tag("bg_nbd"))
+    told_low, told_high = (float(part) for part in str(error.value).split("gain ")[-1].rstrip(")").split(" to "))
+    assert (told_low, told_high) == pytest.approx((low, high), abs=0.4)
+
+
+def test_the_best_of_several_must_win_by_more() -> None:
+    gained = np.random.default_rng(3).normal(1, 10, 400)
+    one, of_three = mean_gain(gained), mean_gain(gained, tried=3)
+    half = 1.959964 * gained.std(ddof=1) / 20
+    assert (one["low"], one["high"]) == pytest.approx((gained.mean() - half, gained.mean() + half), abs=1e-4)
+    # Bonferroni: 0.05 / 3, so 2.394 standard errors
+    assert of_three["low"] == pytest.approx(gained.mean() - 2.39398 * gained.std(ddof=1) / 20, abs=1e-4)
 
 
 BEYOND = {"r": 0.5, "alpha": float("nan"), "a": 2.0, "b": 20.0, "log_likelihood": -1.0}

@@ -104,14 +104,14 @@ def because(bought: csr_matrix, items: Matrix, chosen: Sequence[Sequence[int]]) 
     return told
 
 
-def recall(ranked: Ranked, wanted: csr_matrix) -> float:
-    """Mean over customers of the share of what they went on to want that is among those ranked.
+def recalled(ranked: Ranked, wanted: csr_matrix) -> Matrix:
+    """Of each customer the share of what they went on to want that is among those ranked, in the customers' order.
 
-    Who wanted nothing that could be recommended does not count. NaN where that is everybody.
+    Who wanted nothing that could be recommended does not count, and has no entry.
     """
     hits = []
     for row in range(wanted.shape[0]):
         real = wanted.indices[wanted.indptr[row] : wanted.indptr[row + 1]]
         if len(real):
             hits.append(np.isin(ranked.items[row], real).sum() / len(real))
-    return float(np.mean(hits)) if hits else float("nan")
+    return np.array(hits, dtype=float)

@@ -93,11 +93,19 @@ def foretold(columns: Mapping[str, Numbers], parameters: Mapping[str, Any]) -> d
     ahead = float(parameters["horizon"])
     orders = expected_purchases(x, t_x, age, ahead, parameters["bg_nbd"])
     value = orders * expected_value(days, mean, parameters["gamma_gamma"])
-    if parameters["method"] == "learned":
+    if parameters["method"] == "combined":
+        weights = parameters["combined"]
+        value = parts(columns, value) @ np.array([weights["bg_nbd"], weights["before"]])
+    elif parameters["method"] == "learned":
         model = parameters["learned"]
         value = np.maximum(log_odds(pushes(seen(columns), model), model), 0)
     alive = p_alive(x, t_x, age, parameters["bg_nbd"])
     return {"value": value, "p_alive": alive, "expected_orders": orders}
+
+
+def parts(columns: Mapping[str, Numbers], expected: Numbers) -> Matrix:
+    """Customers × what a combined value is made of: what BG/NBD with Gamma-Gamma expects, and the value before."""
+    return np.column_stack([expected, np.nan_to_num(columns["before"])])
 
 
 def seen(columns: Mapping[str, Numbers]) -> Matrix:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from transforms.errors import ModelError
-from transforms.models.als import Matrix, Ranked, because, best, item_factors, recall, solved, sureness
+from transforms.models.als import Matrix, Ranked, because, best, item_factors, recalled, solved, sureness
+from transforms.models.judging import mean_gain
 
 # The items that most customers bought; what fewer than five bought says nothing of anybody else.
 ITEMS, FEWEST_BUYERS = 2_000, 5
@@ -20,6 +21,7 @@ CUSTOMERS = 50_000
 # Customers scored together.
 CHUNK = 5_000
 RECALL_AT = 10
+_TOLD = ("als", "popularity", "gain", "low", "high")
 
 Texts = NDArray[np.object_]
 
@@ -81,7 +83,7 @@ def fit_recommender(
     if len(items) < 2:
         raise ModelError(f"recommendation: {len(items)} items that at least {fewest} customers bought")
     customers = everything.customers()[:CUSTOMERS]
-    wins = judged["als"] > judged["popularity"]
+    wins = judged["low"] > 0
     parameters: dict[str, Any] = {"items": items, "buyers": buyers, "method": "als" if wins else "popularity"}
     if wins:
         parameters["factors"] = item_factors(everything.matrix(customers, items)).tolist()
@@ -99,11 +101,15 @@ def judged_or_none(recalled: Mapping[str, float]) -> dict[str, float | None]:
 def recalls(
     before: Bought, after: Bought, *, since: date, leave_out: int | None, fewest: int = FEWEST_BUYERS
 ) -> dict[str, float]:
-    """Recall at 10 of factors and of popularity over what customers went on to buy; NaN where nothing can be told."""
+    """Mean recall at 10 of factors and of popularity (als, popularity) over what customers went on to buy.
+
+    And how much higher that of factors is on the same customers: gain, low, high, as `judging.mean_gain` tells it. NaN
+    where nothing can be told.
+    """
     items, buyers = most_bought(before, fewest)
     customers = before.customers()[:CUSTOMERS]
     if len(items) < 2 or not len(after.customer):
-        return {"als": float("nan"), "popularity": float("nan")}
+        return dict.fromkeys(_TOLD, float("nan"))
     known = before.matrix(customers, items)
     barred = _barred(before, customers, items, since, leave_out)
     wanted = after.matrix(customers, items, np.ones(len(after.item)))
@@ -112,10 +118,10 @@ def recalls(
     factors = item_factors(known)
     liked = solved(sureness(known), factors) @ factors.T
     popular = np.tile(np.array(buyers, dtype=float), (len(customers), 1))
-    return {
-        "als": recall(best(liked, barred, top=RECALL_AT), wanted),
-        "popularity": recall(best(popular, barred, top=RECALL_AT), wanted),
-    }
+    found, usual = (recalled(best(scores, barred, top=RECALL_AT), wanted) for scores in (liked, popular))
+    if len(found) < 2:
+        return dict.fromkeys(_TOLD, float("nan"))
+    return {"als": float(found.mean()), "popularity": float(usual.mean()), **mean_gain(found - usual)}
 
 
 def _barred(bought: Bought, customers: Texts, items: Sequence[str], day: date, leave_out: int | None) -> csr_matrix:

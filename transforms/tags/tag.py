@@ -249,7 +249,7 @@ class Tag(Definition):
     gate: Gate = Gate()
     amount: str | None = None
     horizon: Days = 365
-    method: Literal["auto", "bg_nbd", "learned"] = "auto"
+    method: Literal["auto", "bg_nbd", "combined", "learned"] = "auto"
     of: str | None = None
     within: Days = 30
     top: int = Field(3, ge=1, le=20)
