@@ -22,6 +22,7 @@ from jobs.engines.across import save_across
 from jobs.engines.customer_rows import nodes_of
 from jobs.engines.freshness import freshness
 from jobs.engines.overrides import overrides_of
+from jobs.engines.released_models import fit_of
 from jobs.identity import golden_of, save_golden
 from jobs.lookups.set_by_hand import of_customer
 from jobs.lookups.whose import Found, whose
@@ -38,7 +39,7 @@ from jobs.runtime.tables import arrow_schema
 from transforms.errors import DefinitionError
 from transforms.override_values import GOLDEN, Field, field_of, read
 from transforms.profile import PROFILE
-from transforms.schemas import GOLD_CUSTOMER, GOLD_MODEL, GOLD_OVERRIDE, IDENTITY_RECORD, LEDGER
+from transforms.schemas import GOLD_CUSTOMER, GOLD_OVERRIDE, IDENTITY_RECORD, LEDGER
 from transforms.sources.standard.emails import address
 from transforms.sources.standard.phones import e164
 from transforms.tags.life_cycle import check_life_cycle
@@ -156,8 +157,8 @@ def _segments(reader: Reader, field: Field) -> list[str]:
     """What a model's segment may be, as the newest release's fit names them; nothing for other fields."""
     if field.tag is None or field.name != f"{field.tag.tag}_segment":
         return []
-    fits = reader.where(GOLD_MODEL, ds.field("tag") == field.tag.tag, ["parameters"])
-    return segment_names(field.tag, json.loads(fits[0]["parameters"]) if fits else None)
+    fit = fit_of(reader, field.tag.tag)
+    return segment_names(field.tag, json.loads(fit["parameters"]) if fit else None)
 
 
 def _strongest(reader: Reader, conf: Configuration, customer: str) -> tuple[str, str]:

@@ -38,7 +38,8 @@ def registered(night: Night, models: Sequence["Model"]) -> list["Model"]:
     """The models, each with the name of its run and its version in the registry.
 
     Logged are parameters, figures, the versions of the tables that were read and the configuration's hash; no row of
-    a customer. A registry that is not to be had is told in one line, and the models are returned as they came.
+    a customer, and of a personal or sensitive tag no parameters. A registry that is not to be had is told in one line,
+    and the models are returned as they came.
     """
     if night.conf.pipeline.mlflow is None or not models:
         return list(models)
@@ -153,17 +154,18 @@ def _experiment(client: "MlflowClient", conf: Configuration) -> str:
 
 def _registered(client: "MlflowClient", experiment: str, night: Night, model: "Model") -> "Model":
     content = {"parameters": model.parameters, "quality": model.quality}
+    shown = model.for_everybody(night.conf.tags)
     told = [model.tag, model.kind, model.version, model.definition, str(model.fitted_on), content]
     key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
     name = f"{model.tag} {model.version} {model.fitted_on} {key[:8]}"
     found = client.search_runs([experiment], f"tags.`{_KEY}` = '{key}'", max_results=1)
     run = found[0] if found else client.create_run(experiment, run_name=name, tags={_KEY: key})
     if run.info.status != "FINISHED":  # new, or of a night that was killed
-        _log(client, run, night, model, content)
+        _log(client, run, night, shown)
     return replace(model, mlflow_run=name, mlflow_version=_version(client, run, name_of(model.tag)))
 
 
-def _log(client: "MlflowClient", run: "Run", night: Night, model: "Model", content: Mapping[str, Any]) -> None:
+def _log(client: "MlflowClient", run: "Run", night: Night, model: "Model") -> None:
     from mlflow.entities import Metric, Param
 
     params = {
@@ -174,7 +176,7 @@ def _log(client: "MlflowClient", run: "Run", night: Night, model: "Model", conte
     metrics = [Metric(name, value, 0, 0) for name, value in _numbers(model.quality)]
     params_ = [Param(name, str(value)) for name, value in params.items()]
     client.log_batch(run.info.run_id, params=params_, metrics=metrics)
-    for part, data in content.items():
+    for part, data in (("parameters", model.parameters), ("quality", model.quality)):
         client.log_dict(run.info.run_id, data, f"{part}.json")
     client.set_terminated(run.info.run_id)
 

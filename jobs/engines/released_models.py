@@ -8,12 +8,15 @@ from datetime import date
 from typing import Any
 
 import pyarrow as pa
+from pyarrow import dataset as ds
 
 from jobs.engines.registry import registered, tell_gone
 from jobs.runtime.night import Night
+from jobs.runtime.reader import Reader
 from jobs.runtime.tables import arrow_schema
 from transforms.errors import ModelError
-from transforms.schemas import GOLD_MODEL
+from transforms.models.withheld import is_withheld, told
+from transforms.schemas import GOLD_MODEL, TAG_MODEL, Table
 from transforms.tags.foretold import PREDICTIONS
 from transforms.tags.plan import meaning
 from transforms.tags.tag import Tag
@@ -29,7 +32,7 @@ Fit = Callable[[Mapping[str, Any] | None], tuple[dict[str, Any], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Model:
-    """A row of gold/model."""
+    """A row of gold/model, with what tag/model holds of it where its tag is personal or sensitive."""
 
     tag: str
     kind: str
@@ -41,6 +44,19 @@ class Model:
     mlflow_run: str | None = None
     mlflow_version: int | None = None
 
+    def for_everybody(self, tags: Mapping[str, Tag]) -> "Model":
+        """What gold and the registry have of it: nothing that holds values of a personal or sensitive tag."""
+        if not is_withheld(self.tag, tags):
+            return self
+        return replace(self, parameters={}, quality=told(self.quality, str(tags[self.tag].sensitivity)))
+
+
+def fit_of(reader: Reader, tag: str) -> dict[str, Any] | None:
+    """What a release scores a tag with: its row of gold/model, whole; None where nothing is fitted."""
+    mine = ds.field("tag") == tag
+    rows = [row for table in (GOLD_MODEL, TAG_MODEL) for row in reader.where(table, mine)]
+    return {key: value for row in rows for key, value in row.items()} if rows else None
+
 
 @dataclass
 class Models:
@@ -50,17 +66,19 @@ class Models:
     released: dict[str, Model]
     fitted: dict[str, Model] = field(default_factory=dict)
     tried: dict[str, Model] = field(default_factory=dict)
+    # those of `released` that are kept in tag/model
+    withheld: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, night: Night) -> "Models":
-        version = night.versions.get(GOLD_MODEL.name)
-        rows = night.lakehouse.rows(GOLD_MODEL, version) if version is not None else []
+        own = {row["tag"]: row for row in _rows(night, TAG_MODEL)}
         read: dict[str, Callable[[Any], Any]] = {"parameters": json.loads, "quality": json.loads}
+        rows = ({**row, **own.get(row["tag"], {})} for row in _rows(night, GOLD_MODEL))
         models = (
             Model(**{name: read.get(name, lambda value: value)(row.get(name)) for name in GOLD_MODEL.names})
             for row in rows
         )
-        return cls(night, {model.tag: model for model in models})
+        return cls(night, {model.tag: model for model in models}, withheld=frozenset(own))
 
     def parameters(self, tag: Tag, fit: Fit) -> dict[str, Any] | None:
         """What to score `tag` with; None where there is no model that answers it and none can be fitted.
@@ -125,14 +143,28 @@ class Models:
         tell_gone(self.night, [model for tag, model in self.released.items() if tag not in self.fitted])
 
     def save(self) -> None:
-        """Register what was fitted and write gold/model; where nothing was, nor tried, the table stays as it is."""
+        """Register what was fitted, write gold/model, and tag/model with what gold may not hold.
+
+        Where nothing was fitted, nor tried, they stay as they are, unless a tag's sensitivity is another by now.
+        """
         known = {*self.night.conf.tags, LINKAGE, RECOMMENDER}
         kept = {tag: model for tag, model in self.released.items() if tag in known and tag not in self.fitted}
-        if not self.fitted and not self.tried:
+        tags = self.night.conf.tags
+        moved = any(is_withheld(tag, tags) != (tag in self.withheld) for tag in kept)
+        if not self.fitted and not self.tried and not moved:
             return
         fitted = {model.tag: model for model in registered(self.night, list(self.fitted.values()))}
         models = sorted({**kept, **self.tried, **fitted}.values(), key=lambda model: model.tag)
-        self.night.save(_table(models), GOLD_MODEL)
+        self.night.save(_table([model.for_everybody(tags) for model in models], GOLD_MODEL), GOLD_MODEL)
+        if withheld := [model for model in models if is_withheld(model.tag, tags)]:
+            self.night.save(_table(withheld, TAG_MODEL), TAG_MODEL)
+        else:
+            self.night.forget(TAG_MODEL)
+
+
+def _rows(night: Night, table: Table) -> list[dict[str, Any]]:
+    version = night.versions.get(table.name)
+    return night.lakehouse.rows(table, version) if version is not None else []
 
 
 def _asked(tag: Tag) -> str:
@@ -150,9 +182,9 @@ def _answers(known: Model, tag: Tag, definition: str) -> bool:
     return asks_as_much and features <= {*tag.features}
 
 
-def _table(models: list[Model]) -> pa.Table:
+def _table(models: list[Model], table: Table) -> pa.Table:
     rows = [
         vars(model) | {name: json.dumps(getattr(model, name), sort_keys=True) for name in ("parameters", "quality")}
         for model in models
     ]
-    return pa.Table.from_pylist(rows, arrow_schema(GOLD_MODEL))
+    return pa.Table.from_pylist([{name: row[name] for name in table.names} for row in rows], arrow_schema(table))

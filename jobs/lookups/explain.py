@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 from pyarrow import dataset as ds
 
+from jobs.engines.released_models import fit_of
 from jobs.lookups.rehearsal import rehearsed, with_needs
 from jobs.lookups.set_by_hand import of_customer, show_set
 from jobs.lookups.tags_catalog import row_of
@@ -22,7 +23,7 @@ from jobs.runtime.reader import Reader
 from transforms.errors import DefinitionError
 from transforms.overrides import affected
 from transforms.profile import PROFILE
-from transforms.schemas import ENTITIES, GOLD_CUSTOMER, GOLD_MODEL, IDENTITY_RECORD
+from transforms.schemas import ENTITIES, GOLD_CUSTOMER, IDENTITY_RECORD
 from transforms.tags.definition import parse_tags
 from transforms.tags.foretold import CLASSIFIERS
 from transforms.tags.plan import meaning
@@ -83,7 +84,8 @@ def explained(
     released = {column: profile[0][column] for column in columns}
     given = _given(reader, tag, customer, profile[0])
     day, end = reader.release.date, reader.release_end
-    model = next((_model(told) for told in reader.where(GOLD_MODEL, ds.field("tag") == tag.tag)), None)
+    fit = fit_of(reader, tag.tag)
+    model = _model(fit) if fit else None
     used, total, recomputed, why_not = list[Told](), 0, dict[str, Any](), None
     if row["stale"]:
         why_not, recomputed = f"NULL for everybody: {row['stale']}", dict.fromkeys(columns)

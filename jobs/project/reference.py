@@ -31,6 +31,7 @@ _MADE = "<!-- Made by `python -m jobs.project.reference`; edit the code instead.
 _LAYERS = {
     "silver": "Typed and checked; every version of every record. Read by the pipeline alone: personal data in clear.",
     "identity": "Who is who. Read by the pipeline alone.",
+    "tag": "What the profile is put together from. Read by the pipeline alone.",
     "gold": "What people read: pseudonymous, but for `gold/customer` and `gold/override`.",
     "ops": "How the nights went. No personal data.",
 }

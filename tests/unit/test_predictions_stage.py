@@ -1,5 +1,6 @@
 """Models that foretell in the stage `tags`: the past as it stood, planted effects, the registry, what goes wrong."""
 
+import json
 import sqlite3
 from collections import Counter
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from jobs.engines.released_models import Models
 from jobs.runtime.night import Night
 from jobs.runtime.releases import Release
 from jobs.runtime.tables import Lakehouse
-from transforms.schemas import ENTITIES, GOLD_CUSTOMER, IDENTITY_RECORD
+from transforms.schemas import ENTITIES, GOLD_CUSTOMER, GOLD_MODEL, IDENTITY_RECORD, TAG_MODEL
 from transforms.tags.definition import parse_tags
 from transforms.tags.predictions import with_classifier
 
@@ -31,7 +32,7 @@ BODIES = {
     "idle": "from: transaction\nwhere: status = 'purchase'\nselect: datediff(as_of, max(ordered_at))",
     "orders": "from: transaction\nwhere: status = 'purchase'\nselect: count(*)\ndefault: 0",
     "orders_30d": "from: transaction\nwindow: 30d\nwhere: status = 'purchase'\nselect: count(*)\ndefault: 0",
-    "points": "from: loyalty_account\nselect: max(points)",
+    "points": "sensitivity: sensitive\nfrom: loyalty_account\nselect: max(points)",
     "old": "from: customer\nselect: year(birth_date)",
     "leaving": (
         "model: churn\neligible: orders >= 2\n"
@@ -222,6 +223,24 @@ def test_the_registry_names_what_is_released(shop: Shop, first: Night) -> None:
     files = [path.read_text() for path in (shop.root / "mlartifacts").rglob("*.json")]
     assert len(files) == 6
     assert not any("c00" in text or "n:c" in text for text in [*files, str(told)])
+
+
+def test_what_is_learned_of_sensitive_tags_is_for_the_pipeline_alone(shop: Shop, first: Night) -> None:
+    """The churn model looks at `points`, which are sensitive, and so is the model."""
+    known = Models.of(first).released
+    assert known["leaving"].parameters["usual"]["features"]["points"]["counts"]
+    open_ = {row["tag"]: row for row in first.rows(GOLD_MODEL)}
+    assert (open_["leaving"]["parameters"], open_["leaving"]["version"]) == ("{}", 1)
+    assert json.loads(open_["worth"]["parameters"]) == known["worth"].parameters
+    quality = json.loads(open_["leaving"]["quality"])
+    assert (quality["withheld"], quality["auc"]) == ("its tag is sensitive", known["leaving"].quality["auc"])
+    assert [row["tag"] for row in first.rows(TAG_MODEL)] == ["leaving"]
+    with sqlite3.connect(shop.root / "mlflow.db") as store:
+        asked = "select artifact_uri from runs where name = ?"
+        [(folder,)] = store.execute(asked, [known["leaving"].mlflow_run]).fetchall()
+    logged = Path(folder.removeprefix("file://"))
+    assert json.loads((logged / "parameters.json").read_text()) == {}
+    assert json.loads((logged / "quality.json").read_text()) == quality
 
 
 def test_nights_without_a_registry_and_bad_refits(shop: Shop, first: Night, monkeypatch: pytest.MonkeyPatch) -> None:

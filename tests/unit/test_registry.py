@@ -16,7 +16,7 @@ MODEL = Model("churn", "churn", 1, "d", date(2017, 6, 1), {"model": {}}, {"auc":
 
 
 def opened(root: Path, store: str | None, warned: list[str]) -> Night:
-    conf: Any = SimpleNamespace(pipeline=SimpleNamespace(timezone="UTC", mlflow=store), root=root, hash="h")
+    conf: Any = SimpleNamespace(pipeline=SimpleNamespace(timezone="UTC", mlflow=store), root=root, hash="h", tags={})
     return Night(
         conf=conf, lakehouse=Lakehouse(str(root)), day=date(2017, 6, 1), run_id="r", base=None,
         started_at=datetime(2017, 6, 1, tzinfo=UTC), on_warning=warned.append,

@@ -1,14 +1,18 @@
 """Whether the released model stays where a fit is refused: only while it answers what the tag asks. No Spark."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from jobs.engines.released_models import Model, Models
+from jobs.runtime.night import Night
+from jobs.runtime.tables import Lakehouse
 from transforms.errors import ModelError
+from transforms.schemas import GOLD_MODEL, TAG_MODEL
 from transforms.tags.definition import parse_tags
 
 HEAD = "tag: {tag}\ntitle: {{en: A tag}}\ndescription: d\nowner: o\nstatus: online\n"
@@ -85,3 +89,39 @@ def test_under_a_changed_definition_a_refused_fit_leaves_what_still_answers(
         assert nights.previous == [None, first if stays else None]
         assert nights.released["m"].version == 1
         assert bool(nights.released["m"].parameters) == stays
+
+
+def test_what_becomes_sensitive_is_moved_out_of_gold_and_back(tmp_path: Path) -> None:
+    lakehouse, versions = Lakehouse(str(tmp_path)), dict[str, int]()
+    quality = {"silhouette": 0.4, "segments": [{"name": "high orders"}], "shares": {"high orders": 0.5}, "notes": []}
+    fit = Model("m", "kmeans", 1, "d", date(2026, 3, 1), {"centres": [[7.5]], "features": []}, quality)
+
+    def night(sensitivity: str, *fits: Model) -> Models:
+        body = SEGMENTS + f"sensitivity: {sensitivity}\n"
+        bodies = {"orders": FEATURE, "visits": FEATURE, "m": body}
+        tags = parse_tags({f"t/{name}.yml": HEAD.format(tag=name) + text for name, text in bodies.items()})
+        conf: Any = SimpleNamespace(tags=tags, pipeline=SimpleNamespace(timezone="UTC", mlflow=None))
+        opened = Night(
+            conf=conf, lakehouse=lakehouse, day=date(2026, 3, 1), run_id="r", base=None, started_at=datetime.now(UTC)
+        )
+        opened.versions.update(versions)
+        models = Models.of(opened)
+        models.fitted.update({fit.tag: fit for fit in fits})
+        models.save()
+        versions.clear()
+        versions.update(opened.versions)
+        return Models.of(opened)
+
+    def gold() -> str:
+        return str(lakehouse.rows(GOLD_MODEL, versions[GOLD_MODEL.name]))
+
+    assert night("normal", fit).released == {"m": fit}
+    assert "7.5" in gold() and TAG_MODEL.name not in versions
+    before = dict(versions)
+    night("normal")
+    assert versions == before  # nothing is written where nothing is another
+    assert night("sensitive").released == {"m": fit}
+    assert not any(told in gold() for told in ("7.5", "high orders", "shares"))
+    assert "silhouette" in gold() and "its tag is sensitive" in gold()
+    assert night("normal").released == {"m": fit}
+    assert "7.5" in gold() and TAG_MODEL.name not in versions

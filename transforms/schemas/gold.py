@@ -25,10 +25,20 @@ GOLD_MODEL = Table(
         Column("version", "int", "counts the fits of this tag", "none", True),
         Column("definition", "string", "hash of the definition that was fitted", "none", True),
         Column("fitted_on", "date", "business date of the fit", "none", True),
-        Column("parameters", "string", "JSON: cut points, centres, …", "none", True),
+        Column("parameters", "string", "JSON: cut points, centres, …; {}: none, or in tag/model", "none", True),
         Column("quality", "string", "JSON: size shares, silhouette, …", "none", True),
         Column("mlflow_run", "string", "the run's name in MLflow's experiment portrait; NULL: not logged", "none"),
         Column("mlflow_version", "int", "the model version in MLflow's registry", "none"),
+    ),
+    key=("tag",),
+)
+# A model's parameters hold values of the tags that it looks at.
+TAG_MODEL = Table(
+    "tag/model",
+    (
+        Column("tag", "string", "a personal or sensitive tag, of its row of gold/model the rest", "none", True),
+        Column("parameters", "string", "JSON: cut points, centres, …", "sensitive", True),
+        Column("quality", "string", "JSON: size shares, silhouette, …", "sensitive", True),
     ),
     key=("tag",),
 )
