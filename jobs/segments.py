@@ -13,21 +13,20 @@ import pyarrow as pa
 from pyarrow import dataset as ds
 
 from jobs.engines import segment_figures as figures
+from jobs.engines.later_value import LaterValue, dataset, earlier_release, later_value
 from jobs.engines.released_models import Model, Models
 from jobs.runtime.night import Night
-from jobs.runtime.releases import Release, all_releases, last_before
+from jobs.runtime.releases import last_before
 from jobs.runtime.tables import arrow_schema
 from transforms.insight.counted import grouped
 from transforms.insight.portraits import Compared, compared, portraits
-from transforms.insight.principles import Judged
+from transforms.insight.principles import Judged, moved_too_much
 from transforms.profile import PROFILE, profile_table, tag_of_column
 from transforms.schemas import (
-    ENTITIES,
     GOLD_SEGMENT_MIGRATION,
     GOLD_SEGMENT_PROFILE,
     GOLD_SEGMENTATION,
     GOLD_TAG_CHANGE,
-    IDENTITY_RECORD,
 )
 from transforms.tags.catalog import built_on
 from transforms.tags.segmentations import HIDDEN, Segmentation, segmentations
@@ -35,9 +34,6 @@ from transforms.tags.segmentations import HIDDEN, Segmentation, segmentations
 Row = dict[str, Any]
 # Segments are judged again after so many days, where nothing was fitted or defined anew in between.
 JUDGED_FOR = 30
-# How long ago the segments lie that are held against what customers spent since: the longest there is up to the first,
-# and nothing shorter than the second says anything.
-PERIOD, SHORTEST_PERIOD = 28, 7
 # What may change a segment though nobody heard anything new of the customer.
 _WITHOUT_FACTS = ("time", "refit", "definition", "stale")
 
@@ -50,7 +46,7 @@ def run(night: Night) -> None:
         for table in (GOLD_SEGMENTATION, GOLD_SEGMENT_PROFILE):
             night.forget(table)
         return
-    profile = _dataset(night, PROFILE, night.versions)
+    profile = dataset(night, PROFILE)
     assert profile is not None  # noqa: S101  (the stage before wrote it)
     moved = _migrate(night, found, profile)
     silent = night.figures_of("tags").get("silent", {}).keys()
@@ -58,14 +54,9 @@ def run(night: Night) -> None:
     known = [one for one in found if one.column not in quiet]
     if _due(night, known, quiet):
         _judge(night, known, profile, moved, quiet)
+    else:
+        _tell_moves(night, known, moved)
     night.figure("seconds", round(time.monotonic() - began, 2))
-
-
-def _dataset(night: Night, name: str, versions: Mapping[str, int]) -> ds.Dataset | None:
-    if name not in versions:
-        return None
-    night.stage.inputs.setdefault(name, versions[name])
-    return night.lakehouse.dataset(name, versions[name])
 
 
 # -- who moved
@@ -108,7 +99,7 @@ def _due(night: Night, found: Sequence[Segmentation], quiet: Collection[str]) ->
     if now != was:
         return True
     oldest = min(row["date"] for row in held.values())
-    first_value = all(row["value_from"] is None for row in held.values()) and _earlier(night) is not None
+    first_value = all(row["value_from"] is None for row in held.values()) and earlier_release(night) is not None
     # judged on this very day: a replay, of whose rows the night knew less
     return not 0 < (night.day - oldest).days < JUDGED_FOR or first_value
 
@@ -117,30 +108,16 @@ def _version(fits: Mapping[str, Model], one: Segmentation) -> int | None:
     return fits[one.tag.tag].version if one.tag.tag in fits else None
 
 
-def _earlier(night: Night) -> Release | None:
-    """The state whose segments are held against what was spent since: the latest at least PERIOD days old, or else the
-    oldest that is old enough to tell anything; None where its profile is gone."""
-    limit = night.base.release if night.base else 0
-    known = [one for one in all_releases(night.lakehouse) if one.release <= limit and PROFILE in one.versions]
-    ages = [((night.day - one.date).days, one) for one in known]
-    long = [one for age, one in ages if age >= PERIOD]
-    short = [one for age, one in ages if SHORTEST_PERIOD <= age < PERIOD]
-    for one in (*reversed(long), *short):
-        if night.lakehouse.holds(PROFILE, one.versions[PROFILE]):
-            return one
-    return None
-
-
 def _judge(
     night: Night, found: Sequence[Segmentation], profile: ds.Dataset, moved: Mapping[str, float],
     quiet: Collection[str],
 ) -> None:  # fmt: skip
     shown = [column for column in profile_table(night.conf.tags).columns if column.sensitivity not in HIDDEN]
     names = [column.name for column in shown if column.name in profile.schema.names and column.name != "customer_id"]
-    own = [name for one in found for name in (one.column, *one.numbers)]
+    own = [name for one in found for name in (one.column, *one.numbers, *one.words)]
     table = figures.sampled(profile, list(dict.fromkeys([*own, *names])))
     sizes = figures.sizes(profile, [one.column for one in found])
-    value = _Value.of(night, found)
+    value = later_value(night, found)
     fits = Models.of(night).released
     groups = {name: grouped(table[name].combine_chunks()) for name in names}
     rows, described = [], []
@@ -159,30 +136,26 @@ def _judge(
             night.warn(f"{row['segmentation']}: {line}")
 
 
-class _Value:
-    """The segments of an earlier night, and what was spent since."""
-
-    def __init__(self, since: Release, then: pa.Table, spent: pa.Table) -> None:
-        self.since, self.then, self.spent = since, then, spent
-
-    @classmethod
-    def of(cls, night: Night, found: Sequence[Segmentation]) -> "_Value | None":
-        earlier, lines = _earlier(night), _dataset(night, ENTITIES["transaction"].table.name, night.versions)
-        owners = _dataset(night, IDENTITY_RECORD.name, night.versions)
-        profile = _dataset(night, PROFILE, earlier.versions) if earlier else None
-        if earlier is None or profile is None or lines is None or owners is None:
-            return None
-        columns = [one.column for one in found if one.column in profile.schema.names]
-        spent = figures.spent_since(lines, owners, earlier.date, night.day)
-        return cls(earlier, figures.sampled(profile, columns), spent)
-
-    def explained(self, column: str) -> float | None:
-        return figures.explained(self.then, column, self.spent) if column in self.then.column_names else None
+def _tell_moves(night: Night, found: Sequence[Segmentation], moved: Mapping[str, float]) -> None:
+    """How many moved without new facts, where the last judgement was on a first night, which could not tell."""
+    rows, told = night.rows(GOLD_SEGMENTATION), False
+    for row in rows:
+        column = row["segmentation"]
+        if row["moved_without_facts"] is not None or column not in {one.column for one in found}:
+            continue
+        share = _without_facts(night, column, row["customers"])
+        if share is not None:
+            told, row["moved"], row["moved_without_facts"] = True, moved.get(column), share
+            if line := moved_too_much(share):
+                row["warnings"] = [*row["warnings"], line]
+                night.warn(f"{column}: {line}")
+    if told:
+        night.save(pa.Table.from_pylist(rows, arrow_schema(GOLD_SEGMENTATION)), GOLD_SEGMENTATION)
 
 
 def _row(
     night: Night, one: Segmentation, sizes: Mapping[str | None, int], table: pa.Table, codes: figures.Codes,
-    value: _Value | None, fits: Mapping[str, Model], moved: Mapping[str, float],
+    value: LaterValue | None, fits: Mapping[str, Model], moved: Mapping[str, float],
 ) -> Row:  # fmt: skip
     customers = sum(sizes.values())
     named = {name: size for name, size in sizes.items() if name is not None}
@@ -194,7 +167,7 @@ def _row(
     judged = Judged(
         named, sum(named.values()) / customers if customers else 0.0, one.min_size,
         explained=value.explained(one.column) if value else None,
-        silhouette=apart if apart is not None else figures.silhouette(table, one.numbers, codes),
+        silhouette=apart if apart is not None else figures.silhouette(table, one.numbers, codes, words=one.words),
         moved_without_facts=_without_facts(night, one.column, customers),
         resample_ari=ari,
     )  # fmt: skip
@@ -202,7 +175,7 @@ def _row(
         "segmentation": one.column, "tag": one.tag.tag, "kind": one.tag.kind, "date": night.day,
         "definition": one.definition, "model_version": _version(fits, one), "customers": customers,
         "segments": len(named), "explained": judged.explained,
-        "value_from": value.since.date if value and judged.explained is not None else None,
+        "value_from": value.since if value and judged.explained is not None else None,
         "coverage": round(judged.coverage, 6), "smallest": judged.smallest, "min_size": one.min_size,
         "silhouette": judged.silhouette, "moved": moved.get(one.column),
         "moved_without_facts": judged.moved_without_facts, "resample_ari": ari, "warnings": judged.warnings(),
@@ -211,7 +184,7 @@ def _row(
 
 def _without_facts(night: Night, column: str, customers: int) -> float | None:
     """Share of customers whose segment changed tonight though nothing new came; None on a first night."""
-    changes = _dataset(night, GOLD_TAG_CHANGE.name, night.versions) if night.base else None
+    changes = dataset(night, GOLD_TAG_CHANGE.name) if night.base else None
     if changes is None or not customers:
         return None
     mine = (ds.field("date") == ds.scalar(night.day)) & (ds.field("tag") == column)

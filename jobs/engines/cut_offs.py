@@ -5,7 +5,7 @@ landed by then; of what happened before it and landed later, the first. An entit
 at all.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from functools import reduce
@@ -24,7 +24,7 @@ from transforms.tags import evaluate
 from transforms.tags.across import side_by_side, values
 from transforms.tags.items import Formula
 from transforms.tags.plan import TagPlan
-from transforms.tags.tag import CUSTOMER
+from transforms.tags.tag import CUSTOMER, Tag
 
 # Fewer customers tell nothing that holds for others.
 FEWEST = 200
@@ -98,15 +98,22 @@ def history(night: Night, plan: TagPlan, nodes: DataFrame) -> Iterator[dict[str,
 
 
 def tags_at(
-    cut: Night, plan: TagPlan, *, customers: DataFrame, nodes: DataFrame, held: Mapping[str, DataFrame], first: First
-) -> DataFrame:
+    cut: Night, plan: TagPlan, *, customers: DataFrame, nodes: DataFrame, held: Mapping[str, DataFrame], first: First,
+    facts_of: Night | None = None, scored: Callable[[DataFrame, Tag], DataFrame] = lambda frame, _: frame,
+) -> DataFrame:  # fmt: skip
     """The plan's tags as they stood at a cut-off. Grain: each of `customers`. What nobody can know is NULL.
 
     `cut`: a night as a cut-off sees it; `held`: `history`'s rows; `first`: entity -> the day of its first row.
+    `facts_of`: the night whose golden records count as if they had been so then; None: they are not known. `scored`:
+    adds what a model gives, where tonight's may be asked; what it does not add is NULL.
     """
     clock: Clock = {"day": cut.day, "as_of": cut.as_of}
-    missing = {fact.name: F.lit(None).cast(fact.type) for fact in plan.facts}
-    frame = customers.select(_ID).withColumns(missing) if missing else customers.select(_ID)
+    if facts_of is None:
+        missing = {fact.name: F.lit(None).cast(fact.type) for fact in plan.facts}
+        frame = customers.select(_ID).withColumns(missing) if missing else customers.select(_ID)
+    else:
+        golden = facts_of.load(GOLD_CUSTOMER).join(customers, _ID, "left_semi")
+        frame = evaluate.facts(golden, facts=plan.facts, **clock)
     for entity in plan.entities:
         if entity.entity not in first or first[entity.entity] > cut.day:
             frame = evaluate.nothing(frame, entity.results)
@@ -120,7 +127,9 @@ def tags_at(
         frame = frame.join(_across(cut, plan, customers, nodes, first), _ID, "left")
     for level in plan.steps:
         frame = evaluate.formulas(frame, level=[step for step in level if isinstance(step, Formula)], **clock)
-        outputs = [out for step in level if not isinstance(step, Formula) for out in step.outputs]
+        models = [step for step in level if not isinstance(step, Formula)]
+        frame = reduce(scored, models, frame)
+        outputs = [out for step in models for out in step.outputs]
         lacking = {out.name: F.lit(None).cast(out.type) for out in outputs if out.name not in frame.columns}
         frame = frame.withColumns(lacking) if lacking else frame
     return frame

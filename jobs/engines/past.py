@@ -81,7 +81,7 @@ def past_of(night: Night, tag: Tag) -> Past:
             if eligible:
                 frame = frame.where(F.expr(at(eligible.sql, day=cut.day, as_of=cut.as_of)))
             else:
-                frame = frame.join(_there(cut, plan, nodes, first), _ID, "left_semi")
+                frame = frame.join(there(cut, plan, nodes, first), _ID, "left_semi")
             frames.append(_told(frame.join(followed, _ID, "left"), features, place, day, happens=tag.label.happens))
         table = reduce(DataFrame.unionByName, frames).toArrow()
     nodes.unpersist()
@@ -111,8 +111,8 @@ def _followed(night: Night, tag: Tag, days: Sequence[date], nodes: DataFrame) ->
     return rows.groupBy(_ID).agg(*found)
 
 
-def _there(cut: Night, plan: TagPlan, nodes: DataFrame, first: Mapping[str, date]) -> DataFrame:
-    """Who had been seen by the cut-off in anything that the features are made from."""
+def there(cut: Night, plan: TagPlan, nodes: DataFrame, first: Mapping[str, date]) -> DataFrame:
+    """customer_id of who had been seen by the cut-off in anything that the plan's tags are made from."""
     seen = [rows_of(cut, name, (), nodes) for name in sorted(read_by(plan)) if name in first and first[name] <= cut.day]
     if not seen:
         raise ModelError(f"nothing that its features are made from had come by {cut.day}")

@@ -90,21 +90,29 @@ def explained(then: pa.Table, column: str, spent: pa.Table) -> float | None:
     return None if np.isnan(found) else round(found, 4)
 
 
-def silhouette(table: pa.Table, numbers: Sequence[str], codes: Codes) -> float | None:
-    """The silhouette (Rousseeuw 1987) of segments over the ranks of the numbers that they are built on.
+def silhouette(table: pa.Table, numbers: Sequence[str], codes: Codes, *, words: Sequence[str] = ()) -> float | None:
+    """The silhouette (Rousseeuw 1987) of segments over what they are built on.
 
-    Ranks, because scales and outliers would decide otherwise; a missing number counts as the median.
-    None where there are no numbers, or not two segments of which one holds two customers.
+    Of numbers the ranks count, 0 to 1, because scales and outliers would decide otherwise, and a missing one as the
+    median; words are alike (0) or not (1), none among them (Gower 1971). None where they are built on neither, or
+    where there are not two segments of which one holds two customers.
     """
     from scipy.stats import rankdata
     from sklearn.metrics import silhouette_score
 
     there = np.flatnonzero(codes >= 0)[:SILHOUETTE_ROWS]
     seen = codes[there]
-    if not numbers or not 2 <= len(np.unique(seen)) < len(seen):
+    if not (numbers or words) or not 2 <= len(np.unique(seen)) < len(seen):
         return None
-    ranked = [rankdata(_filled(table[name])[there]) / len(there) for name in numbers]
-    return round(float(silhouette_score(np.column_stack(ranked), seen)), 4)
+    ranked = [(rankdata(_filled(table[name])[there]) / len(there))[:, None] for name in numbers]
+    alike = [_alike(table[name].take(pa.array(there))) for name in words]
+    return round(float(silhouette_score(np.hstack([*ranked, *alike]), seen)), 4)
+
+
+def _alike(column: pa.ChunkedArray) -> Floats:
+    """Customers × values, so that two with another value lie 1 apart."""
+    values = np.unique(np.asarray([str(value) for value in column.to_pylist()]), return_inverse=True)[1]
+    return np.asarray(np.eye(values.max() + 1)[values] / 2**0.5)
 
 
 def _filled(column: pa.ChunkedArray) -> Floats:

@@ -14,9 +14,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
+from scipy import stats
 
 from jobs import tags as stage
 from jobs.engines.classifiers import fit_past
+from jobs.engines.later_value import later_value
 from jobs.engines.past import past_of
 from jobs.engines.registry import registered
 from jobs.engines.released_models import Models
@@ -26,6 +28,7 @@ from jobs.runtime.tables import Lakehouse
 from transforms.schemas import ENTITIES, GOLD_CUSTOMER, GOLD_MODEL, IDENTITY_RECORD, TAG_MODEL
 from transforms.tags.definition import parse_tags
 from transforms.tags.predictions import with_classifier
+from transforms.tags.segmentations import segmentations
 
 HEAD = "tag: {tag}\ntitle: {{en: A tag}}\ndescription: d\nowner: o\nstatus: online\npurposes: [marketing]\n"
 BODIES = {
@@ -43,6 +46,11 @@ BODIES = {
         "model: lifetime_value\nfrom: transaction\nwhere: status = 'purchase'\namount: amount\nhorizon: 30d\n"
         "method: bg_nbd"
     ),
+    "pace": (
+        "cases: [{value: busy, when: orders_30d >= 6}, {value: calm, when: orders_30d >= 1}, "
+        "{value: gone, when: orders >= 1}]\nsegmentation: {}"
+    ),
+    "age_group": "cases: [{value: old, when: old < 1990}]\nsegmentation: {}",
     "next": "model: next_category\nfrom: transaction\nof: category\nwithin: 20d\ntop: 2",
 }
 BEGAN, DAY = date(2017, 1, 1), date(2017, 4, 30)  # the days 0 to 119
@@ -159,6 +167,27 @@ def test_the_past_is_as_it_stood(shop: Shop, first: Night) -> None:
     assert [str(day) for day in past.days] == ["2017-03-01", "2017-03-21", "2017-04-10"]
     assert Counter(rows) == expected
     np.testing.assert_array_equal(past.idle, past.raw["idle"])
+
+
+def test_a_first_night_judges_segments_as_they_stood(shop: Shop, first: Night) -> None:
+    """Nobody was released 28 days ago: tonight's rules over what had happened by then, and what was spent since."""
+    found = segmentations(first.conf.tags, smallest_group=10)
+    assert [one.column for one in found] == ["age_group", "pace"]
+    value = later_value(first, found)
+    assert value is not None and value.since == DAY - timedelta(days=28)
+    sold = shop.rows[shop.rows["status"] == "purchase"]
+    then, since = sold[sold["day"] <= 91], sold[sold["day"] > 91]
+    recent = then[then["day"] > 61].groupby("customer").size().reindex(then["customer"].unique(), fill_value=0)
+    expected = {c: "busy" if often >= 6 else "calm" if often else "gone" for c, often in recent.items()}
+    # who had not been seen by then is in no segment of then
+    assert dict(zip(*value.then.select(["customer_id", "pace"]).to_pydict().values(), strict=True)) == expected
+    # the golden record counts as it is tonight
+    assert set(value.then["age_group"].to_pylist()) == {"old"}
+    spent = since.groupby("customer")["amount"].sum().reindex(list(expected), fill_value=0.0)
+    groups = [spent[[c for c in expected if expected[c] == name]] for name in ("busy", "calm", "gone")]
+    f, size = stats.f_oneway(*groups).statistic, len(expected)
+    assert value.explained("pace") == pytest.approx(2 * (f - 1) / (2 * (f - 1) + size), abs=1e-4)
+    assert value.explained("age_group") is None  # one group explains nothing
 
 
 def test_planted_effects_are_found(shop: Shop, first: Night) -> None:

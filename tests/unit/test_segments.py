@@ -157,6 +157,16 @@ def test_moves_spend_and_silhouette() -> None:
     assert figures.silhouette(apart, [], np.repeat([0, 1], 50)) is None
 
 
+def test_the_silhouette_of_what_is_built_on_words_by_hand() -> None:
+    codes = np.repeat([0, 1], 4)
+    table = pa.table({"city": ["a", "a", "b", "b", "c", "c", "d", None], "abroad": [False] * 4 + [True] * 4})
+    # within 0: one alike and two 1 apart, so 2/3; to anybody of 1: sqrt(2), as both words differ: 1 - (2/3) / sqrt(2)
+    # within 1: two have one alike, two have none (d, and nobody's city, which is a word of its own)
+    root = 2**0.5
+    expected = (4 * (1 - 2 / 3 / root) + 2 * (1 - 2 / 3 / root) + 2 * (1 - 1 / root)) / 8
+    assert figures.silhouette(table, [], codes, words=["city", "abroad"]) == pytest.approx(expected, abs=1e-4)
+
+
 def test_a_sample_is_bounded_and_the_same_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures, "CUSTOMERS", 40)
     ids = np.array([f"{place:04x}" for place in np.random.default_rng(2).permutation(4000)[:100]])

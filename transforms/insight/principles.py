@@ -65,14 +65,17 @@ def _lines(found: Judged) -> Sequence[str]:
         f"actionable: fewer than {found.min_size} customers in {', '.join(few)}" if few else "",
         "distinct: has one segment alone" if len(found.sizes) == 1 else "",
         _below("distinct", "silhouette {:.2f}: the segments overlap", found.silhouette, LEAST_SILHOUETTE),
-        f"stable: {found.moved_without_facts:.0%} moved without new facts"
-        if (found.moved_without_facts or 0) > MOST_MOVED
-        else "",
+        moved_too_much(found.moved_without_facts),
         _below("stable", "fits on two halves agree by {:.2f} (ARI)", found.resample_ari, LEAST_ARI),
         f"too many: {len(found.sizes)} segments are more than the {MOST_SEGMENTS} that people hold apart"
         if len(found.sizes) > MOST_SEGMENTS
         else "",
     )
+
+
+def moved_too_much(share: float | None) -> str:
+    """The warning of so great a share of customers who moved though nothing new came of them; empty: there is none."""
+    return f"stable: {share:.0%} moved without new facts" if (share or 0) > MOST_MOVED else ""
 
 
 def _below(principle: str, told: str, value: float | None, least: float) -> str:

@@ -20,6 +20,7 @@ class Segmentation:
     definition: str
     min_size: int
     numbers: tuple[str, ...]  # the numeric columns that it is built on
+    words: tuple[str, ...] = ()  # the others that it is built on, but for lists: what is alike or is not
 
 
 def segmentations(tags: Mapping[str, Tag], *, smallest_group: int) -> list[Segmentation]:
@@ -30,7 +31,8 @@ def segmentations(tags: Mapping[str, Tag], *, smallest_group: int) -> list[Segme
             tag.outputs[0].name,
             meaning(tag, tags),
             max((tag.segmentation and tag.segmentation.min_size) or smallest_group, 1),
-            _numbers(tag, tags),
+            _built_on(tag, tags, "double", "bigint"),
+            () if tag.kind == "rfm" else _built_on(tag, tags, "string", "boolean"),
         )
         for tag in online(tags)
         if (tag.segmentation or tag.kind in BY_THEMSELVES)
@@ -40,9 +42,10 @@ def segmentations(tags: Mapping[str, Tag], *, smallest_group: int) -> list[Segme
     return sorted(found, key=lambda one: one.column)
 
 
-def _numbers(tag: Tag, tags: Mapping[str, Tag]) -> tuple[str, ...]:
+def _built_on(tag: Tag, tags: Mapping[str, Tag], *types: str) -> tuple[str, ...]:
+    """The columns of these Spark types that the segments are told from."""
     if tag.kind == "rfm":
         return tuple(f"{tag.tag}_{name}" for name in ("recency_days", "frequency", "monetary"))
     named = tag.features or [output.name for need in tag.depends_on for output in tags[need].outputs[:1]]
-    types = {output.name: output.type for other in tags.values() for output in other.outputs}
-    return tuple(name for name in named if types[name] in ("double", "bigint"))
+    known = {output.name: output.type for other in tags.values() for output in other.outputs}
+    return tuple(name for name in named if known[name] in types)
