@@ -173,7 +173,7 @@ def _log(client: "MlflowClient", run: "Run", night: Night, model: "Model") -> No
         "fitted_on": model.fitted_on, "configuration": night.conf.hash, "code": version("portrait"),
         **{f"data/{table}": number for table, number in sorted(night.stage.inputs.items())},
     }  # fmt: skip
-    metrics = [Metric(name, value, 0, 0) for name, value in _numbers(model.quality)]
+    metrics = [Metric(name, value, 0, 0) for name, value in figures_of(model.quality)]
     params_ = [Param(name, str(value)) for name, value in params.items()]
     client.log_batch(run.info.run_id, params=params_, metrics=metrics)
     for part, data in (("parameters", model.parameters), ("quality", model.quality)):
@@ -181,12 +181,12 @@ def _log(client: "MlflowClient", run: "Run", night: Night, model: "Model") -> No
     client.set_terminated(run.info.run_id)
 
 
-def _numbers(quality: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, float]]:
-    """The figures among what is told of a model's quality, by names that MLflow takes."""
+def figures_of(quality: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, float]]:
+    """The figures among what is told of a model's quality, each by its path: names that MLflow takes."""
     for key, value in quality.items():
         name = f"{at}{re.sub(r'[^A-Za-z0-9_. -]+', '_', str(key))}"
         if isinstance(value, Mapping):
-            yield from _numbers(value, f"{name}/")
+            yield from figures_of(value, f"{name}/")
         elif isinstance(value, int | float) and not isinstance(value, bool):
             yield name, float(value)
 

@@ -1,15 +1,18 @@
 """Model cards: what each released model is for, how good it is and what it must not be trusted with, a page a model."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from html import escape
 from typing import Any
 
+from jobs.engines.registry import figures_of
 from jobs.engines.released_models import Model, Models
 from jobs.pages.writing import grid, write_whole
 from jobs.runtime.night import Night
 from jobs.runtime.stores import files_below
 from jobs.runtime.tables import Lakehouse
+from transforms.models.rfm import METRICS
 from transforms.models.spec import ALGORITHMS
 from transforms.tags.tag import Tag
 
@@ -27,14 +30,13 @@ def cards_of(day: date) -> str:
 
 
 def write_cards(night: Night) -> None:
-    """Write a card for each model of a tag that this night's release scores with."""
+    """Write a card for each model that this night's release scores with."""
     drift = night.figures_of("catalog").get("model_drift", {})
     for name, model in sorted(Models.of(night).released.items()):
         tag = night.conf.tags.get(name)
-        if tag is None:
-            continue
-        text = "\n".join(card(tag, model, drift.get(name, {})))
-        write_whole(night.lakehouse.report(f"{cards_of(night.day)}/{name}.md"), text + "\n")
+        text = "\n".join(card(tag, model, drift.get(name, {})) if tag else plain_card(model))
+        file = re.sub(r"[^a-z0-9_]+", "_", name)
+        write_whole(night.lakehouse.report(f"{cards_of(night.day)}/{file}.md"), text + "\n")
 
 
 def models_section(lakehouse: Lakehouse, day: date) -> str:
@@ -51,17 +53,14 @@ def card(tag: Tag, model: Model, drift: Mapping[str, float]) -> Iterator[str]:
     yield f"# {tag.tag}: {titles}"
     yield from ("", tag.description, "")
     yield f"- kind: {model.kind}; owner: {tag.owner}; may be used for: {', '.join(tag.purposes) or 'nothing'}"
-    if model.parameters:
-        yield f"- fit {model.version} of {model.fitted_on}; definition {model.definition[:16]}"
-        logged = f"{model.mlflow_run}, version {model.mlflow_version}" if model.mlflow_run else "not logged"
-        yield f"- MLflow: {logged}"
-    if refused := model.quality.get("refused"):
-        yield f"- last tried on {refused['on']} and refused: {refused['why']}"
+    yield from _fit(model)
     if not model.parameters:
         yield from ("", "There is no released model: the tag is NULL.")
         return
     yield from _what(tag)
-    yield from _how_good(tag, model.quality)
+    shown = model.for_everybody({tag.tag: tag})
+    yield from _how_good(shown.quality)
+    yield from _segments(shown)
     yield from _made_of(model.parameters)
     if drift:
         yield from _table(
@@ -69,6 +68,51 @@ def card(tag: Tag, model: Model, drift: Mapping[str, float]) -> Iterator[str]:
         )
     yield from ("", "## Limits", "")
     yield from (f"- {line}" for line in _limits(tag, model))
+
+
+def plain_card(model: Model) -> Iterator[str]:
+    """The card of what is no tag's: how records are matched, what is recommended."""
+    yield from (f"# {model.tag}", "", f"- kind: {model.kind}")
+    yield from _fit(model)
+    yield from _table(
+        "In figures", ["figure", "value"], [(name, f"{value:g}") for name, value in figures_of(model.quality)]
+    )
+    if method := model.parameters.get("method"):
+        than = "whose recall at 10 is the higher one beyond chance" if method == "als" else "for factors do no better"
+        yield from ("", f"Recommended by {method}, {than}. What was bought is no proof that it was liked.")
+
+
+def _fit(model: Model) -> Iterator[str]:
+    if model.parameters:
+        yield f"- fit {model.version} of {model.fitted_on}; definition {model.definition[:16]}"
+        logged = f"{model.mlflow_run}, version {model.mlflow_version}" if model.mlflow_run else "not logged"
+        yield f"- MLflow: {logged}"
+    if refused := model.quality.get("refused"):
+        yield f"- last tried on {refused['on']} and refused: {refused['why']}"
+
+
+def _segments(model: Model) -> Iterator[str]:
+    """What sets each segment apart, and each k tried; of RFM the cut points. `model`: as everybody may see it."""
+    if found := model.quality.get("segments"):
+        rows = [
+            [one["name"], f"{one['share']:.1%}", ", ".join(map(_apart, one["apart"])) or "nothing"] for one in found
+        ]
+        yield from _table("Its segments", ["segment", "share", "set apart by (standard deviations)"], rows)
+        tried = [
+            [f"{one['k']}{' (chosen)' if one['chosen'] else ''}", one["silhouette"], one["resample_ari"], one["score"]]
+            for one in model.quality["candidates"]
+        ]
+        yield from _table("How many there are", ["k", "silhouette", "ARI of halves", "product"], tried)
+    cuts = {
+        metric: model.parameters[metric] for metric in METRICS if model.kind == "rfm" and metric in model.parameters
+    }
+    if cuts:
+        told = [[metric, ", ".join(f"{float(cut):g}" for cut in points)] for metric, points in cuts.items()]
+        yield from _table("Cut points, kept until the next fit", ["metric", "scores are parted at"], told)
+
+
+def _apart(trait: Mapping[str, Any]) -> str:
+    return f"{trait['level']} {trait['feature']} ({trait['deviations']:+.1f})"
 
 
 def _what(tag: Tag) -> Iterator[str]:
@@ -81,7 +125,7 @@ def _what(tag: Tag) -> Iterator[str]:
     yield f"Scored: {tag.eligible or 'every known customer'}."
 
 
-def _how_good(tag: Tag, quality: Mapping[str, Any]) -> Iterator[str]:
+def _how_good(quality: Mapping[str, Any]) -> Iterator[str]:
     measure = next((name for name in _MEASURES if name in quality), None)
     if measure is None:
         plain = {name: value for name, value in quality.items() if isinstance(value, int | float | str)}
