@@ -10,6 +10,7 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
+from transforms.audience_bits import ASIDE, FULFILS, bits, has
 from transforms.audiences import Audience, levels
 from transforms.columns import conform
 from transforms.expressions import Expression
@@ -17,7 +18,6 @@ from transforms.privacy import Purpose, as_decided
 from transforms.schemas import GOLD_AUDIENCE_MEMBER
 
 OUTCOMES = ("target", "holdout", "no_consent", "except")
-HOLDOUT_STEPS = 1_000_000
 EVERYBODY = ("true", "TRUE", "True")
 
 
@@ -38,23 +38,20 @@ def outcomes(
     Consent counts for the audience's own purpose only: an audience built on another takes that one's people
     before their consent was looked at.
     """
-    fulfils = {
-        f"_in_{name}": F.coalesce(rule.column(day=day, as_of=as_of), F.lit(False)) for name, rule in rules.items()
-    }
-    flagged = profile.select("customer_id", *(flag.alias(name) for name, flag in fulfils.items()))
     may = {name: f"_may_{place}" for place, name in enumerate(sorted({one.purpose for one in audiences.values()}))}
     allowed = customers.select(
         "customer_id", *(consents(purposes[name], name).alias(column) for name, column in may.items())
     )
-    flagged = flagged.join(allowed, "customer_id", "left")
+    told = bits(profile, audiences=audiences, rules=rules, day=day, as_of=as_of)
+    flagged = told.join(allowed, "customer_id", "left")
     chosen = reduce(
         # a step of its own for each level keeps audiences of audiences from being unfolded again and again
-        lambda rows, level: rows.withColumns({f"_of_{name}": _member(audiences[name]) for name in level}),
+        lambda rows, level: rows.withColumns({f"_of_{name}": _member(audiences[name], audiences) for name in level}),
         levels(audiences),
         flagged,
     )
     each = (
-        _outcome(audience, _allowed(may[audience.purpose], purposes[audience.purpose]))
+        _outcome(audience, audiences, _allowed(may[audience.purpose], purposes[audience.purpose]))
         for audience in audiences.values()
     )
     # bytes in one list: texts in a column an audience took most of the time to keep and to take apart again
@@ -70,8 +67,8 @@ def _any(columns: Sequence[SparkColumn]) -> SparkColumn:
     return reduce(or_, columns, F.lit(False))
 
 
-def _candidate(audience: Audience) -> SparkColumn:
-    own = [F.col(f"_in_{audience.audience}")] if audience.where is not None else []
+def _candidate(audience: Audience, audiences: Collection[str]) -> SparkColumn:
+    own = [has(FULFILS, audience.audience, audiences)] if audience.where is not None else []
     return _any([*own, *(F.col(f"_of_{name}") for name in audience.union)])
 
 
@@ -79,17 +76,17 @@ def _excepted(audience: Audience) -> SparkColumn:
     return _any([F.col(f"_of_{name}") for name in audience.except_])
 
 
-def _member(audience: Audience) -> SparkColumn:
-    return _candidate(audience) & ~_excepted(audience)
+def _member(audience: Audience, audiences: Collection[str]) -> SparkColumn:
+    return _candidate(audience, audiences) & ~_excepted(audience)
 
 
-def _outcome(audience: Audience, allowed: SparkColumn) -> SparkColumn:
+def _outcome(audience: Audience, audiences: Collection[str], allowed: SparkColumn) -> SparkColumn:
     target, holdout, no_consent, excepted = (F.lit(place).cast("tinyint") for place in range(len(OUTCOMES)))
     return (
-        F.when(~_candidate(audience), F.lit(None))
+        F.when(~_candidate(audience, audiences), F.lit(None))
         .when(_excepted(audience), excepted)
         .when(~allowed, no_consent)
-        .when(held_out(F.col("customer_id"), audience), holdout)
+        .when(has(ASIDE, audience.audience, audiences), holdout)
         .otherwise(target)
     )
 
@@ -106,17 +103,6 @@ def consents(purpose: Purpose, name: str) -> SparkColumn:
         "none": F.lit(True),
     }
     return kinds[purpose.consent]
-
-
-def held_out(customer_id: SparkColumn, audience: Audience) -> SparkColumn:
-    """Is the customer kept aside? By a hash of audience and customer, so that nobody else's coming or going tells.
-
-    xxhash64 (seed 42) of the text `<audience>/<customer_id>`, in millionths: another audience draws another lot.
-    """
-    if not audience.holdout:
-        return F.lit(False)
-    lot = F.pmod(F.xxhash64(F.concat(F.lit(f"{audience.audience}/"), customer_id)), F.lit(HOLDOUT_STEPS))
-    return lot < round(audience.holdout * HOLDOUT_STEPS)
 
 
 def counted(found: DataFrame) -> DataFrame:

@@ -163,7 +163,8 @@ def _counts(reader: Reader, conf: Configuration, one: Wanted, *, local: bool) ->
 
 def _counts_by_spark(reader: Reader, conf: Configuration, one: Wanted, *, local: bool) -> dict[str, int]:
     with _rehearsal(reader, conf, one.audiences, local=local) as night:
-        row = stage.counts_of(stage.found_in(night), list(night.conf.audiences))
+        with stage.found_in(night) as found:
+            row = found.counts()
         customers = night.count(PROFILE)
     return {
         "customers": customers,

@@ -14,7 +14,7 @@ from pyarrow import dataset as ds
 from pyarrow import parquet
 
 from jobs import profile, tags
-from jobs.runtime.commits import Mode, Written
+from jobs.runtime.commits import Mode, Written, write_parquet
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.night import Night, Saved
 from jobs.runtime.releases import Release
@@ -46,7 +46,7 @@ class Rehearsal(Night):
             self.__dict__["spark"] = session
 
     def save(
-        self, data: "DataFrame | pa.Table", table: Table, *,
+        self, data: "DataFrame | pa.Table | Iterator[pa.Table]", table: Table, *,
         mode: Mode = "overwrite", removed: Collection[str] = (), beside: Written | None = None,
     ) -> Saved:  # fmt: skip
         """Write the table into the folder, in place of what the release holds of it."""
@@ -56,6 +56,8 @@ class Rehearsal(Night):
         if isinstance(data, pa.Table):
             place.mkdir()
             parquet.write_table(data, place / "rows.parquet")
+        elif isinstance(data, Iterator):
+            write_parquet(data, str(place))
         else:
             conform(data, table).write.parquet(str(place))
         self.places[table.name] = place

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 
@@ -22,7 +23,7 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 from pyarrow import fs
 from pyarrow import parquet as pq
 
-from jobs.runtime.stores import delta_options, store_of
+from jobs.runtime.stores import delta_options, make_folder, store_of
 from transforms.errors import LockedError
 from transforms.schemas import Table
 
@@ -33,6 +34,8 @@ Mode = Literal["overwrite", "append"]
 _NO_MARK = ("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false")
 # Only these stand in the log: minima and maxima of texts could tell of a person.
 _INDEXED = (date, datetime, int)
+# A dictionary of texts up to so many bytes; past them the rest of a row group is written text by text.
+_DICTIONARY = 64_000_000
 # A commit that finds another in its place fails, where deltalake would put it behind that one.
 ALONE = CommitProperties(max_commit_retries=0)
 # deltalake drops entries older than 30 days at every hundredth commit, though a release may name such a version;
@@ -61,7 +64,33 @@ def write_files(df: "DataFrame", uri: str, table: Table, at: Mapping[str, date])
     place = _new_place(table, at)
     data = df.drop(*table.partition)
     data.write.option(*_NO_MARK).parquet(f"{uri}/{place}")
-    return _written(df, uri, place, table, at)
+    return _written(df.schema.json(), uri, place, table, at)
+
+
+def write_tables(
+    tables: Iterator[pa.Table], uri: str, table: Table, at: Mapping[str, date], schema: pa.Schema
+) -> Written:
+    """The same of Arrow tables of which one at a time is held, in one file of a row group each.
+
+    `schema`: the table's. A text may come as dictionaries, and is then written as it comes.
+    """
+    place = _new_place(table, at)
+    write_parquet(tables, f"{uri}/{place}", table.partition)
+    return _written(DeltaSchema.from_arrow(schema).to_json(), uri, place, table, at)
+
+
+def write_parquet(tables: Iterator[pa.Table], folder: str, without: Collection[str] = ()) -> None:
+    """Write Arrow tables, one at least, as one Parquet file in a folder, a row group each."""
+    make_folder(folder)
+    store, path = store_of(f"{folder}/part-0.parquet")
+    first = next(tables).drop_columns(list(without))
+    with (
+        store.open_output_stream(path) as stream,
+        # texts in a dictionary are read as texts, by everybody
+        pq.ParquetWriter(stream, first.schema, store_schema=False, dictionary_pagesize_limit=_DICTIONARY) as writer,
+    ):
+        for data in chain([first], tables):
+            writer.write_table(data.select(first.column_names), row_group_size=max(data.num_rows, 1))
 
 
 def write_apart(df: "DataFrame", uri: str, table: Table, *, aside: str) -> tuple[Written, str]:
@@ -75,16 +104,17 @@ def write_apart(df: "DataFrame", uri: str, table: Table, *, aside: str) -> tuple
     place = _new_place(table, {})
     data = df.withColumn("part", F.when(F.col(aside), "aside").otherwise("table")).drop(aside)
     data.write.option(*_NO_MARK).partitionBy("part").parquet(f"{uri}/{place}")
-    return _written(df.select(*table.names), uri, f"{place}/part=table", table, {}), f"{uri}/{place}/part=aside"
+    return _written(
+        df.select(*table.names).schema.json(), uri, f"{place}/part=table", table, {}
+    ), f"{uri}/{place}/part=aside"
 
 
 def _new_place(table: Table, at: Mapping[str, date]) -> str:
     return "".join(f"{name}={at[name].isoformat()}/" for name in table.partition) + secrets.token_hex(8)
 
 
-def _written(df: "DataFrame", uri: str, place: str, table: Table, at: Mapping[str, date]) -> Written:
+def _written(schema: str, uri: str, place: str, table: Table, at: Mapping[str, date]) -> Written:
     """The files that lie at a place under the table's folder, as a commit names them."""
-    schema = _nullable(json.loads(df.schema.json()))
     store, folder = store_of(f"{uri}/{place}")
     found = store.get_file_info(fs.FileSelector(folder, recursive=False, allow_not_found=True))
     parts = sorted((info for info in found if info.base_name.endswith(".parquet")), key=lambda info: info.base_name)
@@ -102,7 +132,7 @@ def _written(df: "DataFrame", uri: str, place: str, table: Table, at: Mapping[st
         for info, footer in footers
         if footer.num_rows
     )
-    return Written(schema, files, sum(footer.num_rows for _, footer in footers))
+    return Written(_nullable(json.loads(schema)), files, sum(footer.num_rows for _, footer in footers))
 
 
 def commit(

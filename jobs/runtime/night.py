@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from jobs.runtime.clock import end_of, now_after
-from jobs.runtime.commits import Mode, Written, commit, write_apart, write_files
+from jobs.runtime.commits import Mode, Written, commit, write_apart, write_files, write_tables
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.releases import Release
 from jobs.runtime.session import open_session
 from jobs.runtime.stores import exists, on_s3
-from jobs.runtime.tables import STATE_IN_OPS, Lakehouse
+from jobs.runtime.tables import STATE_IN_OPS, Lakehouse, arrow_schema
 from transforms.errors import PortraitError
 from transforms.schemas import ENTITIES, Table
 
@@ -222,10 +222,12 @@ class Night:
     # -- writing
 
     def save(
-        self, data: "DataFrame | pa.Table", table: Table, *,
+        self, data: "DataFrame | pa.Table | Iterator[pa.Table]", table: Table, *,
         mode: Mode = "overwrite", removed: Collection[str] = (), beside: Written | None = None,
     ) -> Saved:  # fmt: skip
         """Write a table of the night's state in one commit: a frame, or what the driver holds as Arrow.
+
+        An iterator gives Arrow's tables one at a time, with the table's own columns, and one at least.
 
         It conforms to the table's columns first. The state was rolled back to the base before the night began, so to
         append twice is not possible. `removed`: names of data files that what is appended takes the place of.
@@ -240,7 +242,11 @@ class Night:
             self.holds()
             return self._wrote(table.name, self.lakehouse.write(table, data, mode=mode, upon=upon), data.num_rows)
         uri = self.lakehouse.path(table.name)
-        written = write_files(conform(data, table), uri, table, dict.fromkeys(table.partition, self.day))
+        at = dict.fromkeys(table.partition, self.day)
+        if isinstance(data, Iterator):
+            written = write_tables(data, uri, table, at, arrow_schema(table))
+        else:
+            written = write_files(conform(data, table), uri, table, at)
         written = written.and_also(beside)
         self.holds()
         return self._wrote(table.name, commit(uri, table, written, mode=mode, removed=removed, upon=upon), written.rows)

@@ -9,12 +9,12 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from transforms.audience_bits import held_out
 from transforms.audience_members import (
     OUTCOMES,
     by_outcome,
     consents,
     counted,
-    held_out,
     members,
     outcomes,
     summaries,
