@@ -23,7 +23,7 @@ from jobs.engines.erasures import erased, late
 from jobs.engines.purposes import warn_of_unknown
 from jobs.engines.retention import check_bronze
 from jobs.runtime.clock import end_of
-from jobs.runtime.commits import Written
+from jobs.runtime.commits import PART, Counted, Written
 from jobs.runtime.night import FEW_ROWS, Night
 from jobs.runtime.references import currency_rates
 from jobs.runtime.stores import remove_folder
@@ -46,6 +46,7 @@ class Batch:
     """An entity's new rows of one day, parsed and checked, and what became of them.
 
     `few`: they are held in memory, for they are looked at several times: judged, counted, written.
+    `erases`: there are people on the erasure list.
     `written`: files of rows that meet no other, written as they were read; `rows` are then the others, in `aside`.
     """
 
@@ -55,6 +56,7 @@ class Batch:
     rows: DataFrame
     landed: int
     few: bool
+    erases: bool
     fates: dict[str, dict[str, int]] = field(default_factory=dict)
     broken: dict[str, dict[str, int]] = field(default_factory=dict)
     keyless: dict[str, int] = field(default_factory=dict)
@@ -66,6 +68,11 @@ class Batch:
     def sendable(self) -> bool:
         """Are there so few rows left to judge that what they are held against may be sent to every task?"""
         return self.landed - sum(sum(told.values()) for told in self.fates.values()) <= MOST_SENT
+
+    @property
+    def leaves_out(self) -> bool:
+        """Is there a row, perhaps, that is whole and yet not wanted?"""
+        return self.erases or any(compiled.where for compiled in self.sources)
 
     @property
     def names(self) -> list[str]:
@@ -137,14 +144,16 @@ def parsed_batch(
     compiled = [_compiled(night, name) for name in names]
     sources = [refine.parsed(raw(night, c.source.source, day), c, day=day, as_of=as_of) for c in compiled]
     count = sum(landed[name] for name in names)
+    gone = erased(night.lakehouse, night.conf.privacy.keys.erasure)
     few = count <= FEW_ROWS
     rows = functools.reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), sources).transform(
         refine.refined, entity, compiled, day=day, as_of=as_of,
         timezone=night.conf.pipeline.timezone, base_currency=night.conf.pipeline.base_currency,
         rates=currency_rates(night.spark, night.conf.rates), divisions=night.conf.divisions, few=few,
-        erased=erased(night.lakehouse, night.conf.privacy.keys.erasure),
+        erased=gone,
     )  # fmt: skip
-    return Batch(entity, day, compiled, rows.coalesce(1).localCheckpoint() if few else rows, count, few)
+    held = rows.coalesce(1).localCheckpoint() if few else rows
+    return Batch(entity, day, compiled, held, count, few, erases=gone is not None)
 
 
 def _refine(night: Night, batch: Batch) -> None:
@@ -190,13 +199,19 @@ def _write_apart(night: Night, batch: Batch) -> None:
     sources = refine.defined(batch.sources)
     held = night.load(table).where(holdings.compared(sources, batch.day)) if night.has_rows(table) else None
     keys = contested(batch.rows, held).persist()
-    seen = Observation(f"apart {batch.entity.name} {batch.day}")
-    rows = batch.rows.transform(versions.met, keys, few=_sendable(keys)).observe(
-        seen, *versions.fate_counts(batch.names), *_check_counts(batch, night, F.col("_fate").isNotNull())
+    rows, unwanted = batch.rows.transform(versions.met, keys, few=_sendable(keys)), None
+    if batch.leaves_out:
+        unwanted = Observation(f"unwanted {batch.entity.name} {batch.day}")
+        rows = rows.observe(unwanted, *versions.fate_counts(batch.names, ("filtered", "erased")))
+        rows = rows.where(F.col("_meets") | (F.col("_fate") == "accepted"))
+    seen, accepted = Observation(f"apart {batch.entity.name} {batch.day}"), F.col(PART) == "table"
+    counts = [*(versions.count(name, "accepted", accepted) for name in batch.names),
+              *_check_counts(batch, night, accepted)]  # fmt: skip
+    batch.written, batch.aside = night.write_apart(
+        rows.drop("_fate"), table, aside="_meets", counted=Counted(seen, counts)
     )
-    kept = rows.where(F.col("_meets") | (F.col("_fate") == "accepted"))
-    batch.written, batch.aside = night.write_apart(kept.drop("_fate"), table, aside="_meets")
-    _note(batch, seen.get)
+    for told in filter(None, (seen, unwanted)):
+        _note(batch, told.get)
     batch.rows = night.read_aside(batch.aside, batch.rows)
 
 
@@ -263,10 +278,11 @@ def _closed_by_absence(night: Night, batch: Batch) -> list[str]:
 
 
 def _check_counts(batch: Batch, night: Night, among: "SparkColumn | None" = None) -> Iterator["SparkColumn"]:
-    """For `observe`: rows that fail each check of the YAMLs, of those that could be read and are not filtered."""
-    looked_at = F.col("_wanted") & F.col("_corrupt").isNull()
-    if among is not None:
-        looked_at &= among
+    """For `observe`: rows that fail each check of the YAMLs, of those that could be read and are not filtered.
+
+    `among`: by which rows are told that are accepted, where the night holds no more of these than that.
+    """
+    looked_at = F.col("_wanted") & F.col("_corrupt").isNull() if among is None else among
     as_of = end_of(batch.day, night.conf.pipeline.timezone)
     for (source, name), broken in refine.broken_checks(batch.sources, batch.day, as_of).items():
         yield F.sum(F.when(looked_at & broken, 1).otherwise(0)).alias(f"check|{source}|{name}")

@@ -1,5 +1,7 @@
 """A source's rows into bronze, in one commit. What is written is looked at: it may show that it is not whole."""
 
+import functools
+import operator
 import re
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -11,6 +13,7 @@ from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
 from jobs.runtime import databases
+from jobs.runtime.commits import Counted
 from jobs.runtime.database_refusals import refusal
 from jobs.runtime.extracts import bronze_table, of_night, read_extract
 from jobs.runtime.files import ExtractFile, is_as_listed
@@ -30,6 +33,7 @@ from transforms.sources.names import landed_names, raw_names
 
 # Beyond this share of records with U+FFFD a file was written in another encoding than it is read in.
 MOST_BROKEN_TEXT = 0.01
+_MOST_PIECES = 64
 _OPTIONAL = ("json", "xml")  # a record may leave a key out
 _ODD_TEXT = r"[\x80-\x9f]|[\xa1-\xff]{6}|\xc3[\xa0-\xbf\u0152-\u2122]"
 _UNREAD = re.compile(r"FAILED_READ_FILE|PATH_NOT_FOUND|EOFException|ZipException|not in gzip format|MALFORMED_CSV")
@@ -69,7 +73,7 @@ def _landed_rows(night: Night, source: Source, files: list[ExtractFile], scratch
     table = bronze_table(source, names)
     before = night.versions.get(table.name)
     seen = Observation(source.source)
-    saved = night.save(raw.observe(seen, *_signs(source, list(names))), table, mode="append")
+    saved = night.save(raw, table, mode="append", counted=Counted(seen, _signs(source, list(names))))
     if seen.get["unclosed"]:
         # values hold line breaks, it seems: the reader that knows them decides, and refuses what is neither
         night.take_back(table, before, rows=saved.rows)
@@ -141,7 +145,7 @@ def _write_answer(
     _check_columns(night, source, list(landed), [stands_for], known)
     seen = Observation(source.source)
     signs = [] if answer.high is None else [answer.high.alias("high")]
-    rows = answer.rows.observe(seen, *_too_long([*landed, "_corrupt"]), *signs)
+    rows = answer.rows.observe(seen, *_too_long(list(landed)), *signs)
     table = bronze_table(source, {name: raw for raw, name in landed.items()})
     before = night.versions.get(table.name)
     rows = named(rows.withColumnsRenamed(landed), landed)
@@ -169,10 +173,9 @@ def _write_answer(
 
 def _signs(source: Source, names: list[str]) -> list[SparkColumn]:
     """What to look for while an extract is written: characters that its encoding cannot have meant, open quotes."""
-    text = _text(names)
-    broken = text.contains("\ufffd")
+    broken = functools.reduce(operator.or_, (piece.contains("\ufffd") for piece in _pieces(names)))
     # a reader of single bytes takes any text: another encoding shows as control characters, or long runs of accents
-    odd = F.lit(False) if is_utf8(source) else text.rlike(_ODD_TEXT)
+    odd = F.lit(False) if is_utf8(source) else _joined(names).rlike(_ODD_TEXT)
     told = source.read.format == "csv" and "multiline" not in source.read.options and can_break(Dialect.of(source))
     open_quotes = F.max(unclosed(Dialect.of(source))) if told else F.lit(None).cast("boolean")
     return [
@@ -181,17 +184,26 @@ def _signs(source: Source, names: list[str]) -> list[SparkColumn]:
         F.sum(F.when(odd, 1).otherwise(0)).alias("odd"),
         F.min(F.when(odd, F.col("_file"))).alias("odd_example"),
         open_quotes.alias("unclosed"),
-        *_too_long([*names, "_corrupt"]),
+        *_too_long(names),
     ]
 
 
-def _text(names: list[str]) -> SparkColumn:
+def _joined(names: list[str]) -> SparkColumn:
     return F.concat_ws("", *(F.col(f"`{name}`") for name in names))
+
+
+def _pieces(names: list[str]) -> list[SparkColumn]:
+    """A record's text, in no more pieces than there is room for in generated code: where it can be, its columns as they
+    stand, for to put them together costs more than to look at them."""
+    size = -(-len(names) // _MOST_PIECES)
+    groups = (names[at : at + size] for at in range(0, len(names), size))
+    return [_joined(group) if size > 1 else F.col(f"`{group[0]}`") for group in groups]
 
 
 def _too_long(names: list[str]) -> list[SparkColumn]:
     """The longest record that no night refines, and the file that it is in."""
-    length = F.octet_length(_text(names))
+    lengths = (F.coalesce(F.octet_length(piece), F.lit(0)) for piece in (*_pieces(names), F.col("_corrupt")))
+    length = functools.reduce(operator.add, lengths)
     return [
         F.max(F.when(length > LONGEST_RECORD, length)).alias("longest"),
         F.min(F.when(length > LONGEST_RECORD, F.col("_file"))).alias("longest_in"),

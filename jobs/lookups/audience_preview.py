@@ -12,6 +12,7 @@ import pyarrow as pa
 from pyarrow import csv, parquet
 
 from jobs import audiences as stage
+from jobs.engines.audience_outcomes import found_in
 from jobs.lookups.rehearsal import Rehearsal
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
@@ -163,7 +164,7 @@ def _counts(reader: Reader, conf: Configuration, one: Wanted, *, local: bool) ->
 
 def _counts_by_spark(reader: Reader, conf: Configuration, one: Wanted, *, local: bool) -> dict[str, int]:
     with _rehearsal(reader, conf, one.audiences, local=local) as night:
-        with stage.found_in(night) as found:
+        with found_in(night) as found:
             row = found.counts()
         customers = night.count(PROFILE)
     return {

@@ -14,7 +14,7 @@ from pyarrow import dataset as ds
 from pyarrow import parquet
 
 from jobs import profile, tags
-from jobs.runtime.commits import Mode, Written, write_parquet
+from jobs.runtime.commits import Counted, Mode, Written, write_parquet
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.night import Night, Saved
 from jobs.runtime.releases import Release
@@ -48,6 +48,7 @@ class Rehearsal(Night):
     def save(
         self, data: "DataFrame | pa.Table | Iterator[pa.Table]", table: Table, *,
         mode: Mode = "overwrite", removed: Collection[str] = (), beside: Written | None = None,
+        counted: Counted | None = None,
     ) -> Saved:  # fmt: skip
         """Write the table into the folder, in place of what the release holds of it."""
         from transforms.columns import conform
@@ -59,7 +60,8 @@ class Rehearsal(Night):
         elif isinstance(data, Iterator):
             write_parquet(data, str(place))
         else:
-            conform(data, table).write.parquet(str(place))
+            rows = conform(data, table)
+            (counted.over(rows) if counted else rows).write.parquet(str(place))
         self.places[table.name] = place
         return self._wrote(table.name, -1, self.held(table.name).count_rows())
 

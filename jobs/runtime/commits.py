@@ -28,10 +28,15 @@ from transforms.errors import LockedError
 from transforms.schemas import Table
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column as SparkColumn
+    from pyspark.sql import DataFrame, Observation
 
 Mode = Literal["overwrite", "append"]
-_NO_MARK = ("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false")
+_NO_MARK = {"mapreduce.fileoutputcommitter.marksuccessfuljobs": "false"}
+_LARGEST = ("bronze/", "silver/")
+_STATISTICS = "parquet.column.statistics.enabled"
+# In which of two folders a row of `write_apart` goes.
+PART = "part"
 # Only these stand in the log: minima and maxima of texts could tell of a person.
 _INDEXED = (date, datetime, int)
 # A dictionary of texts up to so many bytes; past them the rest of a row group is written text by text.
@@ -41,6 +46,20 @@ ALONE = CommitProperties(max_commit_retries=0)
 # deltalake drops entries older than 30 days at every hundredth commit, though a release may name such a version;
 # what no release names is dropped by `portrait maintain`.
 KEPT_LOG = {"delta.enableExpiredLogCleanup": "false"}
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What to count of a frame's rows while they are written: as they are written, or each would be copied once more.
+
+    Told by `seen` then.
+    """
+
+    seen: "Observation"
+    columns: "Sequence[SparkColumn]"
+
+    def over(self, df: "DataFrame") -> "DataFrame":
+        return df.observe(self.seen, *self.columns)
 
 
 @dataclass(frozen=True)
@@ -56,14 +75,17 @@ class Written:
         return replace(self, files=self.files + other.files, rows=self.rows + other.rows) if other else self
 
 
-def write_files(df: "DataFrame", uri: str, table: Table, at: Mapping[str, date]) -> Written:
+def write_files(
+    df: "DataFrame", uri: str, table: Table, at: Mapping[str, date], counted: Counted | None = None
+) -> Written:
     """Write a frame's files under a table's folder, in one Spark job. `at`: the values of the table's partitions.
 
-    Readers do not see them before `commit`.
+    `counted`: over the columns that are not partitions. Readers do not see them before `commit`.
     """
     place = _new_place(table, at)
     data = df.drop(*table.partition)
-    data.write.option(*_NO_MARK).parquet(f"{uri}/{place}")
+    data = counted.over(data) if counted else data
+    data.write.options(**_options(table)).parquet(f"{uri}/{place}")
     return _written(df.schema.json(), uri, place, table, at)
 
 
@@ -93,20 +115,23 @@ def write_parquet(tables: Iterator[pa.Table], folder: str, without: Collection[s
             writer.write_table(data.select(first.column_names), row_group_size=max(data.num_rows, 1))
 
 
-def write_apart(df: "DataFrame", uri: str, table: Table, *, aside: str) -> tuple[Written, str]:
-    """As `write_files`, for a frame of which some rows (the column `aside` is true) are not the table's yet.
+def write_apart(df: "DataFrame", uri: str, table: Table, counted: Counted) -> tuple[Written, str]:
+    """As `write_files`, for a frame of which some rows (PART is not "table" but "aside") are not the table's yet.
 
     Those go to a folder of their own, with all their columns; gives its path, which the caller removes when done.
     The table has no partitions.
     """
-    from pyspark.sql import functions as F
-
     place = _new_place(table, {})
-    data = df.withColumn("part", F.when(F.col(aside), "aside").otherwise("table")).drop(aside)
-    data.write.option(*_NO_MARK).partitionBy("part").parquet(f"{uri}/{place}")
-    return _written(
-        df.select(*table.names).schema.json(), uri, f"{place}/part=table", table, {}
-    ), f"{uri}/{place}/part=aside"
+    counted.over(df).write.options(**_options(table)).partitionBy(PART).parquet(f"{uri}/{place}")
+    own = _written(df.select(*table.names).schema.json(), uri, f"{place}/part=table", table, {})
+    return own, f"{uri}/{place}/part=aside"
+
+
+def _options(table: Table) -> dict[str, str]:
+    """What the writer of files is told. Of the largest tables ranges are taken where something is filtered by them."""
+    none = {_STATISTICS: "false", "parquet.size.statistics.enabled": "false"}
+    few = none | {f"{_STATISTICS}#{name}": "true" for name in table.names[: table.indexed]}
+    return _NO_MARK | (few if table.name.startswith(_LARGEST) else {})
 
 
 def _new_place(table: Table, at: Mapping[str, date]) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from jobs.runtime.clock import end_of, now_after
-from jobs.runtime.commits import Mode, Written, commit, write_apart, write_files, write_tables
+from jobs.runtime.commits import PART, Counted, Mode, Written, commit, write_apart, write_files, write_tables
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.releases import Release
 from jobs.runtime.session import open_session
@@ -224,6 +224,7 @@ class Night:
     def save(
         self, data: "DataFrame | pa.Table | Iterator[pa.Table]", table: Table, *,
         mode: Mode = "overwrite", removed: Collection[str] = (), beside: Written | None = None,
+        counted: Counted | None = None,
     ) -> Saved:  # fmt: skip
         """Write a table of the night's state in one commit: a frame, or what the driver holds as Arrow.
 
@@ -231,7 +232,7 @@ class Night:
 
         It conforms to the table's columns first. The state was rolled back to the base before the night began, so to
         append twice is not possible. `removed`: names of data files that what is appended takes the place of.
-        `beside`: files of the table that were written before, for the same commit.
+        `beside`: files of the table that were written before, for the same commit. `counted`: of a frame's rows.
         Raises LockedError where another run holds the lakehouse by now, or has written to the table.
         """
         from transforms.columns import conform
@@ -246,15 +247,16 @@ class Night:
         if isinstance(data, Iterator):
             written = write_tables(data, uri, table, at, arrow_schema(table))
         else:
-            written = write_files(conform(data, table), uri, table, at)
+            written = write_files(conform(data, table), uri, table, at, counted)
         written = written.and_also(beside)
         self.holds()
         return self._wrote(table.name, commit(uri, table, written, mode=mode, removed=removed, upon=upon), written.rows)
 
-    def write_apart(self, data: "DataFrame", table: Table, *, aside: str) -> tuple[Written, str]:
+    def write_apart(self, data: "DataFrame", table: Table, *, aside: str, counted: Counted) -> tuple[Written, str]:
         """Files for a later `save`, and the folder of the rows, marked by the column `aside`, that are not to be in it.
 
-        A row of the table's files has nothing in the columns that the table lacks.
+        A row of the table's files has nothing in the columns that the table lacks. `counted`: the column PART tells of
+        each row whether it is one.
         """
         from pyspark.sql import functions as F
 
@@ -262,8 +264,9 @@ class Night:
 
         own = {column.name: typed_as(data, column) for column in table.columns}
         others = {name: F.when(F.col(aside), F.col(name)) for name in data.columns if name not in {*own, aside}}
-        frame = data.select(aside, *(value.alias(name) for name, value in (own | others).items()))
-        return write_apart(frame, self.lakehouse.path(table.name), table, aside=aside)
+        part = F.when(F.col(aside), "aside").otherwise("table")
+        frame = data.select(*(value.alias(name) for name, value in (own | others | {PART: part}).items()))
+        return write_apart(frame, self.lakehouse.path(table.name), table, counted)
 
     def read_aside(self, folder: str, like: "DataFrame") -> "DataFrame":
         """The rows that `write_apart` set aside: a frame with the columns of `like`."""

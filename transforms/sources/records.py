@@ -16,6 +16,7 @@ from transforms.sources.standard.emails import mailbox, mailboxes
 from transforms.sources.standard.phones import e164, numbers
 
 LONGEST_KEY = 200
+_MARKS = ("\\", ":", "#")  # of a record's name
 EARLIEST = date(1900, 1, 1)
 # Identifiers that have a standard form: the rule, its type, and the columns that it looks at.
 _RULES: dict[str, tuple[Callable[..., object], str, tuple[str, ...]]] = {
@@ -86,14 +87,18 @@ def with_keys(rows: DataFrame, entity: Entity, *, ranking: Sequence[str] = ()) -
 def record_id(source: SparkColumn, *key: SparkColumn) -> SparkColumn:
     """`<source>:<key>:…`: readable, and short in Parquet. Colons, hashes and backslashes within a part are escaped,
     a part longer than 200 characters is its SHA-256, so that no two keys collide."""
-    texts = (part.cast("string") for part in key)
-    parts = [
-        functools.reduce(lambda t, mark: F.replace(t, F.lit(mark), F.lit(f"\\{mark}")), ("\\", ":", "#"), text)
-        for text in texts
-    ]
-    return F.concat(
-        source, *(F.concat(F.lit(":"), F.when(F.length(p) > LONGEST_KEY, F.sha2(p, 256)).otherwise(p)) for p in parts)
-    )
+    parts = [_escaped(part.cast("string")) for part in key]
+    # bytes are known, characters have to be counted
+    long = [(F.octet_length(part) > LONGEST_KEY) & (F.length(part) > LONGEST_KEY) for part in parts]
+    short = [F.when(is_long, F.sha2(part, 256)).otherwise(part) for part, is_long in zip(parts, long, strict=True)]
+    return F.concat(source, *(F.concat(F.lit(":"), part) for part in short))
+
+
+def _escaped(text: SparkColumn) -> SparkColumn:
+    """Hardly a text has such a mark, and to look for one is far less than to replace it."""
+    marked = functools.reduce(operator.or_, (text.contains(mark) for mark in _MARKS))
+    escaped = functools.reduce(lambda t, mark: F.replace(t, F.lit(mark), F.lit(f"\\{mark}")), _MARKS, text)
+    return F.when(marked, escaped).otherwise(text)
 
 
 def with_node(rows: DataFrame, entity: Entity) -> DataFrame:

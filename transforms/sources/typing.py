@@ -65,11 +65,12 @@ def _batches(compiled: CompiledSource) -> list[dict[str, Expression]]:
 def _converted(expression: Expression, name: str, source: Source, *, day: date, as_of: datetime) -> SparkColumn:
     target = source.table.types[name]
     value = expression.column(day=day, as_of=as_of)
-    is_raw_text = alone(expression) is not None
-    if is_raw_text or expression.type == "string":
-        value = F.nullif(F.trim(value.cast("string")), F.lit(""))
+    from_text = alone(expression) is not None or expression.type == "string"
+    if from_text:
+        value = value.cast("string")
+        if target == "string" or "<" in target:  # casts to all others know of blanks, and to share them is worth much
+            value = F.nullif(F.trim(value), F.lit(""))
     if target == "timestamp":
-        from_text = is_raw_text or expression.type == "string"
         return _in_calendar(_moment(value, expression, source.timezone, from_text=from_text), target)
     converted = value.cast(target) if "<" in target else value.try_cast(target)
     return _in_calendar(converted, target) if target == "date" else converted

@@ -131,16 +131,18 @@ def judged_within(
     return only.unionByName(several).drop("_key")
 
 
-def fate_counts(sources: list[str]) -> list[SparkColumn]:
+def fate_counts(sources: list[str], fates: Sequence[str] = FATES) -> list[SparkColumn]:
     """Aggregates over judged rows, for `observe`: each source's fates, `<source>|<fate>`, and the rows in quarantine
     that do not tell which record they are of, `<source>|keyless`."""
-    keyless = (F.col("_fate") == "quarantined") & F.col("record_id").isNull()
-    counted = {**{fate: F.col("_fate") == fate for fate in FATES}, "keyless": keyless}
-    return [
-        F.sum(F.when((F.col("source") == source) & is_so, 1).otherwise(0)).alias(f"{source}|{name}")
-        for source in sources
-        for name, is_so in counted.items()
-    ]
+    counted = {fate: F.col("_fate") == fate for fate in fates}
+    if "quarantined" in fates:
+        counted["keyless"] = counted["quarantined"] & F.col("record_id").isNull()
+    return [count(source, name, is_so) for source in sources for name, is_so in counted.items()]
+
+
+def count(source: str, fate: str, among: SparkColumn) -> SparkColumn:
+    """An aggregate: the rows of a source among some, as `<source>|<fate>`."""
+    return F.sum(F.when(among & (F.col("source") == source), 1).otherwise(0)).alias(f"{source}|{fate}")
 
 
 def span() -> list[SparkColumn]:

@@ -209,6 +209,10 @@ def _replacement_problem(text: str, groups: int) -> str | None:
 # functions whose arguments depend on each other
 
 
+_USUAL_TIME = "yyyy-MM-dd HH:mm:ss"
+_USUALLY_WRITTEN = r"^(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\\z"
+
+
 def _read_time(name: str, arguments: list[Part], timezone: str) -> Part:
     """to_date and to_timestamp: with a format of a text, without one of anything that has a time."""
     kind = "date" if name == "to_date" else "timestamp"
@@ -221,7 +225,12 @@ def _read_time(name: str, arguments: list[Part], timezone: str) -> Part:
         raise ExpressionError(f"{name}: {arguments[0].told} is a {arguments[0].type} already; remove the format")
     read = operands.text(arguments[0], timezone)
     _literal(name, "read", arguments[1], [])
-    return Part(f"try_to_{kind}({read.sql}, {arguments[1].sql})", kind)
+    told = f"try_to_{kind}({read.sql}, {arguments[1].sql})"
+    if kind == "timestamp" and arguments[1].value == _USUAL_TIME:
+        # a cast reads such a text in a fifth of the time that a pattern takes, and says the same of it
+        usual = f"{read.sql} rlike '{_USUALLY_WRITTEN}'"
+        told = f"case when {usual} then try_cast({read.sql} as timestamp) else {told} end"
+    return Part(told, kind)
 
 
 def _rounded(name: str, arguments: list[Part], timezone: str) -> Part:

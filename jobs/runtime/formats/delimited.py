@@ -7,6 +7,7 @@ says. So no such row can shift a value into another column, and none reaches bey
 
 import codecs
 import functools
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ MOST_FIELDS = 100_000
 # The code units of these are not single bytes: their lines cannot be found before they are decoded.
 _WIDE = ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")
 _SENTINEL = "#"
+_FEW_COLUMNS = 100
 # Stands for "none", where a NUL would mean the NULs in the data: not a character of any text.
 _NEVER = "\uffff"
 
@@ -77,12 +79,25 @@ def _lines(
     names = [landed[name] for name in header.names]
     schema = ", ".join(f"`{name}` string" for name in [*names, "_sentinel", "_corrupt"])
     parsed = F.from_csv(F.concat(F.when(fits, value), F.lit(dialect.sep + _SENTINEL)), schema, _options(dialect))
-    whole = F.col("_row._corrupt").isNull() & (F.col("_row._sentinel") == _SENTINEL)
-    return rows.withColumn("_row", parsed).select(
-        *(F.col(f"_row.`{name}`").alias(name) for name in names),
-        F.when(F.coalesce(~whole, F.lit(True)), value).alias("_corrupt"),
-        "_file",
+    # nearly every line has no quote and all its fields: then its parts are its values, at a third of what parsing takes
+    plain = F.coalesce(F.size("_parts") == len(names), F.lit(False))
+    whole = plain | (F.col("_row._corrupt").isNull() & (F.col("_row._sentinel") == _SENTINEL))
+    values = (
+        F.when(plain, F.nullif(F.col("_parts")[place], F.lit(""))).otherwise(F.col(f"_row.`{name}`")).alias(name)
+        for place, name in enumerate(names)
     )
+    return (
+        rows.withColumn("_parts", F.when(fits, _parts(value, dialect, len(names))))
+        .withColumn("_row", F.when(~plain, parsed))
+        .select(*values, F.when(F.coalesce(~whole, F.lit(True)), value).alias("_corrupt"), "_file")
+    )
+
+
+def _parts(line: SparkColumn, dialect: Dialect, columns: int) -> SparkColumn:
+    """What stands between a line's separators, if no quote is in it; NULL, too, where generated code would get long."""
+    quoted = line.contains(dialect.quote) if dialect.quote else F.lit(False)
+    parts = F.when(~quoted, F.split(line, re.escape(dialect.sep), -1))
+    return parts if columns <= _FEW_COLUMNS else F.lit(None).cast("array<string>")
 
 
 def _options(dialect: Dialect) -> dict[str, str]:
