@@ -210,12 +210,19 @@ def _is_unicode(text: str) -> bool:
 
 
 def names_in(text: str) -> frozenset[str]:
-    """The names that an expression may read (columns, variables of its lambdas); none of one that cannot be read."""
+    """The names of columns that an expression may read; none of one that cannot be read."""
     try:
         tree = _parsed(str(text))
     except (ExpressionError, RecursionError):
         return frozenset()
-    return frozenset(column.parts[0].name for column in tree.find_all(exp.Column))
+    return frozenset(column.parts[0].name for column in tree.find_all(exp.Column) if not _is_variable(column))
+
+
+def _is_variable(column: exp.Column) -> bool:
+    """Is it that of the lambda that it stands in? Spark does not tell X from x."""
+    lambda_ = column.find_ancestor(exp.Lambda)
+    names = [variable.name.lower() for variable in lambda_.expressions] if lambda_ else []
+    return column.parts[0].name.lower() in names
 
 
 def canonical_names_in(text: str) -> frozenset[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
@@ -68,7 +69,7 @@ def show_explanation(
     told = _told(reader, conf, tags, owner.customer_id, row, found, engine="Spark" if spark else "DuckDB")
     for note in owner.notes:
         screen.say(note)
-    _show(told, screen)
+    _show(told, screen, ZoneInfo(conf.pipeline.timezone))
     screen.result(told)
 
 
@@ -212,7 +213,7 @@ def _reaches(field: str, found: Explained, tags: dict[str, Tag]) -> bool:
     return field not in found.columns and not affected(field, tags).isdisjoint(found.columns)
 
 
-def _show(told: Told, screen: Screen) -> None:
+def _show(told: Told, screen: Screen, zone: ZoneInfo) -> None:
     screen.say(f"{told['tag']} of customer {told['customer_id']}, as of {told['date']} (release {told['release']})")
     screen.say()
     screen.say(told["yaml"])
@@ -223,7 +224,7 @@ def _show(told: Told, screen: Screen) -> None:
     screen.say()
     if told["rows"]:
         header = [name for name in told["rows"][0] if name != "record_id"]
-        shown = [[_text(row[name]) for name in header] for row in told["rows"]]
+        shown = [[_text(row[name], zone) for name in header] for row in told["rows"]]
         screen.table(f"what went in: {told['rows_in_all']} rows", header, shown)
         if told["rows_in_all"] > len(told["rows"]):
             screen.say(f"… and {told['rows_in_all'] - len(told['rows'])} more; --rows shows more of them")
@@ -236,14 +237,14 @@ def _show(told: Told, screen: Screen) -> None:
             f"model: {model['kind']}, fit {model['version']} of {model['fitted_on']}: {model['parameters'][:1000]}"
         )
         screen.say()
-    _show_values(told, screen)
+    _show_values(told, screen, zone)
 
 
-def _show_values(told: Told, screen: Screen) -> None:
+def _show_values(told: Told, screen: Screen, zone: ZoneInfo) -> None:
     rows = [
-        [column, _text(value), _text(told["recomputed"][column]), "yes" if told["equal"][column] else "NO"]
+        [column, _text(value, zone), _text(told["recomputed"][column], zone), "yes" if told["equal"][column] else "NO"]
         if column in told["equal"]
-        else [column, _text(value), _text(told["recomputed"].get(column, "")), ""]
+        else [column, _text(value, zone), _text(told["recomputed"].get(column, ""), zone), ""]
         for column, value in told["released"].items()
     ]
     screen.table("value", ["column", "released", f"recomputed by {told['engine']}", "equal"], rows)
@@ -256,9 +257,10 @@ def _show_values(told: Told, screen: Screen) -> None:
         screen.say(f"built on what was set by hand: {', '.join(told['built_on_set_by_hand'])}; portrait show tells why")
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, zone: ZoneInfo) -> str:
+    """A value on the screen; a time as the business's clock says it, to which its day is told beside it."""
     if value is None:
         return "-"
     if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M:%S")
+        return value.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
     return ", ".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)

@@ -614,6 +614,7 @@ def test_names_that_an_expression_reads() -> None:
         "flag", "amount", "n", "tags", "s",
     }  # fmt: skip
     assert names_in("orders / nullif(sessions, 0)") == {"orders", "sessions"}
+    assert names_in("exists(tags, X -> x = s) or X") == {"tags", "s", "X"}
     assert names_in("not an expression (") == frozenset()
 
 

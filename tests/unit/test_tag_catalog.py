@@ -19,6 +19,7 @@ from jobs.tags import costs
 from tests.unit.trusted import FIRST, Nights, Values, yaml_of
 from transforms.errors import DataError, DefinitionError
 from transforms.schemas import GOLD_TAG_CHANGE
+from transforms.tags.counts import failed_checks
 from transforms.tags.definition import parse_tags
 from transforms.tags.distribution import binned_sql
 
@@ -232,3 +233,13 @@ def test_a_change_tells_times_by_the_business_day_and_nothing_of_what_is_hidden(
     assert income == {"column": "income", "tag": "income", **known}
     assert born == {"column": "born", "tag": "born", **known}
     assert seen["moves"] == [{"from": "2018-03-01 04:00:00+08", "to": None, "customers": 2}]
+
+
+def test_a_share_that_is_just_reached_is_reached() -> None:
+    """Of 10 values 9 are a share of 0.9, though 1 - 0.9 is less than 0.1 to a computer; of 100 are 93 of 0.93."""
+    checks = "\nchecks: [{expect: value > 0, mostly: 0.9}, {expect: value > 1, mostly: 0.93}]"
+    tag = parse_tags({"tags/spend.yml": yaml_of("spend", BODIES["spend"] + checks)})["spend"]
+    counts = {"spend 0": {"known": 10, "failed": 1}, "spend 1": {"known": 100, "failed": 7}}
+    assert failed_checks([tag], counts) == []
+    counts["spend 1"]["failed"] = 8
+    assert [failed.expect for failed in failed_checks([tag], counts)] == ["value > 1"]

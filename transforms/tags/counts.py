@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from transforms.expressions import compile_expression
@@ -81,6 +82,7 @@ def failed_checks(tags: Iterable[Tag], counted: Mapping[str, Mapping[str, int]])
     for tag in tags:
         for at, check in enumerate(tag.checks):
             counts = counted.get(f"{tag.tag} {at}")
-            if counts and counts["failed"] > (1 - check.mostly) * counts["known"]:
+            allowed = 1 - Decimal(str(check.mostly))  # as it is written: 1 - 0.9 is less than 0.1
+            if counts and counts["failed"] > allowed * counts["known"]:
                 failed.append(Failed(tag.tag, str(check.expect), counts["failed"], counts["known"], check.on_fail))
     return failed

@@ -70,6 +70,40 @@ def problems_of(tag: Tag, found: Mapping[str, Any], *, day: date, timezone: str)
             yield f"{tag.place}: examples[{position}]: the value is {got!r}, not {wanted!r}"
 
 
+def misfit(value: Any, ddl: str) -> str | None:
+    """What a value that an example gives should be, where it is none of the type; None: it is one."""
+    try:
+        fits = value is None or _fits(value, ddl)
+    except (ValueError, OverflowError, ArithmeticError):
+        fits = False
+    if fits:
+        return None
+    how = {"date": "; write -10d or 2024-12-31", "timestamp": "; write -10d or 2024-12-31 18:30:00"}.get(ddl, "")
+    return f"{'true or false' if ddl == 'boolean' else types.describe(ddl)}{how}"
+
+
+def _fits(value: Any, ddl: str) -> bool:
+    inner = types.parts(ddl)
+    match types.base(ddl):
+        case "array":
+            return isinstance(value, list) and all(misfit(item, inner[0]) is None for item in value)
+        case "map":
+            return isinstance(value, dict) and all(
+                isinstance(key, str) and misfit(item, inner[1]) is None for key, item in value.items()
+            )
+        case "string":
+            return isinstance(value, str)
+        case "boolean":
+            return isinstance(value, bool)
+        case "date" | "timestamp":
+            return isinstance(value, str | date) and _value(value, ddl, date(2017, 6, 30), "UTC") is not None
+        case "int" | "bigint":
+            return type(value) is int and abs(value) < 2 ** (31 if ddl == "int" else 63)
+        case "decimal":
+            return not isinstance(value, bool) and Decimal(str(value)).is_finite()
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _columns(entity: str) -> dict[str, Column]:
     return {"customer_id": Column("customer_id", "string", ""), **columns_of(entity)}
 

@@ -10,6 +10,7 @@ from transforms.errors import DefinitionError
 from transforms.expressions import Expression, compile_expression, told_in, told_in_query
 from transforms.sql import types
 from transforms.tags.across import kind_of, query_of
+from transforms.tags.examples import misfit
 from transforms.tags.foretold import CLASSIFIERS, PREDICTIONS
 from transforms.tags.formulas import eligible_of, formula_of, label_of, rfm_segment
 from transforms.tags.imports import IMPORTED
@@ -282,7 +283,7 @@ def _example_problems(tag: Tag, columns: Mapping[str, str]) -> Iterator[str]:
         return
     over_rows = tag.kind in ("statistic", "first", "last", "preference")
     on_tags = tag.kind in ("derived", "rule")
-    known = columns if on_tags else columns_of(tag.from_ or CUSTOMER)
+    known = columns if on_tags else {name: column.type for name, column in columns_of(tag.from_ or CUSTOMER).items()}
     what = "tag" if on_tags else "column"
     for position, example in enumerate(tag.examples):
         place = f"{tag.place}: examples[{position}]"
@@ -293,11 +294,20 @@ def _example_problems(tag: Tag, columns: Mapping[str, str]) -> Iterator[str]:
             wanted = "a list of rows" if over_rows else "one mapping of names to values"
             yield f"{place}.given: must be {wanted}"
             continue
-        for row in example.given if isinstance(example.given, list) else [example.given]:
-            for name in row:
-                if name not in known:
-                    yield f"{place}.given: no {what} '{name}'{nearest(name, known)}"
+        rows = example.given if isinstance(example.given, list) else [example.given]
+        for name in dict.fromkeys(name for row in rows for name in row):
+            if name not in known:
+                yield f"{place}.given: no {what} '{name}'{nearest(name, known)}"
+        yield from _misfits(rows, known, place)
         yield from _example_value(tag, example, place)
+
+
+def _misfits(rows: Iterable[Mapping[str, Any]], known: Mapping[str, str], place: str) -> Iterator[str]:
+    """Values that are none of their column's type. `known`: column -> Spark type."""
+    for row in rows:
+        for name, value in row.items():
+            if name in known and (wanted := misfit(value, types.normal(known[name]))):
+                yield f"{place}.given: {name}: {value!r} is not {wanted}"
 
 
 def _example_value(tag: Tag, example: Example, place: str) -> Iterator[str]:
@@ -322,6 +332,7 @@ def _example_across(tag: Tag, example: Example, place: str) -> Iterator[str]:
         for name in dict.fromkeys(name for row in rows for name in row):
             if name not in columns_of(entity):
                 yield f"{place}.given: no column '{name}' in {entity}{nearest(name, columns_of(entity))}"
+        yield from _misfits(rows, {name: column.type for name, column in columns_of(entity).items()}, place)
     yield from _example_value(tag, example, place)
 
 
