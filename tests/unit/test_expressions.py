@@ -221,6 +221,7 @@ VALUES: list[tuple[str, object]] = [
     ("exists(array('a', null), y -> y = 'a')", True),
     ("map_contains_key(ids, 'email')", True),
     ("n / 0", None),
+    ("make_date(2016, 2, 30)", None),
     ("n % 0", None),
     ("2147483647 + n", None),
     ("9223372036854775807 * n", None),

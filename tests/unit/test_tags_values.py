@@ -337,6 +337,7 @@ def test_another_engine_is_told_the_same() -> None:
         "moment": "from: transaction\nselect: max(date_trunc('month', event_date))",
         "tie": "from: transaction\nselect: max_by(channel, event_date)",
         "least": "from: transaction\nselect: min_by(if(channel = 'ab', null, channel), event_date) is null",
+        "middle": "from: transaction\nselect: median(amount * 0.0001BD) + percentile(amount * 0.0001BD, 0.5)",
         "when": "from: transaction\npreference: {of: to_timestamp(event_date)}",
     }
     duck = duckdb.connect()
@@ -354,7 +355,7 @@ def test_another_engine_is_told_the_same() -> None:
     assert found == {
         "rounded": pytest.approx(1.01, abs=1e-9), "thursday": 2, "huge": pytest.approx(2e30), "cut": 42, "quote": 2,
         "under": 1, "group": "a_<b>", "day": date(2016, 3, 31),
-        "moment": datetime(2016, 3, 1, tzinfo=ZoneInfo(ZONE)), "tie": "ab", "least": True, "when": ["2016-03-30 00:00:00"],
+        "moment": datetime(2016, 3, 1, tzinfo=ZoneInfo(ZONE)), "tie": "ab", "least": True, "middle": pytest.approx(2.01e-4, abs=1e-9), "when": ["2016-03-30 00:00:00"],
     }  # fmt: skip
 
 

@@ -88,6 +88,12 @@ def _weekday(value: Any) -> exp.Expr:
     return exp.paren(exp.Sub(this=exp.Anonymous(this="isodow", expressions=[value]), expression=_number(1)))
 
 
+def _day(*parts: Any) -> exp.Expr:
+    """A day that there is not is NULL; try() takes no aggregate."""
+    made = exp.Anonymous(this="make_date", expressions=list(parts))
+    return made if made.find(exp.AggFunc) else exp.Anonymous(this="try", expressions=[made])
+
+
 def _day_of_week(node: Any) -> exp.Expr:
     """Sunday is 1."""
     return exp.paren(exp.Add(this=exp.Anonymous(this="dayofweek", expressions=[node.this]), expression=_number(1)))
@@ -100,7 +106,9 @@ def _months_between(node: Any) -> exp.Expr:
 
 
 def _percentile(node: Any) -> exp.Expr:
-    return exp.Anonymous(this="quantile_cont", expressions=[node.this, node.args["quantile"]])
+    """Of doubles: between two decimals DuckDB cuts off what lies between their last digits."""
+    share = node.args.get("quantile") or exp.Literal.number("0.5")
+    return exp.Anonymous(this="quantile_cont", expressions=[exp.cast(node.this, "double"), share])
 
 
 def _rounded(node: Any) -> exp.Expr:
@@ -196,7 +204,8 @@ _CALENDAR = (
     exp.Hour, exp.Minute, exp.Second, exp.TimeStrToTime, exp.TimestampTrunc, exp.MonthsBetween, exp.DPipe, exp.Concat,
 )  # fmt: skip
 _OTHERWISE: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
-    exp.DayOfWeek: _day_of_week, exp.Quantile: _percentile, exp.Round: _rounded, exp.Cast: _cast, exp.TryCast: _cast,
+    exp.DayOfWeek: _day_of_week, exp.Quantile: _percentile, exp.Median: _percentile, exp.Round: _rounded,
+    exp.Cast: _cast, exp.TryCast: _cast,
     exp.Like: _escaped, exp.ILike: _escaped, exp.RegexpReplace: _replaced, exp.MonthsBetween: _months_between,
     exp.DPipe: _joined, exp.Concat: _joined, exp.Ln: _positive, exp.Log: _positive, exp.Mod: _divided,
     exp.IntDiv: _divided, exp.Substring: _from_first, exp.Exists: _any,
@@ -219,6 +228,7 @@ _CALLS: dict[str, Callable[..., exp.Expr]] = {
     "any": lambda value: exp.Anonymous(this="bool_or", expressions=[value]),
     "some": lambda value: exp.Anonymous(this="bool_or", expressions=[value]),
     "every": lambda value: exp.Anonymous(this="bool_and", expressions=[value]),
+    "make_date": _day,
     "isnull": lambda value: _words(":x is null", x=value),
     "isnotnull": lambda value: _words(":x is not null", x=value),
     "log1p": lambda value: _words("case when :x > -1 then ln(1 + :x) end", x=value),
