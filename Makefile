@@ -51,4 +51,4 @@ chaos: $(READY)  ## 200 faults: killed, cut off, full, damaged, raced, stalled, 
 	$(BIN)/python -m tests.chaos --faults $(FAULTS) --seed $(SEED)
 
 clean:  ## remove the demo, keep the environment
-	rm -rf demo logs exports lakehouse mlflow.db mlartifacts
+	rm -rf demo logs mlflow.db mlartifacts
