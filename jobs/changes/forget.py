@@ -152,7 +152,10 @@ def _tell_of_files(conf: Configuration, person: Person, screen: Screen) -> None:
     search = Search([*(value for _, value in person.own), *person.texts])
     folders = [str(conf.root / "conf"), conf.resolve(conf.pipeline.definitions)]
     files = [f"{folder}/{name}" for folder in folders for name in sorted(files_below(folder))]
-    for file, places in search.of_files(files).items():
+    manual = conf.identity.manual
+    files += [conf.resolve(path) for path in (manual.same, manual.different) if path]
+    files += [conf.resolve(line.place.rpartition(":")[0]) for lines in conf.imports.values() for line in lines]
+    for file, places in search.of_files(list(dict.fromkeys(files))).items():
         screen.warn(f"{file}: names the person in {places} places; it is yours to edit, or they come back from there")
 
 

@@ -138,6 +138,7 @@ def write_access(conf: Configuration, identifier: str, folder: Path) -> Held:
         folder.mkdir(parents=True, exist_ok=True)
         texts = (json.dumps(told, ensure_ascii=False, indent=2, default=str), page(told))
         for file, text in zip(written, texts, strict=True):
+            file.unlink(missing_ok=True)  # whoever may read the one that lies there
             file.touch(mode=0o600)
             file.write_text(text, encoding="utf-8")
     except OSError as error:
