@@ -141,7 +141,8 @@ def _tidy_ops(conf: Configuration, lakehouse: Lakehouse, done: Maintained) -> No
 
 def _expire_told(lakehouse: Lakehouse, table: Table, before: date, done: Maintained) -> None:
     rows = lakehouse.rows(table)
-    last = {row["export"]: row for row in sorted(rows, key=lambda row: row["date"]) if table is OPS_EXPORT}
+    told = sorted(rows, key=lambda row: (row["release"], row["delivered_at"])) if table is OPS_EXPORT else []
+    last = {row["export"]: row for row in told}
     kept = [row for row in rows if row["date"] >= before or row in last.values()]
     if len(kept) < len(rows):
         done.expired[table.name] = len(rows) - len(kept)

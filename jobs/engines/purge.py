@@ -3,6 +3,7 @@
 The lakehouse is held meanwhile, so that whatever no version names was left by a write that died.
 """
 
+import re
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from jobs.runtime.tables import LAYERS, Lakehouse
 from transforms.errors import PortraitError
 
 _LOG = "_delta_log"
+# A place that a write chooses below a table's folder (`jobs.runtime.commits`), in its partition.
+_OURS = re.compile(r"(?:[^/]+=[^/]+/)*[0-9a-f]{16}/")
 
 
 @dataclass
@@ -38,7 +41,10 @@ def purge(lakehouse: Lakehouse, releases: Iterable[Release], *, of: str | None =
     purged, named = Purged(), list(releases)
     for layer in folders_in(lakehouse.uri):
         for table in (f"{layer}/{name}" for name in folders_in(lakehouse.path(layer))):
-            if of not in (None, table) or not exists(f"{lakehouse.path(table)}/{_LOG}"):
+            if of not in (None, table):
+                continue
+            if not exists(f"{lakehouse.path(table)}/{_LOG}"):
+                _remove_unborn(lakehouse.path(table), purged)
                 continue
             versions = {release.versions[table] for release in named if table in release.versions}
             if not versions and layer in LAYERS:
@@ -47,6 +53,15 @@ def purge(lakehouse: Lakehouse, releases: Iterable[Release], *, of: str | None =
             else:
                 _tidy(lakehouse, table, versions, purged)
     return purged
+
+
+def _remove_unborn(path: str, purged: Purged) -> None:
+    """What a write left that died before the table's first commit, and that nobody took up again: no log names it. A
+    folder that holds anything else is not ours."""
+    there = sizes_below(path)
+    if there and all(_OURS.match(file) for file in there):
+        remove_folder(path)
+        purged.files, purged.size = purged.files + len(there), purged.size + sum(there.values())
 
 
 def _remove(path: str) -> None:

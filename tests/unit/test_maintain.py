@@ -1,7 +1,7 @@
 """Maintenance without Spark: what is past its retention, what is put together, and what a second time changes."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +26,16 @@ from transforms.definitions import parse
 from transforms.errors import DefinitionError, PortraitError
 from transforms.privacy import Privacy
 from transforms.retention import check_retention
-from transforms.schemas import CONTACT, ENRICHMENT, IDENTITY_CONFLICT, OPS_STAGE, SURVEY_RESPONSE, WEB_EVENT, Table
+from transforms.schemas import (
+    CONTACT,
+    ENRICHMENT,
+    IDENTITY_CONFLICT,
+    OPS_EXPORT,
+    OPS_STAGE,
+    SURVEY_RESPONSE,
+    WEB_EVENT,
+    Table,
+)
 from transforms.sources.definition import Source
 
 DAY = date(2026, 3, 10)
@@ -98,6 +107,30 @@ def test_rows_and_releases_past_their_retention_go_and_nothing_else(lakehouse: L
     again = maintain(conf_of(tmp_path), screen=Screen(as_json=True))
     assert (again.expired, again.releases, again.compacted) == ({}, [], [])
     assert releases.all_releases(lakehouse)[-1].release == 4
+
+
+def test_what_a_write_left_that_died_before_its_table_was_made_goes(lakehouse: Lakehouse, tmp_path: Path) -> None:
+    """It may hold people in clear, cut off so that no search can read it. A folder of somebody else's stays."""
+    left = tmp_path / "bronze/gone/_batch_date=2026-03-09/0123456789abcdef/_temporary/0/part-0.parquet"
+    notes = tmp_path / "gold/notes/0123456789abcdef/read.me"
+    for file in (left, notes, notes.parents[1] / "mine.txt"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"PAR1ann@example.org")
+    done = maintain(conf_of(tmp_path), screen=Screen(as_json=True))
+    assert not (tmp_path / "bronze/gone").exists() and notes.exists()
+    assert done.purged.size >= 19
+
+
+def test_of_deliveries_past_their_retention_the_newest_of_each_export_stays(
+    lakehouse: Lakehouse, tmp_path: Path
+) -> None:
+    """Also where two are of one day."""
+    row = {"run_id": "r", "export": "crm", "mode": "full", "date": days_ago(10), "rows": 1, "counts": {}, "path": "x"}
+    times = {number: datetime(2026, 2, 28, number, tzinfo=UTC) for number in (1, 2, 3)}
+    for number in (2, 3, 1):
+        lakehouse.append(OPS_EXPORT, [{**row, "release": number, "delivered_at": times[number]}])
+    assert maintain(conf_of(tmp_path), screen=Screen(as_json=True)).expired["ops/export"] == 2
+    assert [told["release"] for told in lakehouse.rows(OPS_EXPORT)] == [3]
 
 
 def test_many_small_files_are_put_together(lakehouse: Lakehouse, tmp_path: Path) -> None:
