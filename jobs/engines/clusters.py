@@ -4,24 +4,26 @@ scikit-learn is imported inside the functions: it takes two seconds, and only a 
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from transforms.errors import ModelError
+from transforms.models.judging import mean_gain
 from transforms.models.kmeans import Matrix, nearest_centre
 
 # k is chosen on the first 10,000 customers, silhouettes on the first 2,000: their cost grows with the square.
 CHOICE_ROWS = 10_000
 SILHOUETTE_ROWS = 2_000
-RESAMPLES = 4
+RESAMPLES = 10
 # Starts of a fit on everybody, and on a half: there a fit that hangs on its start is what the ARI should see.
 STARTS = 3
 STARTS_OF_HALF = 2
 SMALLEST_SHARE = 0.01
 DECIMALS = 6
+_Tried = tuple[dict[str, Any], Matrix, Matrix]
 
 
 @contextmanager
@@ -34,15 +36,20 @@ def one_thread() -> Iterator[None]:
 
 
 @one_thread()
-def choose_centres(points: Matrix, *, k: tuple[int, int], seed: int) -> tuple[list[dict[str, Any]], Matrix]:
+def choose_centres(
+    points: Matrix, *, k: tuple[int, int], seed: int, kept: int | None = None
+) -> tuple[list[dict[str, Any]], Matrix]:
     """Every k tried with its figures, the chosen one marked, and that one's centres over all points.
 
     Rule: the k with the largest silhouette × ARI; of equals the smallest k. A k whose smallest cluster holds less
     than 1 % of the customers is taken only if all do. The silhouette (Rousseeuw 1987) asks whether the clusters
     are apart; alone it also rewards splits that chance made. The ARI (Hubert & Arabie 1985) asks whether two
-    strangers' data give the same clusters: it is the mean, over four random halvings, of the agreement on
+    strangers' data give the same clusters: it is the mean, over ten random halvings, of the agreement on
     everybody between a fit on one half and a fit on the other (Lange et al. 2004). Alone it rewards the coarsest
     split. The product wants both, and needs no weight to be set.
+
+    `kept`: the released model's k. It stays unless another is better beyond chance, halving by halving: among ks that
+    are about as good luck would choose, and at each refit send most customers to another segment.
     """
     from sklearn.metrics import pairwise_distances
 
@@ -51,11 +58,11 @@ def choose_centres(points: Matrix, *, k: tuple[int, int], seed: int) -> tuple[li
     different = _different(chosen_from, low)
     distances = pairwise_distances(chosen_from[:SILHOUETTE_ROWS])
     tried = [_try(count, chosen_from, distances, seed) for count in range(low, min(high, different) + 1)]
-    best, centres = max(tried, key=lambda one: _worth(one[0]))
+    best, centres, _ = _stays(max(tried, key=lambda one: _worth(one[0])), tried, kept)
     if len(points) > len(chosen_from):
         centres = _centres(points, best["k"], seed, start=centres)
     # Rounded, so that Spark and NumPy score with the very same numbers, whatever wrote them.
-    return [{**figures, "chosen": figures is best} for figures, _ in tried], np.round(centres, DECIMALS)
+    return [{**figures, "chosen": figures is best} for figures, _, _ in tried], np.round(centres, DECIMALS)
 
 
 def _different(points: Matrix, low: int) -> int:
@@ -71,7 +78,17 @@ def _worth(figures: dict[str, Any]) -> tuple[bool, float, int]:
     return figures["smallest_share"] >= SMALLEST_SHARE, figures["score"], -figures["k"]
 
 
-def _try(k: int, points: Matrix, distances: Matrix, seed: int) -> tuple[dict[str, Any], Matrix]:
+def _stays(best: _Tried, tried: Sequence[_Tried], kept: int | None) -> _Tried:
+    """The k that was kept, where it still stands and `best` may be better by chance alone; else `best`."""
+    for known in tried:
+        if known[0]["k"] == kept and _worth(known[0])[0] == _worth(best[0])[0]:
+            gained = best[0]["silhouette"] * best[2] - known[0]["silhouette"] * known[2]
+            return best if mean_gain(gained)["low"] > 0 else known
+    return best
+
+
+def _try(k: int, points: Matrix, distances: Matrix, seed: int) -> _Tried:
+    """The figures of a k, its centres, and the ARI of each halving: halving n is the same for every k."""
     from sklearn.metrics import silhouette_score
 
     centres = _centres(points, k, seed)
@@ -80,7 +97,8 @@ def _try(k: int, points: Matrix, distances: Matrix, seed: int) -> tuple[dict[str
     # the silhouette is defined from two clusters up, and where some cluster has two members
     defined = 2 <= len(np.unique(seen)) < len(seen)
     silhouette = float(silhouette_score(distances, seen, metric="precomputed")) if defined else 0.0
-    ari = _resample_ari(points, k, seed)
+    agreed = _resample_aris(points, k, seed)
+    ari = float(agreed.mean())
     figures = {
         "k": k,
         "silhouette": round(silhouette, 4),
@@ -88,10 +106,10 @@ def _try(k: int, points: Matrix, distances: Matrix, seed: int) -> tuple[dict[str
         "score": round(max(silhouette, 0.0) * max(ari, 0.0), 4),
         "smallest_share": round(float(np.bincount(clusters, minlength=k).min() / len(points)), 4),
     }
-    return figures, centres
+    return figures, centres, agreed
 
 
-def _resample_ari(points: Matrix, k: int, seed: int) -> float:
+def _resample_aris(points: Matrix, k: int, seed: int) -> Matrix:
     from sklearn.metrics import adjusted_rand_score
 
     chance = np.random.default_rng(seed)
@@ -101,7 +119,7 @@ def _resample_ari(points: Matrix, k: int, seed: int) -> float:
         order = chance.permutation(len(points))
         left, right = (_centres(points[part], k, seed, starts=STARTS_OF_HALF) for part in (order[:half], order[-half:]))
         agreed.append(adjusted_rand_score(nearest_centre(points, left), nearest_centre(points, right)))
-    return float(np.mean(agreed))
+    return np.array(agreed)
 
 
 def _centres(points: Matrix, k: int, seed: int, *, starts: int = STARTS, start: Matrix | None = None) -> Matrix:

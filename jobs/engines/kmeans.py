@@ -45,7 +45,7 @@ def fit_sample(
     """`fit_kmeans` on columns already on the driver (NaN where missing), their rows in an order that never changes."""
     learned, dropped = learn_features(raw, spec)
     points = prepare(raw, {"features": learned})
-    candidates, centres = choose_centres(points, k=spec.k, seed=spec.seed)
+    candidates, centres = choose_centres(points, k=spec.k, seed=spec.seed, kept=_kept(learned, previous))
     clusters = nearest_centre(points, centres)
     old = _previous_labels(raw, previous)
     next_label = previous["next_label"] if previous else 1
@@ -67,6 +67,12 @@ def fit_sample(
     quality["moved"] = None if old is None else round(float(np.mean(given != old)), 4)
     quality["notes"] = _notes(parameters, spec, previous)
     return parameters, quality
+
+
+def _kept(learned: list[dict[str, Any]], previous: Mapping[str, Any] | None) -> int | None:
+    """The k of the previous model; None where it looked at other features: then nothing speaks for its k."""
+    alike = previous and {one["name"] for one in previous["features"]} == {one["name"] for one in learned}
+    return len(previous["labels"]) if previous and alike else None
 
 
 def _check(features: DataFrame, spec: KMeansSpec) -> None:

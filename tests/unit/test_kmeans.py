@@ -206,6 +206,22 @@ def test_refit_keeps_labels_and_names():
     assert (again, quality["moved"]) == (first, 0.0)
 
 
+def test_a_refit_keeps_its_k_unless_another_is_better_beyond_chance():
+    """One cloud has no clusters: any k is as good as the next, and which one the halvings like best is luck."""
+    cloud = dict(zip("ab", np.random.default_rng(1).normal(10, 2, (2, 400)), strict=True))
+    one, other = (KMeansSpec(("a", "b"), k=(3, 6), seed=seed) for seed in (1, 3))
+    first, by_luck = fit_sample(cloud, spec=one)
+    _, by_other_luck = fit_sample(cloud, spec=other)
+    assert by_luck["k"] != by_other_luck["k"]
+    _, refit = fit_sample(cloud, spec=other, previous=first)
+    assert refit["k"] == by_luck["k"]
+    assert refit["moved"] < 0.05
+    # other features: nothing is kept of what others were parted into
+    four, _ = planted(400)
+    twice, _ = fit_sample(four, spec=spec(k=(2, 2)))
+    assert fit_sample(four, spec=spec(), previous=twice)[1]["k"] == 4  # and four planted ones beat two that were kept
+
+
 def test_a_new_kind_of_customer_gets_a_new_label_and_old_labels_are_not_used_again():
     raw, _ = planted(300, centres=PLANTED[:3])
     first, _ = fit_sample(raw, spec=spec())

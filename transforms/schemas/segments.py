@@ -18,7 +18,7 @@ GOLD_SEGMENTATION = Table(
         Column("coverage", "double", "measurable: share of known customers that have a segment", "none"),
         Column("smallest", "bigint", "actionable: customers in the smallest segment", "none"),
         Column("min_size", "bigint", "what a segment must hold to be acted on", "none", True),
-        Column("silhouette", "double", "distinct: -1 to 1, over the numbers that it is built on", "none"),
+        Column("silhouette", "double", "distinct: -1 to 1, over what it is built on", "none"),
         Column("moved", "double", "share of customers in another segment than the night before", "none"),
         Column("moved_without_facts", "double", "stable: the same, of those about whom nothing new came", "none"),
         Column("resample_ari", "double", "stable: agreement of fits on two halves; NULL: nothing is fitted", "none"),
