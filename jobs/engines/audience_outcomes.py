@@ -4,7 +4,9 @@ Spark tells who fulfils which rule. With the decisions of up to `MOST_BYTES` of 
 has nothing to send from machine to machine, and writes a customer's id once where Spark writes it for each audience.
 """
 
+import os
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -17,16 +19,36 @@ from pyspark.sql import DataFrame
 from jobs.runtime.night import Night
 from transforms.audience_bits import ASIDE, FULFILS, bits, words
 from transforms.audience_members import by_outcome, counted, members, outcomes
-from transforms.audience_rows import Held
+from transforms.audience_rows import counts_of, member_table, outcomes_of, parts
 from transforms.audience_sql import consent_sql
-from transforms.audiences import compile_rule
+from transforms.audiences import Audience, compile_rule
 from transforms.expressions import Expression
 from transforms.profile import PROFILE, profile_table
 from transforms.schemas import GOLD_CUSTOMER
 
-# What the driver takes: some 5 million customers of 50 audiences. With the join it holds it about three times.
-MOST_BYTES = 300_000_000
+# What the driver takes: some 5 million customers and 50 audiences. While it learns of consents it holds it about twice.
+MOST_BYTES = 500_000_000
 _ID_BYTES = 40
+
+
+class Held:
+    """What the driver holds. `rows`, `allowed`: see `audience_rows.outcomes_of`."""
+
+    def __init__(self, audiences: Mapping[str, Audience], rows: pa.Table, allowed: Mapping[str, str]) -> None:
+        self._audiences = list(audiences)
+        self._parts = parts(rows, audiences)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            self._outcomes = list(pool.map(lambda part: outcomes_of(part, audiences, allowed), self._parts))
+
+    def counts(self) -> dict[str, int]:
+        """`<audience>.<outcome>` -> customers."""
+        found = [counts_of(outcomes) for outcomes in self._outcomes]
+        return {key: sum(part[key] for part in found) for key in found[0]}
+
+    def members(self, shown: Collection[str], day: date) -> Iterator[pa.Table]:
+        """gold/audience_member of the audiences in `shown`, part by part."""
+        for part, found in zip(self._parts, self._outcomes, strict=True):
+            yield member_table(part, found, audiences=self._audiences, shown=shown, day=day)
 
 
 @dataclass(frozen=True)
@@ -48,8 +70,9 @@ class Spread:
 @contextmanager
 def found_in(night: Night) -> Iterator[Held | Spread]:
     """The outcomes of the night's audiences, for as long as the block lasts."""
-    columns = [*words(FULFILS, night.conf.audiences), *words(ASIDE, night.conf.audiences)]
-    if night.count(PROFILE) * (_ID_BYTES + 8 * len(columns)) <= MOST_BYTES:
+    numbers = [*words(FULFILS, night.conf.audiences), *words(ASIDE, night.conf.audiences)]
+    a_customer = _ID_BYTES + 8 * len(numbers) + len(night.conf.audiences)
+    if night.count(PROFILE) * a_customer <= MOST_BYTES:
         yield _held(night)
         return
     # read twice, for the sizes that decide what is withheld and for the members: kept, so that the profile is read once

@@ -106,10 +106,14 @@ def write_parquet(tables: Iterator[pa.Table], folder: str, without: Collection[s
     make_folder(folder)
     store, path = store_of(f"{folder}/part-0.parquet")
     first = next(tables).drop_columns(list(without))
+    # to find the least and the greatest text takes longer than to write them all, and no reader looks for one
+    ranged = [field.name for field in first.schema if not pa.types.is_dictionary(field.type)]
     with (
         store.open_output_stream(path) as stream,
-        # texts in a dictionary are read as texts, by everybody
-        pq.ParquetWriter(stream, first.schema, store_schema=False, dictionary_pagesize_limit=_DICTIONARY) as writer,
+        # without Arrow's own schema texts in a dictionary are read as texts by everybody
+        pq.ParquetWriter(
+            stream, first.schema, store_schema=False, dictionary_pagesize_limit=_DICTIONARY, write_statistics=ranged
+        ) as writer,
     ):
         for data in chain([first], tables):
             writer.write_table(data.select(first.column_names), row_group_size=max(data.num_rows, 1))

@@ -8,9 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pyarrow import parquet as pq
 from pyspark.sql import SparkSession
 
 from jobs import audiences as stage
+from jobs.engines import audience_outcomes
 from jobs.lookups.audience_moves import moves
 from jobs.lookups.audience_preview import Wanted, outcome_table, show_size, wanted
 from jobs.runtime import releases
@@ -20,6 +22,7 @@ from jobs.runtime.reader import Reader
 from jobs.runtime.tables import Lakehouse, arrow_schema
 from tests.unit.released import Shown
 from tests.unit.test_audiences import PRIVACY, TAGS, audience, named
+from transforms import audience_rows
 from transforms.errors import DefinitionError
 from transforms.profile import profile_table
 from transforms.schemas import GOLD_AUDIENCE_MEMBER, GOLD_CUSTOMER, IDENTITY_CHANGE
@@ -121,6 +124,36 @@ def test_who_withdraws_consent_leaves_and_nobody_else_moves(spark: SparkSession,
     assert told == []  # where: 'true' says that everybody is meant
     check_previews(second, more)
     check_everybody_and_nobody(first, tmp_path)
+
+
+def test_spark_finds_the_same_of_more_than_the_driver_may_hold(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = named(*(audience(f"over_{n}", where=f"spend > {n}", union=["mail"], holdout=0.3) for n in range(64)))
+    nobody = named(audience("nobody", where="spend > 99"), audience("one", where="spend = 5"))
+    audiences = AUDIENCES | many | nobody  # more than the bits of a number
+    refused = {"c012", "c040"}
+    monkeypatch.setattr(audience_rows, "AT_ONCE", 7 * len(audiences))  # nine parts
+    first, held = night(tmp_path / "held", FIRST, audiences, PEOPLE, refused, spark)
+    monkeypatch.setattr(audience_outcomes, "MOST_BYTES", 0)
+    second, spread = night(tmp_path / "spread", FIRST, audiences, PEOPLE, refused, spark)
+    assert held == spread
+    assert {one for name, one in held if name == "over_3"} == set(PEOPLE[4:])
+    assert first.rows(stage.GOLD_AUDIENCE) == second.rows(stage.GOLD_AUDIENCE)
+    told = {row["audience"]: (row["size"], row["left_out"]) for row in first.rows(stage.GOLD_AUDIENCE)}
+    assert (told["nobody"], told["one"]) == ((0, {}), (0, {"too_small": 1}))
+    check_file(first, held)
+
+
+def check_file(made: Night, held: dict[tuple[str, str], str]) -> None:
+    """The file names members and nobody else, and Spark reads what is in it as texts."""
+    (file,) = made.lakehouse.files(GOLD_AUDIENCE_MEMBER.name)
+    path = f"{made.lakehouse.path(GOLD_AUDIENCE_MEMBER.name)}/{file}"
+    ids = pq.read_table(path, read_dictionary=["customer_id"])["customer_id"]
+    assert ids.num_chunks > 1
+    assert set().union(*(chunk.dictionary.to_pylist() for chunk in ids.chunks)) == {one for _, one in held}
+    rows = made.load(GOLD_AUDIENCE_MEMBER).select("audience", "customer_id", "arm").collect()
+    assert {(name, one): arm for name, one, arm in rows} == held
 
 
 def check_previews(made: Night, audiences: dict[str, Any]) -> None:
