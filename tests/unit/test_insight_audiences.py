@@ -112,6 +112,24 @@ def test_numbers_are_compared_by_ranks_and_shown_in_fifths(people: pd.DataFrame)
     assert list(cells(tag(found, "empty"))) == [MISSING]
 
 
+def test_numbers_up_to_each_end_are_as_many_as_pandas_finds() -> None:
+    chance = np.random.default_rng(8)
+    size = 70_000
+    values = pd.Series(chance.choice([*chance.normal(0, 1, 300), 0, -np.inf, np.inf, np.nan], size))
+    customers, group = pa.chunked_array([[f"c{n}" for n in range(size)]]), np.flatnonzero(chance.random(size) < 0.3)
+    told = counts.numbers(
+        pa.chunked_array([pa.array(values, from_pandas=True)]),
+        counts.people(customers, pa.table({"customer_id": customers.take(pa.array(group))}), None),
+        timezone="UTC",
+    )
+    sides = values[group], values
+    assert len(told.ends) > 50 and told.ends == sorted({*told.ends}) and told.ends[-1] == np.inf
+    up_to = [[(side <= end).sum() for side in sides] for end in told.ends]
+    assert np.cumsum(told.counts, axis=0).tolist() == up_to
+    assert told.missing == tuple(side.isna().sum() for side in sides)
+    assert told.medians == tuple(side.median() for side in sides)
+
+
 def test_of_a_large_base_a_part_tells_where_its_hundredths_lie(
     people: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:

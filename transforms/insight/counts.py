@@ -15,6 +15,10 @@ MOST_VALUES = 200
 # Of a larger base so many, drawn by a hash, tell where its hundredths lie.
 DRAWN = 200_000
 
+_HALVES = (64, 32, 16, 8, 4, 2, 1)
+_PAST = sum(_HALVES)
+_PIECE = 1 << 15  # what a processor keeps at hand
+
 Places = NDArray[np.intp]
 Floats = NDArray[np.float64]
 
@@ -68,14 +72,32 @@ def kind_of(kind: pa.DataType) -> str:
 def numbers(values: pa.ChunkedArray, people: People, *, timezone: str) -> Numbers:
     """The counts of a column that `is_number`. `timezone`: the business's, in which a time has its day."""
     found = _doubles(values, timezone)
-    group, base, drawn = (_known(found[places]) for places in (people.group, people.base, people.drawn))
-    missing = len(people.group) - len(group), len(people.base) - len(base)
+    group, drawn = (_known(found[places]) for places in (people.group, people.drawn))
     quantiles = np.quantile(drawn, np.arange(1, FINE) / FINE, method="inverted_cdf") if len(drawn) else drawn
-    largest = [max(side.max() for side in (group, base) if len(side))] if len(group) + len(base) else []
-    ends = np.unique(np.concatenate([quantiles, largest]))
-    counts = [np.bincount(np.searchsorted(ends, side), minlength=len(ends)) for side in (group, base)]
-    medians = _median(group), _median(drawn)
-    return Numbers(ends.tolist(), np.stack(counts, axis=1), medians, missing)
+    largest = np.fmax(*(np.fmax.reduce(found[places], initial=np.nan) for places in (people.group, people.base)))
+    ends = _known(np.unique(np.append(quantiles, largest)))
+    up_to = _places(ends, found)
+    sides = [np.bincount(up_to[places], minlength=_PAST + 1) for places in (people.group, people.base)]
+    counts = np.stack([side[: len(ends)] for side in sides], axis=1)
+    return Numbers(
+        ends.tolist(), counts, (_median(group), _median(drawn)), (int(sides[0][_PAST]), int(sides[1][_PAST]))
+    )
+
+
+def _places(ends: Floats, values: Floats) -> NDArray[np.uint8]:
+    """Among at most 100 ends, ascending, the first that is no less than each value; `_PAST` for NaN.
+
+    What np.searchsorted does, halving for many values at once: without branches that a processor guesses wrong.
+    """
+    table = np.concatenate([ends, np.full(_PAST - len(ends) + 1, np.inf)])
+    found = np.empty(len(values), dtype=np.uint8)
+    for start in range(0, len(values), _PIECE):
+        part = values[start : start + _PIECE]
+        place = np.zeros(len(part), dtype=np.intp)
+        for step in _HALVES:
+            place += step * ~(part <= table[place + (step - 1)])  # which NaN is not
+        found[start : start + _PIECE] = place
+    return found
 
 
 def _doubles(values: pa.ChunkedArray, timezone: str) -> Floats:
