@@ -89,6 +89,24 @@ def test_lists_count_each_item_and_who_has_none(people: pd.DataFrame) -> None:
     assert told[MISSING].base_count == people["likes"].isna().sum()
 
 
+@pytest.mark.parametrize("longest", [4, 40])
+def test_what_a_list_says_twice_counts_once(longest: int) -> None:
+    chance = np.random.default_rng(longest)
+    lists = [
+        None
+        if chance.random() < 0.1
+        else chance.choice(["tea", "rye", "米", None], chance.integers(0, longest)).tolist()
+        for _ in range(500)
+    ]
+    customers, group = pa.chunked_array([[f"c{n}" for n in range(500)]]), pa.array(range(0, 500, 3))
+    who = counts.people(customers, pa.table({"customer_id": customers.take(group)}), None)
+    told, missing = counts.by_value(pa.chunked_array([pa.array(lists, pa.list_(pa.string()))]), who)
+    holders = {item: [n for n, items in enumerate(lists) if item in (items or [])] for item in ("tea", "rye", "米")}
+    assert told == {item: (sum(n % 3 == 0 for n in of), len(of)) for item, of in holders.items()}
+    none = [n for n, items in enumerate(lists) if not items]
+    assert missing == (sum(n % 3 == 0 for n in none), len(none))
+
+
 def test_numbers_are_compared_by_ranks_and_shown_in_fifths(people: pd.DataFrame) -> None:
     found = insight(people)
     for column in ("orders", "spend"):

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 # Numbers are counted between so many of the base's quantiles: ranks within a hundredth of everyone are ties.
 FINE = 100
 MOST_VALUES = 200
+# Items of lists up to so many are compared with each other, of longer ones sorted.
+SHORT = 16
 # Of a larger base so many, drawn by a hash, tell where its hundredths lie.
 DRAWN = 200_000
 
@@ -128,7 +130,7 @@ def by_value(values: pa.ChunkedArray, people: People) -> tuple[dict[str, tuple[i
         lengths = pc.list_value_length(values).fill_null(0).to_numpy()
         rows = np.repeat(np.arange(len(values)), lengths)
         codes, texts = _coded(pc.list_flatten(values))
-        rows, codes = _once(rows, codes, len(texts))
+        rows, codes = _once(rows, codes, len(texts), longest=int(lengths.max(initial=0)))
         lacking = lengths == 0
     else:
         codes, texts = _coded(values)
@@ -152,7 +154,12 @@ def _coded(values: pa.ChunkedArray) -> tuple[Places, list[str]]:
     return np.concatenate([np.empty(0, dtype=np.intp), *codes]).astype(np.intp), texts
 
 
-def _once(rows: Places, codes: Places, values: int) -> tuple[Places, Places]:
-    """The same without what stands twice in one row's list."""
-    pair = np.sort(rows[codes >= 0] * max(values, 1) + codes[codes >= 0])
-    return np.divmod(pair[np.diff(pair, prepend=-1) > 0], max(values, 1))
+def _once(rows: Places, codes: Places, values: int, *, longest: int) -> tuple[Places, Places]:
+    """The same without what stands twice in one row's list. `rows`: ascending; none has more than `longest`."""
+    if longest > SHORT:
+        pair = np.sort(rows[codes >= 0] * max(values, 1) + codes[codes >= 0])
+        return np.divmod(pair[np.diff(pair, prepend=-1) > 0], max(values, 1))
+    kept = codes >= 0
+    for back in range(1, min(longest, len(rows))):
+        kept[back:] &= (rows[back:] != rows[:-back]) | (codes[back:] != codes[:-back])
+    return rows[kept], codes[kept]
