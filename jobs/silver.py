@@ -56,7 +56,7 @@ class Batch:
     rows: DataFrame
     landed: int
     few: bool
-    erases: bool
+    erases: bool = False
     fates: dict[str, dict[str, int]] = field(default_factory=dict)
     broken: dict[str, dict[str, int]] = field(default_factory=dict)
     keyless: dict[str, int] = field(default_factory=dict)
@@ -212,7 +212,7 @@ def _write_apart(night: Night, batch: Batch) -> None:
     )
     for told in filter(None, (seen, unwanted)):
         _note(batch, told.get)
-    batch.rows = night.read_aside(batch.aside, batch.rows)
+    batch.rows = night.read_aside(batch.aside, table, batch.rows)
 
 
 def _compiled(night: Night, name: str) -> CompiledSource:

@@ -173,7 +173,7 @@ def _write_answer(
 
 def _signs(source: Source, names: list[str]) -> list[SparkColumn]:
     """What to look for while an extract is written: characters that its encoding cannot have meant, open quotes."""
-    broken = functools.reduce(operator.or_, (piece.contains("\ufffd") for piece in _pieces(names)))
+    broken = functools.reduce(operator.or_, (piece.contains("\ufffd") for piece in _pieces(names)), F.lit(False))
     # a reader of single bytes takes any text: another encoding shows as control characters, or long runs of accents
     odd = F.lit(False) if is_utf8(source) else _joined(names).rlike(_ODD_TEXT)
     told = source.read.format == "csv" and "multiline" not in source.read.options and can_break(Dialect.of(source))
@@ -195,7 +195,7 @@ def _joined(names: list[str]) -> SparkColumn:
 def _pieces(names: list[str]) -> list[SparkColumn]:
     """A record's text, in no more pieces than there is room for in generated code: where it can be, its columns as they
     stand, for to put them together costs more than to look at them."""
-    size = -(-len(names) // _MOST_PIECES)
+    size = max(1, -(-len(names) // _MOST_PIECES))
     groups = (names[at : at + size] for at in range(0, len(names), size))
     return [_joined(group) if size > 1 else F.col(f"`{group[0]}`") for group in groups]
 

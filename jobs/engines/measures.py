@@ -26,16 +26,21 @@ def measure(
     day: date,
     as_of: datetime,
     records_of: Callable[[str], ds.Dataset | None],
+    files: Sequence[str] = (),
 ) -> dict[str, Figures]:
     """Source -> figures of the rows that it brought on that day, for those that brought any.
 
-    silver: the entity's table. records_of: the table of another entity, None where there is none yet.
+    silver: the entity's table. files: its data files, where they lie on this machine's disks.
+    records_of: the table of another entity, None where there is none yet.
     The names are those of `Measures`.
     """
     connection = duckdb.connect()
     connection.execute("set timezone = 'UTC'")
     connection.register("silver", silver)
-    connection.execute(f"create temp view tonight as select * from silver where _batch_date = date '{day}'")
+    if files:  # whose columns DuckDB reads in a tenth of the time
+        connection.read_parquet(list(files), union_by_name=True, hive_partitioning=False).create_view("files")
+    rows = "files" if files else "silver"
+    connection.execute(f"create temp view tonight as select * from {rows} where _batch_date = date '{day}'")
     found = _totals(connection, entity, sources, as_of)
     for source in (source for source in sources if source.source in found):
         figures = found[source.source]

@@ -11,6 +11,7 @@ from jobs.engines.measures import measure
 from jobs.runtime.clock import end_of
 from jobs.runtime.night import Night
 from jobs.runtime.releases import all_releases
+from jobs.runtime.stores import on_s3
 from jobs.runtime.tables import ddl_of
 from transforms.quality.measures import Measures, latest
 from transforms.schemas import ENTITIES, OPS_FILE, OPS_STAGE, Table
@@ -66,7 +67,7 @@ def _figures(night: Night, fates: Counts) -> dict[str, dict[str, Any]]:
         if silver is not None:
             found |= measure(
                 silver, entity, brought, day=night.day, as_of=night.as_of,
-                records_of=lambda name: _dataset(night, name),
+                records_of=lambda name: _dataset(night, name), files=_files(night, entity.table),
             )  # fmt: skip
     return found
 
@@ -74,6 +75,12 @@ def _figures(night: Night, fates: Counts) -> dict[str, dict[str, Any]]:
 def _dataset(night: Night, entity: str) -> ds.Dataset | None:
     name = ENTITIES[entity].table.name
     return night.lakehouse.dataset(name, night.versions[name]) if night.has(name) else None
+
+
+def _files(night: Night, table: Table) -> list[str]:
+    """The table's data files, where they lie on this machine's disks."""
+    opened = None if on_s3(night.lakehouse.uri) else night.lakehouse.open(table.name, night.versions[table.name])
+    return opened.file_uris() if opened else []
 
 
 def _dates(night: Night) -> dict[str, set[date]]:

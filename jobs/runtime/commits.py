@@ -37,6 +37,8 @@ _LARGEST = ("bronze/", "silver/")
 _STATISTICS = "parquet.column.statistics.enabled"
 # In which of two folders a row of `write_apart` goes.
 PART = "part"
+# What those aside hold beside the table's columns.
+REST = "_rest"
 # Only these stand in the log: minima and maxima of texts could tell of a person.
 _INDEXED = (date, datetime, int)
 # A dictionary of texts up to so many bytes; past them the rest of a row group is written text by text.

@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from jobs.runtime.clock import end_of, now_after
-from jobs.runtime.commits import PART, Counted, Mode, Written, commit, write_apart, write_files, write_tables
+from jobs.runtime.commits import (
+    PART,
+    REST,
+    Counted,
+    Mode,
+    Written,
+    commit,
+    write_apart,
+    write_files,
+    write_tables,
+)
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.releases import Release
 from jobs.runtime.session import open_session
@@ -255,23 +265,31 @@ class Night:
     def write_apart(self, data: "DataFrame", table: Table, *, aside: str, counted: Counted) -> tuple[Written, str]:
         """Files for a later `save`, and the folder of the rows, marked by the column `aside`, that are not to be in it.
 
-        A row of the table's files has nothing in the columns that the table lacks. `counted`: the column PART tells of
-        each row whether it is one.
+        What the table lacks is one column (REST) of the rows aside: each of many would cost every row a NULL.
+        `counted`: the column PART tells of each row where it goes.
         """
         from pyspark.sql import functions as F
 
         from transforms.columns import typed_as
 
-        own = {column.name: typed_as(data, column) for column in table.columns}
-        others = {name: F.when(F.col(aside), F.col(name)) for name in data.columns if name not in {*own, aside}}
+        own = [typed_as(data, column).alias(column.name) for column in table.columns]
+        rest = F.struct(*(name for name in data.columns if name not in {*table.names, aside}))
         part = F.when(F.col(aside), "aside").otherwise("table")
-        frame = data.select(*(value.alias(name) for name, value in (own | others | {PART: part}).items()))
+        frame = data.select(*own, F.when(F.col(aside), rest).alias(REST), part.alias(PART))
         return write_apart(frame, self.lakehouse.path(table.name), table, counted)
 
-    def read_aside(self, folder: str, like: "DataFrame") -> "DataFrame":
-        """The rows that `write_apart` set aside: a frame with the columns of `like`."""
-        empty = like.limit(0)
-        return empty if not exists(folder) else self.spark.read.schema(like.schema).parquet(folder)
+    def read_aside(self, folder: str, table: Table, like: "DataFrame") -> "DataFrame":
+        """The rows that `write_apart` set aside from a table: a frame with the columns of `like`."""
+        from pyspark.sql.types import StructType
+
+        if not exists(folder):
+            return like.limit(0)
+        own, rest = (
+            [field for field in like.schema if (field.name in table.names) is is_own] for is_own in (True, False)
+        )
+        schema = StructType(own).add(REST, StructType(rest))
+        places = (name if name in table.names else f"{REST}.{name}" for name in like.columns)
+        return self.spark.read.schema(schema).parquet(folder).select(*places)
 
     def _wrote(self, name: str, version: int, rows: int) -> Saved:
         with self._lock:

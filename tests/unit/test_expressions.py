@@ -620,6 +620,25 @@ def test_names_that_an_expression_reads() -> None:
 
 
 def test_a_source_in_utc_is_read_untouched() -> None:
-    text = "to_timestamp(s, 'yyyy-MM-dd HH:mm:ss')"
-    assert compiled(text, timezone="UTC").sql == "try_to_timestamp(`s`, 'yyyy-MM-dd HH:mm:ss')"
-    assert compiled(text).sql == "try_to_timestamp(`s`, 'yyyy-MM-dd HH:mm:ss')"
+    text = "to_timestamp(s, 'yyyy-MM-dd HH:mm')"
+    assert compiled(text, timezone="UTC").sql == "try_to_timestamp(`s`, 'yyyy-MM-dd HH:mm')"
+    assert compiled(text).sql == "try_to_timestamp(`s`, 'yyyy-MM-dd HH:mm')"
+
+
+def test_the_usual_time_is_read_as_its_pattern_reads_it(spark: SparkSession) -> None:
+    texts = [
+        "2017-12-30 06:53:26", "0001-01-01 00:00:00", "9999-12-31 23:59:59", "2016-02-29 00:00:00",
+        "2017-02-29 00:00:00", "2017-13-01 00:00:00", "2017-12-30 24:00:00", "2017-12-30 23:59:60",
+        "0000-01-01 00:00:00", "2017-12-30 06:53:2 ", " 2017-12-30 06:53:26", "2017-12-30 06:53:26\n",
+        "2017-12-30 06:53:2Z", "2017-12-30T06:53:26", "2017-12-30 6:53:26", "+017-12-30 06:53:26",
+        "10000-01-01 00:00:00", "2017-12-30 06:53:26.5", "２017-12-30 06:53:26", "", "n/a", None,
+    ]  # fmt: skip
+    pattern = "yyyy-MM-dd HH:mm:ss"
+    rows = spark.createDataFrame([(text,) for text in texts], "s string").select(
+        "s",
+        F.expr(compiled(f"to_timestamp(s, '{pattern}')", timezone="UTC").sql).cast("string").alias("ours"),
+        F.expr(f"try_to_timestamp(s, '{pattern}')").cast("string").alias("by_pattern"),
+    )
+    told = rows.collect()
+    assert [row["ours"] for row in told] == [row["by_pattern"] for row in told]
+    assert sum(row["ours"] is not None for row in told) == 4

@@ -18,6 +18,7 @@ from pyspark.sql import SparkSession
 
 from jobs.runtime.extracts import read_extract
 from jobs.runtime.files import ExtractFile
+from jobs.runtime.formats import delimited
 from transforms.errors import DataError, DefinitionError
 from transforms.sources.definition import parse_source
 from transforms.sources.names import landed_names, raw_names
@@ -112,6 +113,18 @@ def test_other_dialects(land: Land) -> None:
         {"_c0": "1", "_c1": '5" pipe'}, {"_c0": "2", "_c1": '"x'},
     ]  # fmt: skip
     assert land("csv", {"a.csv": b"1,x\n"}, header=False, columns=["id", "name"]) == [{"id": "1", "name": "x"}]
+
+
+def test_a_line_without_quotes_is_parted_as_it_would_be_parsed(land: Land, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its separators, or by the parser, which reads the rest: of lines with odd characters both say the same."""
+    lines = ["1|a|b", "2||", " 3 | |\t", "4|\\|\\n", "5|\x00|é\u2028", "\x006|x|y", "7|\ufeff|#", "8|b", "9|a|b|c",
+             "10|a|b|#", "|", "||", "11|'a|b'", "12|\"a|b\"|c", "13|a\"b|c", "14|x|y\x0b"]  # fmt: skip
+    data = "\n".join(["id|name|said", *lines, ""]).encode() + b"15|\xff\xfe|z\n"
+    parted = land("csv", {"a.csv": data}, sep="|")
+    monkeypatch.setattr(delimited, "_FEW_COLUMNS", 0)
+    assert land("csv", {"a.csv": data}, sep="|") == parted
+    kept = [row["_corrupt"] for row in parted if "_corrupt" in row]
+    assert kept == ["8|b", "9|a|b|c", "10|a|b|#", "|"]
 
 
 def test_a_files_name_is_no_pattern_for_others(land: Land) -> None:
