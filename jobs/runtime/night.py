@@ -288,7 +288,7 @@ class Night:
             [field for field in like.schema if (field.name in table.names) is is_own] for is_own in (True, False)
         )
         schema = StructType(own).add(REST, StructType(rest))
-        places = (name if name in table.names else f"{REST}.{name}" for name in like.columns)
+        places = (name if name in table.names else f"{REST}.`{name}`" for name in like.columns)
         return self.spark.read.schema(schema).parquet(folder).select(*places)
 
     def _wrote(self, name: str, version: int, rows: int) -> Saved:
