@@ -103,7 +103,8 @@ def explained(
             **dict.fromkeys(("kmeans", *CLASSIFIERS), "made by a model from tags"),
             "lifecycle": "made from tags and the night before's stage",
         }
-        why_not = from_tags.get(tag.kind, f"a {tag.kind} is recomputed by --spark alone")
+        article = "an" if tag.kind == "import" else "a"
+        why_not = from_tags.get(tag.kind, f"{article} {tag.kind} is recomputed by --spark alone")
     kept = {column: value for column, value in recomputed.items() if column in columns}
     return Explained(tag, columns, released, used, total, kept, why_not, model)
 
