@@ -4,6 +4,7 @@ Figures behind the settings are in docs/performance.md.
 """
 
 import contextlib
+import locale
 import logging
 import os
 import re
@@ -115,6 +116,7 @@ def open_session(
     check_java()
     s3 = any(map(on_s3, reaches))
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    _name_files_in_utf8()
     if local:
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     log = log or Path(os.devnull)
@@ -144,6 +146,13 @@ def open_session(
     if s3:
         _check_s3(session)
     return session
+
+
+def _name_files_in_utf8() -> None:
+    """The JVM that starts next names files in the locale's encoding, whatever it is told: one that is not UTF-8, such
+    as a scheduler's, would find no `订单.csv`."""
+    if locale.nl_langinfo(locale.CODESET).upper() != "UTF-8":
+        os.environ["LC_ALL"] = "C.UTF-8"
 
 
 def _java_options(log: Path, *others: str, light: bool) -> str:

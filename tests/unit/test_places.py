@@ -1,5 +1,6 @@
 """Where a project may lie, and what its `.env` may hold."""
 
+import locale
 import os
 import shlex
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobs.runtime.configuration import load_pipeline
-from jobs.runtime.session import _java_options
+from jobs.runtime.session import _java_options, _name_files_in_utf8
 from transforms.errors import DefinitionError
 
 
@@ -36,6 +37,16 @@ def test_a_blank_in_the_path_does_not_part_what_the_jvm_is_told() -> None:
     options = shlex.split(_java_options(Path("/shops/Mein Projekt/logs/O'Neill.log"), "-Da=b", "", light=True))
     assert "-Dportrait.log=/shops/Mein Projekt/logs/O'Neill.log" in options
     assert all(option.startswith("-") for option in options)
+
+
+@pytest.mark.parametrize(("encoding", "told"), [("ANSI_X3.4-1968", "C.UTF-8"), ("UTF-8", "de_DE.UTF-8")])
+def test_the_jvm_names_files_in_utf_8_whatever_the_locale(
+    encoding: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    monkeypatch.setattr(locale, "nl_langinfo", lambda _: encoding)
+    _name_files_in_utf8()
+    assert os.environ["LC_ALL"] == told
 
 
 def test_an_env_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
