@@ -21,7 +21,7 @@ from jobs.runtime.tables import arrow_schema
 from transforms.insight.counted import grouped
 from transforms.insight.portraits import Compared, compared, portraits
 from transforms.insight.principles import Judged, moved_too_much
-from transforms.profile import PROFILE, profile_table, tag_of_column
+from transforms.profile import PROFILE, tag_of_column
 from transforms.schemas import (
     GOLD_SEGMENT_MIGRATION,
     GOLD_SEGMENT_PROFILE,
@@ -29,7 +29,7 @@ from transforms.schemas import (
     GOLD_TAG_CHANGE,
 )
 from transforms.tags.catalog import built_on
-from transforms.tags.segmentations import HIDDEN, Segmentation, segmentations
+from transforms.tags.segmentations import Segmentation, segmentations, traits
 
 Row = dict[str, Any]
 # Segments are judged again after so many days, where nothing was fitted or defined anew in between.
@@ -112,8 +112,7 @@ def _judge(
     night: Night, found: Sequence[Segmentation], profile: ds.Dataset, moved: Mapping[str, float],
     quiet: Collection[str],
 ) -> None:  # fmt: skip
-    shown = [column for column in profile_table(night.conf.tags).columns if column.sensitivity not in HIDDEN]
-    names = [column.name for column in shown if column.name in profile.schema.names and column.name != "customer_id"]
+    names = [name for name in traits(night.conf.tags) if name in profile.schema.names]
     own = [name for one in found for name in (one.column, *one.numbers, *one.words)]
     table = figures.sampled(profile, list(dict.fromkeys([*own, *names])))
     sizes = figures.sizes(profile, [one.column for one in found])

@@ -17,8 +17,10 @@ from pyspark.sql import SparkSession
 from scipy import stats
 
 from jobs import tags as stage
-from jobs.engines.classifiers import fit_past
+from jobs.engines import cut_offs
+from jobs.engines.classifiers import fit_classifier, fit_past
 from jobs.engines.later_value import later_value
+from jobs.engines.next_values import fit_next
 from jobs.engines.past import past_of
 from jobs.engines.registry import registered
 from jobs.engines.released_models import Models
@@ -231,6 +233,26 @@ def test_partitions_and_order_change_no_score(first: Night) -> None:
         told.append(sorted(map(tuple, found.select(*columns).collect()), key=lambda row: row[0]))
     assert told[0] == told[1]
     assert [row[1] for row in told[0]] == [None if v != v else v for v in scores(first)["leaving_risk"]]
+
+
+def test_partitions_change_nothing_that_is_fitted(first: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    known, spark = Models.of(first).released, first.spark
+    kept = str(spark.conf.get("spark.sql.shuffle.partitions"))
+    assert kept != "5"
+    try:
+        spark.conf.set("spark.sql.shuffle.partitions", "5")
+        for name, fit in (("leaving", fit_classifier), ("next", fit_next)):
+            parameters, quality = fit(first, first.conf.tags[name], None)
+            assert json.loads(json.dumps([parameters, quality])) == [
+                {key: value for key, value in known[name].parameters.items() if key != "asked"}, known[name].quality
+            ]  # fmt: skip
+        # what comes to the driver is a bounded sample, those with the lowest hashes, at every cut-off
+        monkeypatch.setattr(cut_offs, "CUSTOMERS", 250)
+        some = past_of(first, first.conf.tags["leaving"])
+        assert max(np.bincount(some.cut)) <= 290  # give or take the chance of a hash
+        assert 0 < len(some.label) < 0.8 * known["leaving"].quality["customers"]["taught"]
+    finally:
+        spark.conf.set("spark.sql.shuffle.partitions", kept)
 
 
 def test_the_registry_names_what_is_released(shop: Shop, first: Night) -> None:

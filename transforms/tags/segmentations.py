@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from transforms.profile import online
+from transforms.profile import online, profile_table
+from transforms.tags.foretold import CLASSIFIERS
 from transforms.tags.plan import meaning
 from transforms.tags.tag import Tag
 
@@ -40,6 +41,16 @@ def segmentations(tags: Mapping[str, Tag], *, smallest_group: int) -> list[Segme
         and tag.sensitivity not in HIDDEN
     ]
     return sorted(found, key=lambda one: one.column)
+
+
+def traits(tags: Mapping[str, Tag]) -> list[str]:
+    """The profile's columns by which a segment is described: neither hidden nor what moved a customer's score.
+
+    Drivers tell of the model: that a risk was raised by few orders is told better by the orders.
+    """
+    drivers = {f"{name}_drivers" for name, tag in tags.items() if tag.kind in CLASSIFIERS}
+    shown = [column.name for column in profile_table(tags).columns if column.sensitivity not in HIDDEN]
+    return [name for name in shown if name not in {*drivers, "customer_id"}]
 
 
 def _built_on(tag: Tag, tags: Mapping[str, Tag], *types: str) -> tuple[str, ...]:
