@@ -22,6 +22,7 @@ from transforms.schemas import (
     GOLD_SEGMENT_MIGRATION,
     GOLD_SEGMENT_PROFILE,
     GOLD_SEGMENTATION,
+    GOLD_TAG_CHANGE,
     IDENTITY_RECORD,
 )
 from transforms.tags.definition import parse_tags
@@ -44,7 +45,9 @@ class House:
     base: Release | None = None
     warned: list[str] = field(default_factory=list)
 
-    def night(self, after: int, big: int, *, refit: bool = False, silent: Sequence[str] = ()) -> Night:
+    def night(
+        self, after: int, big: int, *, refit: bool = False, silent: Sequence[str] = (), changed: int | None = None
+    ) -> Night:
         """The night so many days after the first; the first `big` customers have ten orders, the others one."""
         day = FIRST + timedelta(days=after)
         tags = parse_tags({f"t/{name}.yml": HEAD.format(name) + body for name, body in self.bodies.items()})
@@ -76,6 +79,9 @@ class House:
             for place, c in enumerate(CUSTOMERS)
         ]  # fmt: skip
         self._save(night, ENTITIES["transaction"].table, lines, mode="append")
+        if changed is not None:
+            told = {"date": day, "run_id": night.run_id, "tag": "size", "cause": "time"}
+            self._save(night, GOLD_TAG_CHANGE, [{**told, "customer_id": c} for c in CUSTOMERS[:changed]], mode="append")
         stage.run(night)
         self.base = releases.publish(
             self.lakehouse, run_id=night.run_id, day=day, cause="night", versions=night.versions, configuration=""
@@ -115,6 +121,16 @@ def test_segments_are_judged_once_and_again_when_due(house: House) -> None:
     # of that night's 20 big ones all spend 30, as do 20 of the 80 others
     assert 0.1 < fourth["explained"] < 0.5
     assert house.warned == ["size: actionable: fewer than 30 customers in big"] * 2
+
+
+def test_who_moved_is_told_the_night_after_a_first_judgement(house: House) -> None:
+    first = judged(house.night(0, 40))
+    assert first["moved_without_facts"] is None
+    second = judged(house.night(1, 20, changed=20))
+    line = "stable: 20% moved without new facts"
+    assert second == {**first, "moved": 0.2, "moved_without_facts": 0.2, "warnings": [line]}
+    assert house.warned == [f"size: {line}"]
+    assert judged(house.night(2, 40, changed=7)) == second  # once, and then at the next judgement
 
 
 def test_moves_of_few_are_not_told(house: House) -> None:
