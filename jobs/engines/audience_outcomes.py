@@ -26,7 +26,7 @@ from transforms.expressions import Expression
 from transforms.profile import PROFILE, profile_table
 from transforms.schemas import GOLD_CUSTOMER
 
-# What the driver takes: some 5 million customers and 50 audiences. While it learns of consents it holds it about twice.
+# What the driver takes: some 5 million customers and 50 audiences. At the peak, with copies, it has four times as much.
 MOST_BYTES = 500_000_000
 _ID_BYTES = 40
 
