@@ -26,14 +26,14 @@ from pyspark.sql import functions as F
 from jobs.engines.components import components
 from jobs.engines.linking import Linked, link
 from jobs.engines.minted import minted_before
-from jobs.engines.node_rows import FEW_NODES, rows_of_nodes
+from jobs.engines.node_rows import rows_of_nodes
 from jobs.engines.overrides import by_hand, golden_by_hand
 from jobs.engines.spread import on_spark
 from jobs.engines.tonights_matches import unlooked
 from jobs.engines.tonights_part import Part, is_in, tonights_part
 from jobs.engines.tonights_ties import rows_in
 from jobs.runtime.frames import frame_of
-from jobs.runtime.night import Night
+from jobs.runtime.night import FEW_ROWS, Night
 from jobs.runtime.tables import arrow_schema
 from transforms.columns import conform, visible
 from transforms.errors import DataError
@@ -190,7 +190,8 @@ def _save_golden(night: Night, tonight: Tonight) -> None:
     records = pa.table({"record_id": nodes, **_of_parts(tonight, part)})
     seen = Observation("what sources say of the same customers")
     if tonight.part.touched is None:
-        save_golden(night, golden_of(night, records, seen))
+        with night.for_rows(records.num_rows):
+            save_golden(night, golden_of(night, records, seen))
     else:
         before, hand = tonight.part.customers, pa.array(sorted(golden_by_hand(night)), pa.string())
         fresh, ended = stable_ids.changed(part, tonight.ids, tonight.known, tonight.past)
@@ -199,7 +200,8 @@ def _save_golden(night: Night, tonight: Tonight) -> None:
         changed = [tonight.ids.customer.filter(pa.array(fresh)), ended, hand.cast(pa.large_string())]
         others = _elsewhere(tonight.part, before["customer_id"].filter(pa.array(is_in(before["customer_id"], hand))))
         records = pa.concat_tables([records.filter(pa.array(fresh[part])), others.cast(records.schema)])
-        golden = _by_hand(night, golden_of(night, records, seen)).toArrow()
+        with night.for_rows(records.num_rows):
+            golden = _by_hand(night, golden_of(night, records, seen)).toArrow()
         stays = ~is_in(before["customer_id"], pa.concat_arrays(changed))
         _save_over(night, GOLD_CUSTOMER, _Over(before, stays, golden))
     if night.has(CONTACT.table) and records.num_rows:
@@ -225,7 +227,7 @@ def _by_hand(night: Night, golden: DataFrame) -> DataFrame:
 
 def golden_of(night: Night, records: pa.Table, seen: Observation | None = None) -> DataFrame:
     """The golden records of the customers of `records` (record_id, customer_id, known), without what is set by hand."""
-    frame, few = frame_of(night.spark, records), len(records) <= FEW_NODES
+    frame, few = frame_of(night.spark, records), len(records) <= FEW_ROWS
     nodes = records["record_id"].combine_chunks()
 
     def told(entity: Entity, columns: Sequence[str]) -> DataFrame | None:

@@ -9,25 +9,26 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.runtime.frames import frame_of
-from jobs.runtime.night import Night
+from jobs.runtime.night import FEW_ROWS, Night
 from transforms.schemas import Table
 
-# Of so many nodes the rows are read by Arrow, a tenth of Spark's work: that decodes every row to look for its node.
-FEW_NODES = 100_000
-# And so many rows are handed over, of few columns, before it is Spark that reads them after all.
+# So many rows are handed over, of few columns, before it is Spark that reads them after all.
 _MOST_ROWS = 1_000_000
 VERSION = ("_batch_date", "_valid_to", "event_at")
 
 
 def rows_of_nodes(night: Night, table: Table, nodes: pa.Array, columns: Collection[str]) -> DataFrame:
-    """All versions of the rows of silver that are the nodes': `columns` and those of `VERSION`."""
+    """All versions of the rows of silver that are the nodes': `columns` and those of `VERSION`.
+
+    Of few nodes they are read by Arrow, a tenth of Spark's work: that makes a row of each to look at its node.
+    """
     read = list(dict.fromkeys([*columns, *VERSION]))
-    few = _read(night, table, nodes, read) if len(nodes) <= FEW_NODES else None
+    few = _read(night, table, nodes, read) if len(nodes) <= FEW_ROWS else None
     if few is not None:
         return frame_of(night.spark, few)
     own = frame_of(night.spark, pa.table({"_node": nodes}))
     every = night.load(table).select(*read)
-    return every.join(F.broadcast(own) if len(nodes) <= FEW_NODES else own, on="_node", how="left_semi")
+    return every.join(F.broadcast(own) if len(nodes) <= FEW_ROWS else own, on="_node", how="left_semi")
 
 
 def _read(night: Night, table: Table, nodes: pa.Array, columns: list[str]) -> pa.Table | None:

@@ -46,7 +46,7 @@ def tonights_ties(night: Night) -> News | pa.Table:
     touched = touched_nodes(night, tables) if _remembers(night) else None
     if touched is None or len(touched) > _MOST_TOUCHED * rows_in(night, IDENTITY_RECORD):
         return _worked_out(night)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:  # read while Spark plans
+    with ThreadPoolExecutor(_AT_ONCE) as pool, night.for_rows(len(touched)):  # read while Spark plans
         last = [pool.submit(released, night, table) for table in LAST]
         return News(touched, _worked_out(night, touched), *(table.result() for table in last))
 
