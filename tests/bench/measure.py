@@ -111,6 +111,11 @@ def tree(root: int) -> dict[int, Process]:
     return found
 
 
+def processor_seconds() -> float:
+    """Of this process and all that it started: the JVM and Python's workers."""
+    return sum(process.cpu for process in tree(os.getpid()).values())
+
+
 def _process(entry: Path) -> Process | None:
     try:
         # the name, in parentheses, may hold blanks

@@ -6,7 +6,6 @@ K-Means, three classifiers, a lifetime value and a next category. Seconds, and s
 work on the machine hardly moves.
 """
 
-import os
 import sys
 import tempfile
 import time
@@ -21,7 +20,7 @@ from jobs.engines.classifiers import fit_past
 from jobs.engines.kmeans import fit_sample
 from jobs.engines.past import Past
 from jobs.runtime.session import open_session
-from tests.bench.measure import tree
+from tests.bench.measure import processor_seconds
 from transforms.models.kmeans import KMeansSpec
 from transforms.models.spec import ALGORITHMS
 from transforms.tags.predictions import with_classifier, with_lifetime, with_next
@@ -58,11 +57,6 @@ def customers(count: int, spark) -> DataFrame:
         F.lit(300).alias("worth__age"), F.pmod("id", F.lit(200)).alias("worth__idle"), days.alias("worth__days"),
         (days * 7.5).alias("worth__total"), (days * 2.5).alias("worth__before"),
     )  # fmt: skip
-
-
-def processor_seconds() -> float:
-    """Of this process and all that it started: the JVM and Python's workers."""
-    return sum(process.cpu for process in tree(os.getpid()).values())
 
 
 def main(count: int, algorithm: str) -> None:
