@@ -100,22 +100,18 @@ def _held(night: Night) -> Held:
     asked = {name: purpose for name, purpose in used.items() if purpose.consent != "none"}
     allowed = {name: f"_may_{place}" for place, name in enumerate(asked)}
     if asked:
-        told = _with_decisions(
-            night, told, {column: consent_sql(asked[name], name) for name, column in allowed.items()},
-            {column: asked[name].consent != "opt_in" for name, column in allowed.items()},
-        )  # fmt: skip
+        decided = [f"{consent_sql(asked[name], name)} as {column}" for name, column in allowed.items()]
+        told = _with_decisions(night, told, decided)
     return Held(night.conf.audiences, told, allowed)
 
 
-def _with_decisions(night: Night, told: pa.Table, sql: Mapping[str, str], unknown: Mapping[str, bool]) -> pa.Table:
-    """`unknown`: of a customer without a golden record no decision is known."""
+def _with_decisions(night: Night, told: pa.Table, decided: Collection[str]) -> pa.Table:
+    """Beside each customer what was decided; of one without a golden record no consent is known."""
     version = night.stage.inputs[GOLD_CUSTOMER.name] = night.versions[GOLD_CUSTOMER.name]
-    decided = ", ".join(f"{rule} as {column}" for column, rule in sql.items())
-    known = ", ".join(f"coalesce({column}, {default}) as {column}" for column, default in unknown.items())
     with duckdb.connect() as duck:
         duck.register("told", told)
         duck.register("customer", night.lakehouse.dataset(GOLD_CUSTOMER.name, version))
         return duck.sql(
-            f"select told.*, {known} from told "
-            f"left join (select customer_id, {decided} from customer) using (customer_id)"
+            f"select told.*, {', '.join(decided)} from told "
+            "left join (select customer_id, consents from customer) using (customer_id)"
         ).to_arrow_table()
