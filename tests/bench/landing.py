@@ -128,10 +128,10 @@ class Landing:
         measured = self._python("floor", "-c", _FLOOR, str(extract), str(target), indexed)
         return float(measured.output), measured.cpu
 
-    def night(self, day: str) -> dict[str, Any]:
-        """Both stages of a night, by name: seconds, jobs and rows; and the whole process."""
-        command = ("-m", "jobs.cli", "run", "--conf", str(self.folder / "conf"), "--date", day, "--until", "silver")
-        measured = self._python(f"night_{day}", *command)
+    def night(self, day: str, until: str | None = "silver") -> dict[str, Any]:
+        """The stages of a night, by name: seconds, jobs and rows; and the whole process."""
+        command = ("-m", "jobs.cli", "run", "--conf", str(self.folder / "conf"), "--date", day)
+        measured = self._python(f"night_{day}", *command, *(("--until", until) if until else ()))
         told = dataset_of(DeltaTable(str(self.folder / "lakehouse" / "ops" / "stage"))).to_table().to_pylist()
         stages = {row["stage"]: {name: row[name] for name in ("seconds", "jobs", "rows")} for row in told
                   if row["date"].isoformat() == day}  # fmt: skip
