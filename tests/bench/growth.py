@@ -68,7 +68,7 @@ def main() -> None:
         landing = Landing(folder, thousands * 1000)
         extract = landing.write()
         tags = with_tags(landing)
-        print(f"{thousands},000 lines, {extract.stat().st_size / 1e9:.2f} GB of CSV, {tags} tags", flush=True)
+        print(f"{thousands * 1000:,} lines, {extract.stat().st_size / 1e9:.2f} GB of CSV, {tags} tags", flush=True)
         print(f"  first night: {shown(landing.night(DAY, until=None))}", flush=True)
         next_day(landing, extract)
         print(f"  the day after: {shown(landing.night(NEXT, until=None))}", flush=True)

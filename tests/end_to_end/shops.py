@@ -18,7 +18,7 @@ from tests.end_to_end.servers import QUICK
 FIRST = date.fromisoformat(DAY)
 SECOND = date(2026, 2, 1)
 _OF_THE_FILE = ["modified_at"]
-# somebody moves, somebody new orders, and one orders again
+# somebody moves, somebody new orders, and one orders again; one order is of no time
 _SECOND_DAY = {
     "contacts": [
         "C002,Bruno Costa,bruno.costa@example.com,+49 30 23125002,Leipzig,04109,DE,1991-11-30,2024-06-11,"
@@ -28,6 +28,7 @@ _SECOND_DAY = {
     "orders": [
         "A1015;1;01.02.2026 11:00;C015;olga.pohl@example.com;Teapot;Tableware;1;39,00;39,00",
         "A1016;1;01.02.2026 12:00;C001;alma.berg@example.com;Green tea;Tea;1;7,20;7,20",
+        "A1017;1;at noon;C002;bruno.costa@example.com;Green tea;Tea;1;7,20;7,20",
     ],
 }
 

@@ -131,11 +131,13 @@ def test_a_killed_night_goes_on_after_its_last_stage(story: Story) -> None:
 
 
 def test_nights_are_looked_at(story: Story) -> None:
-    """As their nights left them: by status, show, query; and the pages lie beside the tables."""
+    """As their nights left them: by status, show, query, quarantine; and the pages lie beside the tables."""
     assert "release 1003" in story.shop.told("status")
     assert "Leipzig" in story.shop.told("show", "email:bruno.costa@example.com")
     counted = story.shop.told("query", "select count(*) as n from customer_profile", "--json")
     assert json.loads(counted[: counted.rindex("}") + 1])["rows"] == [[16]] or '"n": 16' in counted
+    [refused] = (line.split() for line in story.shop.told("quarantine", "list").splitlines() if "orders" in line)
+    assert refused[:3] == [f"{SECOND}", "orders", "no_ordered_at"] and "1" in refused
     pages = files_below(f"{PLACE}/ops/reports")
     assert {f"{SECOND}.html", f"{SECOND}_checks/index.html"} <= pages
     assert not exists(f"{PLACE}/_landing/contacts")
