@@ -6,6 +6,7 @@ scikit-learn is imported inside the functions: it takes two seconds, and only a 
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -27,15 +28,20 @@ _Tried = tuple[dict[str, Any], Matrix, Matrix]
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Sums over threads come in any order; on one thread the same numbers give the same centres."""
+def one_thread(*modules: str) -> Iterator[None]:
+    """Sums over threads come in any order; on one thread the same numbers give the same centres.
+
+    `modules`: what the block imports itself. A library that is loaded later than this would run as it likes.
+    """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+    for module in modules:
+        import_module(module)
     with threadpool_limits(limits=1):
         yield
 
 
-@one_thread()
+@one_thread("sklearn.cluster")
 def choose_centres(
     points: Matrix, *, k: tuple[int, int], seed: int, kept: int | None = None
 ) -> tuple[list[dict[str, Any]], Matrix]:

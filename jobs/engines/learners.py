@@ -20,13 +20,13 @@ Stored = dict[str, Any]
 _DIGITS = 10
 
 
-@one_thread()
+@one_thread("sklearn.ensemble")
 def learned(algorithm: Algorithm, points: Matrix, label: Labels, seed: int) -> Stored:
     """A classifier for `transforms.models.classifier`. `points`: robustly scaled coordinates, exact in 32 bits."""
     return _LEARNERS[algorithm](points, label, seed)
 
 
-@one_thread()
+@one_thread("sklearn.linear_model")
 def calibrated(odds: Numbers, label: Labels) -> dict[str, float]:
     """slope and offset that make log-odds into probabilities, from customers whom the model has not seen (Platt 1999).
 

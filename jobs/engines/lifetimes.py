@@ -146,7 +146,7 @@ def _taught(method: str, earlier: list[Columns], horizon: int) -> Stored:
     return {method: _LEARNERS[method](earlier[-1], horizon)} if method in _LEARNERS else {}
 
 
-@one_thread()
+@one_thread("scipy.optimize")
 def _combined(state: Columns, horizon: int) -> Stored:
     """How much what BG/NBD foretold and the value before each count for: by least squares, none below 0.
 
@@ -163,7 +163,7 @@ def _combined(state: Columns, horizon: int) -> Stored:
     return {"bg_nbd": rounded(weights[0]), "before": rounded(weights[1])}
 
 
-@one_thread()
+@one_thread("sklearn.ensemble")
 def _learned(state: Columns, horizon: int) -> Stored:
     """Gradient-boosted trees from what a customer had done to what followed."""
     from sklearn.ensemble import GradientBoostingRegressor

@@ -52,7 +52,7 @@ def fit_gamma_gamma(n: Numbers, mean: Numbers) -> dict[str, float]:
     return {"p": rounded(p), "q": rounded(1 + beyond), "v": rounded(v * scale)}
 
 
-@one_thread()
+@one_thread("scipy.optimize")
 def _most_likely(likelihood: Callable[..., float], count: int) -> tuple[Numbers, float]:
     """The parameters, all above 0, of the greatest likelihood, and that. From two starts, so that none hangs."""
     from scipy.optimize import minimize

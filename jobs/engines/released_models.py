@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import dataset as ds
 
+from jobs.engines.clusters import one_thread
 from jobs.engines.registry import registered, tell_gone
 from jobs.runtime.night import Night
 from jobs.runtime.reader import Reader
@@ -93,7 +94,8 @@ class Models:
         answers = bool(known and released and _answers(known, tag, definition))
         try:
             # segments keep their names, whatever they are made from by now
-            parameters, quality = fit(released if answers or tag.kind not in PREDICTIONS else None)
+            with one_thread():
+                parameters, quality = fit(released if answers or tag.kind not in PREDICTIONS else None)
         except ModelError as error:
             rest = "the released model stays" if answers else f"{tag.tag} is NULL tonight"
             self.night.warn(f"{tag.tag}: {error}; {rest}")

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import dataset as ds
 
+from jobs.engines.clusters import one_thread
 from transforms.insight.principles import explained_variance
 from transforms.tags.changes import quoted
 
@@ -90,6 +91,7 @@ def explained(then: pa.Table, column: str, spent: pa.Table) -> float | None:
     return None if np.isnan(found) else round(found, 4)
 
 
+@one_thread("sklearn.metrics")
 def silhouette(table: pa.Table, numbers: Sequence[str], codes: Codes, *, words: Sequence[str] = ()) -> float | None:
     """The silhouette (Rousseeuw 1987) of segments over what they are built on.
 

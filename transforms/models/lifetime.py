@@ -94,8 +94,10 @@ def foretold(columns: Mapping[str, Numbers], parameters: Mapping[str, Any]) -> d
     orders = expected_purchases(x, t_x, age, ahead, parameters["bg_nbd"])
     value = orders * expected_value(days, mean, parameters["gamma_gamma"])
     if parameters["method"] == "combined":
+        expected, before = parts(columns, value).T
         weights = parameters["combined"]
-        value = parts(columns, value) @ np.array([weights["bg_nbd"], weights["before"]])
+        # written out: a product of matrices is summed otherwise from one processor, and one batch, to the next
+        value = weights["bg_nbd"] * expected + weights["before"] * before
     elif parameters["method"] == "learned":
         model = parameters["learned"]
         value = np.maximum(log_odds(pushes(seen(columns), model), model), 0)
