@@ -11,6 +11,7 @@ from jobs.pages.writing import both, write_whole
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.reader import Reader
 from transforms.errors import DefinitionError
+from transforms.insight.principles import Judged
 from transforms.insight.words import Trait, strongest
 from transforms.schemas import GOLD_SEGMENT_MIGRATION, GOLD_SEGMENT_PROFILE, GOLD_SEGMENTATION
 from transforms.tags.tag import Tag
@@ -104,14 +105,21 @@ def _section(row: Row, described: Sequence[Row], moves: Sequence[Row]) -> Iterat
         for en, zh, key, form in _PRINCIPLES
     )
     yield f"<div class=wide><table>{figures}</table></div>"
-    yield from (f"<p class=warn>{escape(line)}</p>" for line in row["warnings"])
     whole = sorted(
         (line for line in described if line["tag"] is None), key=lambda line: (-line["size"], line["segment"])
     )
+    yield from (f"<p class=warn>{both(*told)}</p>" for told in _shortcomings(row, whole))
     yield _sizes(whole)
     yield from _migration(moves)
     for line in whole:
         yield _persona(line, [one for one in described if one["segment"] == line["segment"] and one["tag"]])
+
+
+def _shortcomings(row: Row, whole: Sequence[Row]) -> list[tuple[str, str]]:
+    """The row's `warnings` in both languages, told anew from its figures: what older nights wrote is English alone."""
+    figures = {name: row[name] for name in ("explained", "silhouette", "moved_without_facts", "resample_ari")}
+    sizes = {line["segment"]: line["size"] for line in whole}
+    return Judged(sizes, row["coverage"], row["min_size"], **figures).shortcomings()
 
 
 def _sizes(whole: Sequence[Row]) -> str:

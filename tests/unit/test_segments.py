@@ -1,5 +1,6 @@
 """Segments judged and described: against scipy, scikit-learn, DuckDB and hand arithmetic. No Spark."""
 
+import re
 from datetime import date
 
 import duckdb
@@ -125,6 +126,7 @@ def test_principles_that_fall_short_are_told() -> None:
         "relevant", "measurable", "actionable", "distinct", "stable", "stable", "too many",
     ]  # fmt: skip
     assert found.warnings()[2] == "actionable: fewer than 50 customers in tiny"
+    assert found.shortcomings()[-1][1] == "过多：14 个分群，超过人们能区分的 12 个"
     assert Judged({"a": 60, "b": 70}, 1.0, 50).warnings() == []
 
 
@@ -197,8 +199,8 @@ def test_rfm_cut_points_of_halves_agree_where_there_are_many() -> None:
 
 def test_the_page_loads_nothing_and_escapes() -> None:
     judged = {
-        "segmentation": "s", "tag": "s", "kind": "rule", "date": "2017-12-30", "explained": None, "coverage": 0.5,
-        "smallest": 3, "silhouette": 0.2, "moved_without_facts": None, "resample_ari": None, "warnings": ["<few>"],
+        "segmentation": "s", "tag": "s", "kind": "rule", "date": "2017-12-30", "explained": 0.001, "coverage": 0.5,
+        "smallest": 3, "min_size": 50, "silhouette": 0.05, "moved_without_facts": 0.25, "resample_ari": 0.4,
     }  # fmt: skip
     whole = {
         "segmentation": "s", "segment": "<b>", "tag": None, "size": 3, "share": 0.5, "sentence_en": "A & B",
@@ -212,5 +214,16 @@ def test_the_page_loads_nothing_and_escapes() -> None:
     moves += [{"segment": "s", "from_value": "<b>", "to_value": None, "customers": None}]
     found = page([judged], [whole, trait], moves, {}, "2017-12-30")
     assert "http" not in found and "src=" not in found and "@import" not in found
-    assert "&lt;b&gt;" in found and "<b>" not in found and "v&lt;" in found and "&lt;few&gt;" in found
+    assert "&lt;b&gt;" in found and "<b>" not in found and "v&lt;" in found
     assert found.count("<svg") == 2 and "甲" in found and "prefers-color-scheme:dark" in found
+    # what falls short is told in the language that is read
+    warned = re.findall(r"<p class=warn><span class=en>(.+?)</span><span class=zh>(.+?)</span></p>", found)
+    assert warned == [
+        ("relevant: explains 0.1% of what customers spent afterwards", "相关性：仅解释后续消费的 0.1%"),
+        ("measurable: 50% of known customers have a segment", "可衡量：仅 50% 的已知客户有分群"),
+        ("actionable: fewer than 50 customers in &lt;b&gt;", "可行动：以下分群不足 50 位客户：&lt;b&gt;"),
+        ("distinct: has one segment alone", "可区分：只有一个分群"),
+        ("distinct: silhouette 0.05: the segments overlap", "可区分：轮廓系数 0.05，分群相互重叠"),
+        ("stable: 25% moved without new facts", "稳定性：25% 的客户无新事实而移动"),
+        ("stable: fits on two halves agree by 0.40 (ARI)", "稳定性：两半样本各自拟合的一致度仅 0.40 (ARI)"),
+    ]

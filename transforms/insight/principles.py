@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
+Words = tuple[str, str]
 
 # More than people hold apart, plan for and speak of.
 MOST_SEGMENTS = 12
@@ -54,29 +55,45 @@ class Judged:
 
     def warnings(self) -> list[str]:
         """What falls short of the principles, a line each, in their order."""
+        return [english for english, _ in self.shortcomings()]
+
+    def shortcomings(self) -> list[Words]:
+        """`warnings` in English and in Chinese."""
         return [line for line in _lines(self) if line]
 
 
-def _lines(found: Judged) -> Sequence[str]:
+def _lines(found: Judged) -> Sequence[Words | None]:
     few = [name for name, size in sorted(found.sizes.items()) if size < found.min_size]
+    many = len(found.sizes)
     return (
-        _below("relevant", "explains {:.1%} of what customers spent afterwards", found.explained, LEAST_EXPLAINED),
-        _below("measurable", "{:.0%} of known customers have a segment", found.coverage, LEAST_COVERAGE),
-        f"actionable: fewer than {found.min_size} customers in {', '.join(few)}" if few else "",
-        "distinct: has one segment alone" if len(found.sizes) == 1 else "",
-        _below("distinct", "silhouette {:.2f}: the segments overlap", found.silhouette, LEAST_SILHOUETTE),
-        moved_too_much(found.moved_without_facts),
-        _below("stable", "fits on two halves agree by {:.2f} (ARI)", found.resample_ari, LEAST_ARI),
-        f"too many: {len(found.sizes)} segments are more than the {MOST_SEGMENTS} that people hold apart"
-        if len(found.sizes) > MOST_SEGMENTS
-        else "",
-    )
+        _below(found.explained, LEAST_EXPLAINED, "relevant: explains {:.1%} of what customers spent afterwards",
+               "相关性：仅解释后续消费的 {:.1%}"),
+        _below(found.coverage, LEAST_COVERAGE, "measurable: {:.0%} of known customers have a segment",
+               "可衡量：仅 {:.0%} 的已知客户有分群"),
+        (f"actionable: fewer than {found.min_size} customers in {', '.join(few)}",
+         f"可行动：以下分群不足 {found.min_size} 位客户：{'、'.join(few)}") if few else None,
+        ("distinct: has one segment alone", "可区分：只有一个分群") if many == 1 else None,
+        _below(found.silhouette, LEAST_SILHOUETTE, "distinct: silhouette {:.2f}: the segments overlap",
+               "可区分：轮廓系数 {:.2f}，分群相互重叠"),
+        _moved(found.moved_without_facts),
+        _below(found.resample_ari, LEAST_ARI, "stable: fits on two halves agree by {:.2f} (ARI)",
+               "稳定性：两半样本各自拟合的一致度仅 {:.2f} (ARI)"),
+        (f"too many: {many} segments are more than the {MOST_SEGMENTS} that people hold apart",
+         f"过多：{many} 个分群，超过人们能区分的 {MOST_SEGMENTS} 个") if many > MOST_SEGMENTS else None,
+    )  # fmt: skip
 
 
 def moved_too_much(share: float | None) -> str:
     """The warning of so great a share of customers who moved though nothing new came of them; empty: there is none."""
-    return f"stable: {share:.0%} moved without new facts" if (share or 0) > MOST_MOVED else ""
+    told = _moved(share)
+    return told[0] if told else ""
 
 
-def _below(principle: str, told: str, value: float | None, least: float) -> str:
-    return f"{principle}: {told.format(value)}" if value is not None and value < least else ""
+def _moved(share: float | None) -> Words | None:
+    if (share or 0) <= MOST_MOVED:
+        return None
+    return f"stable: {share:.0%} moved without new facts", f"稳定性：{share:.0%} 的客户无新事实而移动"
+
+
+def _below(value: float | None, least: float, english: str, chinese: str) -> Words | None:
+    return (english.format(value), chinese.format(value)) if value is not None and value < least else None
