@@ -139,10 +139,14 @@ def save_customer(night: Night, plan: TagPlan, fresh: Freshness) -> None:
     for level in plan.steps:
         formulas = [step for step in level if isinstance(step, Formula)]
         frame = evaluate.formulas(frame, level=formulas, day=night.day, as_of=night.as_of)
-        for tag in (step for step in level if isinstance(step, Tag)):
-            frame, names = with_model(night, frame, tag, models, fresh)
-            if tag.kind not in PREDICTIONS and tag.sensitivity not in HIDDEN:
+        tags = [step for step in level if isinstance(step, Tag)]
+        foretell = [tag for tag in tags if tag.kind in PREDICTIONS]
+        # a life cycle's join first, so that all else is one step
+        for tag in sorted((tag for tag in tags if tag not in foretell), key=lambda tag: tag.kind != "lifecycle"):
+            frame, names = with_segments(night, frame, tag, models, fresh)
+            if tag.sensitivity not in HIDDEN:
                 segments[tag.outputs[0].name] = names
+        frame = predicted(night, frame, foretell, models, fresh.silent)
         frame = settled(frame) if values else frame  # what the next level is built on
     counts = [*segment_counts(segments), *check_counts(plan.tags, timezone=night.conf.pipeline.timezone)]
     found = save_counted(night, frame, tag_table(CUSTOMER, columns_in(plan, CUSTOMER)), counts)
@@ -172,10 +176,10 @@ def everything_known(night: Night, plan: TagPlan) -> DataFrame:
     return frame
 
 
-def with_model(
+def with_segments(
     night: Night, frame: DataFrame, tag: Tag, models: Models, fresh: Freshness
 ) -> tuple[DataFrame, list[str]]:
-    """`frame` with the outputs of a model, and the segments that it can give.
+    """`frame` with the outputs of a model that parts customers, and the segments that it can give.
 
     Over a silent source it is NULL and not fitted: a fit would last until the next one is due.
     """
@@ -189,8 +193,6 @@ def with_model(
             frame, tag, parameters=parameters, timezone=night.conf.pipeline.timezone, day=night.day, as_of=night.as_of
         )
         return scored, segment_names(tag, parameters)
-    if tag.kind in PREDICTIONS:
-        return predicted(night, frame, tag, models), []
     features = frame.select("customer_id", *tag.features)
     parameters = models.parameters(tag, lambda previous: fit_kmeans(features, spec=tag.kmeans, previous=previous))
     return with_kmeans(frame, tag, parameters=parameters), segment_names(tag, parameters)

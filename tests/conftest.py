@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from jobs.runtime.session import open_session
 
 # Tests look at few rows: to compile an expression would cost more than to interpret it.
-_FEW_ROWS = {
+FEW_ROWS = {
     "spark.driver.memory": "3g",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
@@ -30,7 +30,7 @@ _LONGEST_FIRST = ("nights", "s3", "airflow", "unmatched")
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    session = open_session(_FEW_ROWS, light=True, java_options=_ROOM)
+    session = open_session(FEW_ROWS, light=True, java_options=_ROOM)
     yield session
     session.stop()
 

@@ -29,7 +29,7 @@ from jobs.runtime.releases import Release
 from jobs.runtime.tables import Lakehouse
 from transforms.schemas import ENTITIES, GOLD_CUSTOMER, GOLD_MODEL, IDENTITY_RECORD, TAG_MODEL
 from transforms.tags.definition import parse_tags
-from transforms.tags.predictions import with_classifier
+from transforms.tags.predictions import with_predictions
 from transforms.tags.segmentations import segmentations
 
 HEAD = "tag: {tag}\ntitle: {{en: A tag}}\ndescription: d\nowner: o\nstatus: online\npurposes: [marketing]\n"
@@ -219,18 +219,18 @@ def test_planted_effects_are_found(shop: Shop, first: Night) -> None:
 
 
 def test_partitions_and_order_change_no_score(first: Night) -> None:
-    tag = first.conf.tags["leaving"]
-    parameters = Models.of(first).released["leaving"].parameters
+    known = Models.of(first).released
+    models = [(first.conf.tags[name], known[name].parameters) for name in ("leaving", "worth", "next")]
+    outputs = [output.name for tag, _ in models for output in tag.outputs]
     base = first.load("tag/customer").select("customer_id").join(first.load("tag/transaction"), "customer_id")
-    base = base.join(first.load("tag/loyalty_account"), "customer_id").drop("leaving_risk")
+    base = base.join(first.load("tag/loyalty_account"), "customer_id")
     clock: dict[str, Any] = {"timezone": "UTC", "day": first.day, "as_of": first.as_of}
     told = []
     for frame in (base.coalesce(1), base.orderBy("customer_id", ascending=False).repartition(7)):
-        found = with_classifier(frame, tag, parameters=parameters, **clock)
+        found = with_predictions(frame, models, **clock)
         plan = found._jdf.queryExecution().executedPlan().toString()  # type: ignore[operator]
-        assert plan.count("ArrowEvalPython") == 1, "three outputs, one pass"
-        columns = ("customer_id", "leaving_risk", "leaving_band", "leaving_drivers")
-        told.append(sorted(map(tuple, found.select(*columns).collect()), key=lambda row: row[0]))
+        assert plan.count("ArrowEvalPython") == 1, "three models of seven outputs, one pass"
+        told.append(sorted(map(tuple, found.select("customer_id", *outputs).collect()), key=lambda row: row[0]))
     assert told[0] == told[1]
     assert [row[1] for row in told[0]] == [None if v != v else v for v in scores(first)["leaving_risk"]]
 

@@ -1,24 +1,34 @@
 """RFM: cut points and scores against tables worked by hand, pandas, and properties that must hold."""
 
 import json
+import math
 import random
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from jobs.engines.rfm import fit_rfm
 from transforms.errors import ModelError
-from transforms.models.rfm import score_rfm
+from transforms.models.rfm import scores_of
 
+DOUBLES = "customer_id string, recency_days bigint, frequency bigint, monetary double"
+OFFSETS = ("-0.0001", "-0.00005", "-0.000049", "0", "0.000049", "0.0000499999", "0.00005", "0.000051", "0.0001")
 BASE = "customer_id string, recency_days int, frequency bigint, monetary decimal(28,4)"
 
 
 def base(spark: SparkSession, rows: list[tuple], partitions: int = 1) -> DataFrame:
     exact = [(name, days, count, None if paid is None else Decimal(paid)) for name, days, count, paid in rows]
     return spark.createDataFrame(exact, BASE).repartition(partitions)
+
+
+def score_rfm(df: DataFrame, *, parameters: dict) -> DataFrame:
+    metrics = {"recency": "recency_days", "frequency": "frequency", "monetary": "monetary"}
+    values = {metric: F.col(column) for metric, column in metrics.items()}
+    return df.withColumns(scores_of(parameters, **values))
 
 
 def scored(df: DataFrame) -> dict[str, tuple]:
@@ -78,14 +88,27 @@ def test_a_metric_without_a_value_has_no_score(spark):
     assert scored(score_rfm(base(spark, rows), parameters=parameters))["free"] == (5, 1, None)
 
 
-def test_money_stays_exact(spark):
+def test_cut_points_of_money_stay_exact(spark):
     # As doubles the first two are the same number, 9007199254740993 not being representable.
     paid = ["900719925474.0992", "900719925474.0993", "900719925474.0994", "900719925474.0995"]
     rows = [(f"c{i}", 1, 1, value) for i, value in enumerate(paid)]
-    parameters = json.loads(json.dumps(fit_rfm(base(spark, rows), scores=4)))
-    assert parameters["monetary"] == paid[:3]
-    result = scored(score_rfm(base(spark, rows), parameters=parameters))
-    assert [result[f"c{i}"][2] for i in range(4)] == [1, 2, 3, 4]
+    assert json.loads(json.dumps(fit_rfm(base(spark, rows), scores=4)))["monetary"] == paid[:3]
+
+
+def test_a_double_is_scored_as_the_decimal_that_it_rounds_to(spark):
+    cuts = ["-10.0002", "-0.0001", "0.0000", "7.1000", "52.3500", "123456789.1234"]
+    near = [float(Decimal(cut) + step) for cut in cuts for step in map(Decimal, OFFSETS)]
+    chance = random.Random(7)
+    paid = [*near, *(chance.uniform(-20, 60) for _ in range(500)), math.nan, math.inf, -math.inf, 1e35]
+    parameters = {"scores": 7, "recency": cuts, "frequency": cuts, "monetary": cuts}
+    frame = spark.createDataFrame([(str(i), 1, 1, value) for i, value in enumerate(paid)], DOUBLES)
+    result = scored(score_rfm(frame, parameters=parameters))
+    for i, value in enumerate(paid):
+        expected = None
+        if abs(value) < 1e34:
+            exact = Decimal(repr(value)).quantize(Decimal("0.0001"), ROUND_HALF_UP)
+            expected = 1 + sum(exact > Decimal(cut) for cut in cuts)
+        assert result[str(i)][2] == expected, value
 
 
 def test_kept_cut_points_score_values_they_never_saw(spark):

@@ -9,7 +9,7 @@ The parameters, as JSON holds them (`jobs.engines.kmeans` makes them):
     next_label  the label that the next new cluster gets; dropped: feature -> why it is not used; seed
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import reduce
 from operator import add
 from typing import Any
@@ -32,21 +32,19 @@ CLIP = 3.0
 
 
 def score_kmeans(
-    features: DataFrame, *, parameters: Mapping[str, Any], beside: Sequence[str] = ("customer_id",),
-    names: tuple[str, str] = ("segment", "distance"),
-) -> DataFrame:  # fmt: skip
-    """The segment of each customer: the nearest centre, of two equally near the one with the lower label.
+    features: DataFrame, *, parameters: Mapping[str, Any], names: tuple[str, str] = ("segment", "distance")
+) -> DataFrame:
+    """`features` with the segment of each customer: the nearest centre, of two equally near that with the lower label.
 
-    Grain: customer, as `features` (customer_id and the features). Columns: those named in `beside`, and by `names` the
-    segment (its name) and the distance (Euclidean, from the centre, in robust standard deviations). A missing feature
-    counts as its median.
+    Grain: customer, as `features`. New columns, by `names`: the segment (its name) and the distance (Euclidean, from
+    the centre, in robust standard deviations). A missing feature counts as its median.
+
+    It is one step, which works out once what it says several times: each step more would copy every column.
     """
     known = parameters["features"]
-    values = [_value(feature) for feature in known]
     missing = [_missing(feature).cast("double") for feature in known if feature["indicator"]]
-    axes = [f"_{axis}" for axis in range(len(values) + len(missing))]
+    axes = [*map(_value, known), *missing]
     segments = [parameters["names"][str(label)] for label in parameters["labels"]]
-    kept = [F.col(f"`{name}`") for name in beside]
     nearest = F.array_min(
         F.array(
             *(
@@ -55,15 +53,8 @@ def score_kmeans(
             )
         )
     )
-    return (
-        features.select(*kept, *(c.alias(axis) for axis, c in zip(axes, values + missing, strict=True)))
-        .select(*kept, nearest.alias("_nearest"))
-        .select(
-            *kept,
-            F.element_at(F.array(*map(F.lit, segments)), F.col("_nearest.place") + 1).alias(names[0]),
-            F.sqrt("_nearest.squared").alias(names[1]),
-        )
-    )
+    segment = F.element_at(F.array(*map(F.lit, segments)), nearest["place"] + 1)
+    return features.withColumns({names[0]: segment, names[1]: F.sqrt(nearest["squared"])})
 
 
 def _number(feature: Feature) -> SparkColumn:
@@ -85,8 +76,8 @@ def _value(feature: Feature) -> SparkColumn:
     return F.least(F.greatest(scaled, F.lit(feature["low"])), F.lit(feature["high"]))
 
 
-def _squared(axes: list[str], centre: list[float]) -> SparkColumn:
-    away = [F.col(axis) - F.lit(float(at)) for axis, at in zip(axes, centre, strict=True)]
+def _squared(axes: list[SparkColumn], centre: list[float]) -> SparkColumn:
+    away = [axis - F.lit(float(at)) for axis, at in zip(axes, centre, strict=True)]
     return reduce(add, (step * step for step in away))
 
 

@@ -9,6 +9,8 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+# further out a number of 38 digits has no place for four behind the point
+_FAR = 1e34
 METRICS = {"recency": "recency_days", "frequency": "frequency", "monetary": "monetary"}
 
 
@@ -47,32 +49,38 @@ def cut_points_frame(base: DataFrame, *, scores: int) -> DataFrame:
     )
 
 
-def score_rfm(base: DataFrame, *, parameters: Mapping[str, Any]) -> DataFrame:
-    """`base` with the scores r, f and m: whole numbers from 1 to `scores`, the highest the best.
+def scores_of(
+    parameters: Mapping[str, Any], *, recency: SparkColumn, frequency: SparkColumn, monetary: SparkColumn
+) -> dict[str, SparkColumn]:
+    """The scores r, f and m of numbers: whole numbers from 1 to `scores`, the highest the best.
 
-    Grain: customer, as `base` (recency_days, frequency, monetary). NULL for who bought nothing, and where the
-    metric itself is NULL. A score counts the cut points that the value lies above: upwards for frequency and
-    monetary; downwards from the top for recency, where fewer days are better. So equal values share a score, and a
-    customer's score moves only with the customer's own figures until the next fit.
+    NULL for who bought nothing, and where the metric itself is NULL, infinite or no number. A score counts the cut
+    points that the value lies above: upwards for frequency and monetary; downwards from the top for recency, where
+    fewer days are better. So equal values share a score, and a customer's score moves only with the customer's own
+    figures until the next fit.
     """
-    scores = int(parameters["scores"])
+    values = {"recency": recency, "frequency": frequency, "monetary": monetary}
+    bought = frequency > 0
 
     def above(metric: str) -> SparkColumn:
-        value = F.col(METRICS[metric])
-        return sum((_one_if(value > F.lit(Decimal(cut))) for cut in parameters[metric]), F.lit(0))
+        value = values[metric].cast("double")
+        finite = F.when(F.abs(value) < _FAR, value)
+        return sum((_lies_above(finite, Decimal(cut)) for cut in parameters[metric]), F.lit(0))
 
-    bought = F.col("frequency") > 0
-    return base.withColumns(
-        {
-            "r": F.when(bought, F.lit(scores) - above("recency")),
-            "f": F.when(bought, F.lit(1) + above("frequency")),
-            "m": F.when(bought, F.lit(1) + above("monetary")),
-        }
-    )
+    return {
+        "r": F.when(bought, F.lit(int(parameters["scores"])) - above("recency")),
+        "f": F.when(bought, F.lit(1) + above("frequency")),
+        "m": F.when(bought, F.lit(1) + above("monetary")),
+    }
 
 
-def _one_if(condition: SparkColumn) -> SparkColumn:
-    return condition.cast("int")
+def _lies_above(value: SparkColumn, cut: Decimal) -> SparkColumn:
+    """1 where a double lies above the cut once it is rounded, half away from 0, to the digits that cuts have.
+
+    Said of the double itself, which is many times quicker than to make a decimal of it for every cut.
+    """
+    limit = F.lit(float(cut + Decimal(5).scaleb(int(cut.as_tuple().exponent) - 1)))
+    return ((value >= limit) if cut >= 0 else (value > limit)).cast("int")
 
 
 def _scale(base: DataFrame) -> int:

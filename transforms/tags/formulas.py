@@ -11,9 +11,9 @@ from transforms.sql.operands import bounded
 from transforms.tags.items import Formula, columns_of, compile_over, literal
 from transforms.tags.tag import COLUMN_TYPES, Case, Tag
 
-# What the cases of an RFM tag may speak of.
+# What the cases of an RFM tag may speak of: its outputs, without the tag's name.
 RFM_COLUMNS = {
-    "r": "int", "f": "int", "m": "int", "recency_days": "bigint", "frequency": "bigint", "monetary": "decimal(38,4)",
+    "r": "bigint", "f": "bigint", "m": "bigint", "recency_days": "bigint", "frequency": "bigint", "monetary": "double",
 }  # fmt: skip
 
 
@@ -33,8 +33,9 @@ def formula_of(tag: Tag, *, timezone: str, columns: Mapping[str, str]) -> Formul
 
 
 def rfm_segment(tag: Tag, *, timezone: str) -> Expression:
-    """The segment by an RFM tag's cases, over the columns of `RFM_COLUMNS`. Raises DefinitionError."""
-    return cases_of(tag, timezone=timezone, columns=RFM_COLUMNS, noun="score")
+    """The segment by an RFM tag's cases, over its other outputs. Raises DefinitionError."""
+    held = {name: f"{tag.tag}_{name}" for name in RFM_COLUMNS}
+    return cases_of(tag, timezone=timezone, columns=RFM_COLUMNS, noun="score", held=held)
 
 
 def eligible_of(tag: Tag, *, timezone: str, columns: Mapping[str, str]) -> Expression | None:
@@ -60,14 +61,21 @@ def label_of(tag: Tag, *, timezone: str) -> Expression | None:
     return rule
 
 
-def cases_of(tag: Tag, *, timezone: str, columns: Mapping[str, str], noun: str) -> Expression:
-    """The first case that holds; the default where none does, but NULL where nothing that the cases read is known."""
+def cases_of(
+    tag: Tag, *, timezone: str, columns: Mapping[str, str], noun: str, held: Mapping[str, str] | None = None
+) -> Expression:
+    """The first case that holds; the default where none does, but NULL where nothing that the cases read is known.
+
+    `held`: as `compile_expression` takes it.
+    """
     problems: list[str] = []
     conditions: list[Expression] = []
     for position, case in enumerate(tag.cases):
         place = f"{tag.place}: cases[{position}].when"
         try:
-            condition = compile_expression(case.when, place=place, columns=columns, timezone=timezone, noun=noun)
+            condition = compile_expression(
+                case.when, place=place, columns=columns, timezone=timezone, noun=noun, held=held
+            )
         except DefinitionError as error:
             problems.extend(error.lines)
             continue
@@ -78,7 +86,7 @@ def cases_of(tag: Tag, *, timezone: str, columns: Mapping[str, str], noun: str) 
         raise DefinitionError(*problems)
     read = sorted(frozenset[str]().union(*(condition.columns for condition in conditions)))
     branches = [f"when {c.sql} then {literal(case.value)}" for c, case in zip(conditions, tag.cases, strict=True)]
-    nothing = " and ".join(f"(`{name}` is null)" for name in read)
+    nothing = " and ".join(f"(`{(held or {}).get(name, name)}` is null)" for name in read)
     unknown = [f"when {nothing} then null"] if nothing else []
     sql = f"(case {' '.join([*branches, *unknown])} else {literal(tag.default)} end)"
     return Expression("cases", frozenset(read), value_type(tag.cases, tag.default), sql)

@@ -101,20 +101,23 @@ def with_lifecycle(
     """
     from pyspark.sql import functions as F
 
-    joined = frame.join(last, "customer_id", "left") if last else frame.withColumns(_nothing())
-    known = F.when(F.col("_stage").isin(*(stage.value for stage in stages)), F.col("_stage"))
-    stage = _next(stages, F.col("_known"), lambda sql: F.expr(at(sql, day=day, as_of=as_of)))
-    stays = F.col("_next") == F.col("_known")
-    days = F.when(stays, F.coalesce("_days", F.lit(0)) + elapsed).when(F.col("_next").isNotNull(), 0)
-    values = (F.col("_next"), days, F.when(stays, F.col("_previous")).otherwise(F.col("_known")))
+    if last:
+        still = F.when(F.col("_stage").isin(*(stage.value for stage in stages)), F.col("_stage"))
+        joined = frame.join(last.withColumn("_stage", still), "customer_id", "left")
+    else:
+        joined = frame.withColumns(_nothing())
+    known = F.col("_stage")
+    # said wherever it is asked for, and worked out once all the same: a step that names it would copy every column
+    stage = _next(stages, known, lambda sql: F.expr(at(sql, day=day, as_of=as_of)))
+    stays = stage == known
+    days = F.when(stays, F.coalesce("_days", F.lit(0)) + elapsed).when(stage.isNotNull(), 0)
+    values = (stage, days, F.when(stays, F.col("_previous")).otherwise(known))
     typed = {
         column.name: value.cast(column.type)
         for columns in (tag.outputs, tag.internal)
         for column, value in zip(columns, values, strict=True)
     }
-    return (
-        joined.withColumn("_known", known).withColumn("_next", stage).withColumns(typed).drop(*_LAST, "_known", "_next")
-    )
+    return joined.withColumns(typed).drop(*_LAST)
 
 
 def _nothing() -> "dict[str, SparkColumn]":

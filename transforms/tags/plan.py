@@ -23,6 +23,7 @@ from transforms.sql.aggregates import Measure
 from transforms.sql.operands import DAY
 from transforms.tags.across import TABLE as ACROSS_TABLE
 from transforms.tags.across import AcrossPlan, plan_across
+from transforms.tags.foretold import PREDICTIONS
 from transforms.tags.formulas import formula_of
 from transforms.tags.items import Formula, Item, Pick, Ranking, Statistic, ended, items_of, time_of
 from transforms.tags.tag import ACROSS, CUSTOMER, Tag
@@ -135,17 +136,27 @@ def _with_needs(tags: Mapping[str, Tag], only: Iterable[str]) -> list[Tag]:
 
 
 def _steps(tags: Sequence[Tag], timezone: str) -> list[tuple[Tag | Formula, ...]]:
-    """What is computed from the customer and other tags, each level from those before it."""
+    """What is computed from the customer and other tags, each level from those before it.
+
+    Models that foretell stand in the last one, unless something is built on them: all of them are scored in one step.
+    """
     columns = {output.name: output.type for tag in tags for output in tag.outputs}
+    needed = {need for tag in tags for need in tag.depends_on}
     levels: dict[int, list[Tag | Formula]] = {}
+    last: list[Tag] = []
     depth: dict[str, int] = {}
     for tag in tags:
         if tag.kind in ("statistic", "first", "last", "preference", "fact", *ACROSS):
             depth[tag.tag] = 0
             continue
         depth[tag.tag] = 1 + max((depth[need] for need in tag.depends_on), default=-1)
+        if tag.kind in PREDICTIONS and tag.tag not in needed:
+            last.append(tag)
+            continue
         step = formula_of(tag, timezone=timezone, columns=columns) if tag.kind in _FORMULAS else tag
         levels.setdefault(depth[tag.tag], []).append(step)
+    if last:
+        levels.setdefault(max(depth.values()), []).extend(last)
     return [tuple(levels[level]) for level in sorted(levels)]
 
 

@@ -4,7 +4,7 @@ Scores are computed in Arrow batches: a customer's depends on that customer's ro
 partitions change it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -17,54 +17,66 @@ from pyspark.sql.pandas.functions import arrow_udf
 from transforms.expressions import at
 from transforms.models import classifier, lifetime, next_value
 from transforms.tags.evaluate import nothing
+from transforms.tags.foretold import CLASSIFIERS
 from transforms.tags.formulas import eligible_of
 from transforms.tags.tag import Tag
 
 _Score = Callable[[Mapping[str, Any], Sequence[pa.Array]], pa.Array]
+Parameters = Mapping[str, Any]
+_SCORED: dict[str, _Score] = {
+    **dict.fromkeys(CLASSIFIERS, classifier.scored),
+    "lifetime_value": lifetime.scored,
+    "next_category": next_value.scored,
+}
 
 
-def with_classifier(
-    frame: DataFrame, tag: Tag, *, parameters: Mapping[str, Any] | None, timezone: str, day: date, as_of: datetime
+def with_predictions(
+    frame: DataFrame, models: Iterable[tuple[Tag, Parameters | None]], *, timezone: str, day: date, as_of: datetime
 ) -> DataFrame:
-    """`frame` with the score, its band and its drivers; NULL for who is not eligible, and where there is no model."""
-    names = [feature["name"] for feature in parameters["features"]] if parameters else []
-    if parameters is None or not set(names) <= set(frame.columns):
-        return nothing(frame, tag.outputs)
-    fields = ("score", "band", "drivers")
-    ddl = ", ".join(f"{field} {output.type}" for field, output in zip(fields, tag.outputs, strict=True))
-    columns = [F.col(f"`{name}`").cast("double") for name in names]
-    eligible = eligible_of(tag, timezone=timezone, columns=dict(frame.dtypes))
-    counts = F.expr(at(eligible.sql, day=day, as_of=as_of)) if eligible else F.lit(True)
-    mine = f"_{tag.tag}"
-    found = frame.withColumn(mine, in_batches(classifier.scored, parameters, f"struct<{ddl}>", columns))
-    values = {
-        output.name: F.when(counts, F.col(f"{mine}.{field}")) for field, output in zip(fields, tag.outputs, strict=True)
-    }
-    return found.withColumns(values).drop(mine)
+    """`frame` with the outputs of models that foretell. Grain: customer. `models`: each tag with its parameters.
+
+    NULL where there is no model, for who is not eligible, never bought (lifetime value), or never took anything (next
+    category). All models look at each customer in one step: each step more would carry all columns past Python again.
+    """
+    scores: dict[str, SparkColumn] = {}
+    values: dict[str, SparkColumn] = {}
+    for tag, parameters in models:
+        if parameters is None or not {*_features(parameters)} <= {*frame.columns}:
+            frame = nothing(frame, tag.outputs)
+            continue
+        mine = f"_{tag.tag}"
+        scores[mine] = _scores(tag, parameters)
+        eligible = eligible_of(tag, timezone=timezone, columns=dict(frame.dtypes))
+        counts = F.expr(at(eligible.sql, day=day, as_of=as_of)) if eligible else F.lit(True)
+        for output, field in zip(tag.outputs, _fields(tag), strict=True):
+            values[output.name] = F.when(counts, F.col(f"{mine}.{field}" if field else mine))
+    return frame.withColumns(scores).withColumns(values).drop(*scores) if scores else frame
 
 
-def with_lifetime(frame: DataFrame, tag: Tag, *, parameters: Mapping[str, Any] | None) -> DataFrame:
-    """`frame` with value, p_alive and expected_orders; NULL for who never bought, and where there is no model."""
-    if parameters is None:
-        return nothing(frame, tag.outputs)
-    fields = [output.name.removeprefix(f"{tag.tag}_") for output in tag.outputs]
-    ddl = ", ".join(f"{field} double" for field in fields)
-    columns = [F.col(column.name).cast("double") for column in tag.internal]
-    mine = f"_{tag.tag}"
-    found = frame.withColumn(mine, in_batches(lifetime.scored, parameters, f"struct<{ddl}>", columns))
-    values = {output.name: F.col(f"{mine}.{field}") for field, output in zip(fields, tag.outputs, strict=True)}
-    return found.withColumns(values).drop(mine)
+def _features(parameters: Parameters) -> list[str]:
+    """What a classifier looks at; what other models do comes with their tag."""
+    return [feature["name"] for feature in parameters.get("features", ())]
 
 
-def with_next(frame: DataFrame, tag: Tag, *, parameters: Mapping[str, Any] | None) -> DataFrame:
-    """`frame` with the list; NULL for who never took anything, and where there is no model."""
-    if parameters is None:
-        return nothing(frame, tag.outputs)
-    known = [F.col(column.name) for column in tag.internal]
-    return frame.withColumn(tag.tag, in_batches(next_value.scored, parameters, "array<string>", known))
+def _fields(tag: Tag) -> tuple[str, ...]:
+    """What a model gives of a customer, as its module in `transforms.models` names it; "": one value without a name."""
+    if tag.kind in CLASSIFIERS:
+        return ("score", "band", "drivers")
+    return tuple(output.name.removeprefix(tag.tag).removeprefix("_") for output in tag.outputs)
 
 
-def in_batches(score: _Score, parameters: Mapping[str, Any], ddl: str, columns: Sequence[SparkColumn]) -> SparkColumn:
+def _scores(tag: Tag, parameters: Parameters) -> SparkColumn:
+    """What a model gives of each row: a struct of `_fields`, or one value."""
+    types = [f"{field} {output.type}".strip() for field, output in zip(_fields(tag), tag.outputs, strict=True)]
+    ddl = f"struct<{', '.join(types)}>" if all(_fields(tag)) else types[0]
+    names = [column.name for column in tag.internal] or _features(parameters)
+    read = (F.col(f"`{name}`") for name in names)
+    # lists are looked at as they are, all else as numbers
+    columns = [*read] if tag.kind == "next_category" else [column.cast("double") for column in read]
+    return in_batches(_SCORED[tag.kind], parameters, ddl, columns)
+
+
+def in_batches(score: _Score, parameters: Parameters, ddl: str, columns: Sequence[SparkColumn]) -> SparkColumn:
     """What `score` gives of `columns`, a value a row."""
 
     def of_batch(*batch: pa.Array) -> pa.Array:

@@ -9,25 +9,21 @@ from pyspark.sql import functions as F
 
 from transforms.expressions import at
 from transforms.models.kmeans import score_kmeans
-from transforms.models.rfm import score_rfm
+from transforms.models.rfm import METRICS, scores_of
 from transforms.tags.formulas import rfm_segment
 from transforms.tags.tag import Tag
 
-# Cut points are exact, so money goes back from the profile's double to the decimal it came from.
+# Cut points are exact, so that money goes back from the profile's double to the decimal that it came from.
 _MONEY = "decimal(38,4)"
 
 
 def rfm_base(frame: DataFrame, tag: Tag) -> DataFrame:
-    """What RFM is fitted on and scores. Grain: customer. Columns: recency_days, frequency, monetary, and `_tags`.
-
-    `_tags` holds all columns of `frame`, so that a tag named like a score is not in the way.
-    """
-    return frame.select(F.struct("*").alias("_tags")).select(
-        "_tags",
-        F.col("_tags.customer_id"),
-        F.col(f"_tags.{tag.tag}_recency_days").cast("int").alias("recency_days"),
-        F.col(f"_tags.{tag.tag}_frequency").alias("frequency"),
-        F.col(f"_tags.{tag.tag}_monetary").try_cast(_MONEY).alias("monetary"),
+    """What RFM is fitted on. Grain: customer. Columns: customer_id, recency_days, frequency, monetary (decimal)."""
+    return frame.select(
+        "customer_id",
+        F.col(f"{tag.tag}_recency_days").cast("int").alias("recency_days"),
+        F.col(f"{tag.tag}_frequency").alias("frequency"),
+        F.col(f"{tag.tag}_monetary").try_cast(_MONEY).alias("monetary"),
     )
 
 
@@ -35,16 +31,15 @@ def with_rfm(
     frame: DataFrame, tag: Tag, *, parameters: Mapping[str, Any] | None, timezone: str, day: date, as_of: datetime
 ) -> DataFrame:
     """`frame` with the scores and the segment of an RFM tag; NULL where there is no model."""
-    scores = {f"{tag.tag}_{score}": score for score in "rfm"}
+    names = {score: f"{tag.tag}_{score}" for score in "rfm"}
     if parameters is None:
-        missing = {name: F.lit(None).cast("bigint") for name in scores}
+        missing = {name: F.lit(None).cast("bigint") for name in names.values()}
         return frame.withColumns({**missing, f"{tag.tag}_segment": F.lit(None).cast("string")})
+    metrics = {metric: F.col(f"{tag.tag}_{column}") for metric, column in METRICS.items()}
+    scores = scores_of(parameters, **metrics)
     segment = F.expr(at(rfm_segment(tag, timezone=timezone).sql, day=day, as_of=as_of))
-    return score_rfm(rfm_base(frame, tag), parameters=parameters).select(
-        "_tags.*",
-        *(F.col(score).cast("bigint").alias(name) for name, score in scores.items()),
-        segment.alias(f"{tag.tag}_segment"),
-    )
+    scored = frame.withColumns({names[score]: value.cast("bigint") for score, value in scores.items()})
+    return scored.withColumn(f"{tag.tag}_segment", segment)
 
 
 def with_kmeans(frame: DataFrame, tag: Tag, *, parameters: Mapping[str, Any] | None) -> DataFrame:
@@ -52,10 +47,7 @@ def with_kmeans(frame: DataFrame, tag: Tag, *, parameters: Mapping[str, Any] | N
     names = {"segment": "string", "distance": "double"}
     if parameters is None or not {feature["name"] for feature in parameters["features"]} <= set(frame.columns):
         return frame.withColumns({f"{tag.tag}_{name}": F.lit(None).cast(ddl) for name, ddl in names.items()})
-    # the tags go along, column by column: to join them again would compute all of them twice, and within a struct each
-    # would be planned once for every other
-    segment, distance = (f"{tag.tag}_{name}" for name in names)
-    return score_kmeans(frame, parameters=parameters, beside=frame.columns, names=(segment, distance))
+    return score_kmeans(frame, parameters=parameters, names=(f"{tag.tag}_segment", f"{tag.tag}_distance"))
 
 
 def segment_names(tag: Tag, parameters: Mapping[str, Any] | None) -> list[str]:
