@@ -34,7 +34,7 @@ from transforms.schemas import ENTITIES, GOLD_CUSTOMER, IDENTITY_RECORD, Table
 from transforms.tags import evaluate
 from transforms.tags.across import TABLE as ACROSS_TABLE
 from transforms.tags.counts import Count, Failed, by_figure, check_counts, failed_checks, segment_counts
-from transforms.tags.foretold import PREDICTIONS
+from transforms.tags.foretold import PREDICTIONS, scattered
 from transforms.tags.freshness import Freshness
 from transforms.tags.items import Formula
 from transforms.tags.lifecycle import last_stages, stages_before, stages_of, with_lifecycle
@@ -149,7 +149,8 @@ def save_customer(night: Night, plan: TagPlan, fresh: Freshness) -> None:
         frame = predicted(night, frame, foretell, models, fresh.silent)
         frame = settled(frame) if values else frame  # what the next level is built on
     counts = [*segment_counts(segments), *check_counts(plan.tags, timezone=night.conf.pipeline.timezone)]
-    found = save_counted(night, frame, tag_table(CUSTOMER, columns_in(plan, CUSTOMER)), counts)
+    table = tag_table(CUSTOMER, columns_in(plan, CUSTOMER), scattered(plan.tags))
+    found = save_counted(night, frame, table, counts)
     for column in segments:
         night.figure(column, found.get(column, {}))
         models.note_sizes(column.removesuffix("_segment"), found.get(column, {}))

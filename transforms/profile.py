@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from transforms.schemas import Column, Table
+from transforms.tags.foretold import scattered
 
 if TYPE_CHECKING:  # `portrait validate` asks for the profile's columns and must not pay for importing Spark
     from pyspark.sql import DataFrame
@@ -31,8 +32,9 @@ def profile_table(tags: Mapping[str, "Tag"]) -> Table:
 
     A tag's outputs stand together, in the order in which the tag gives them; every column is commented.
     """
-    outputs = (output for tag in online(tags) for output in tag.outputs)
-    return Table(PROFILE, (_CUSTOMER, *outputs, _AS_OF, _RUN_ID), key=("customer_id",))
+    shown = list(online(tags))
+    columns = (_CUSTOMER, *(output for tag in shown for output in tag.outputs), _AS_OF, _RUN_ID)
+    return Table(PROFILE, columns, key=("customer_id",), scattered=scattered(shown))
 
 
 def tag_of_column(tags: Mapping[str, "Tag"]) -> dict[str, "Tag"]:

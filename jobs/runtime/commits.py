@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 Mode = Literal["overwrite", "append"]
 _NO_MARK = {"mapreduce.fileoutputcommitter.marksuccessfuljobs": "false"}
-_LARGEST = ("bronze/", "silver/")
+# Large, and read as a whole or by columns that are indexed.
+_WITHOUT_RANGES = ("bronze/", "silver/", "tag/")
 _STATISTICS = "parquet.column.statistics.enabled"
 # In which of two folders a row of `write_apart` goes.
 PART = "part"
@@ -134,10 +135,11 @@ def write_apart(df: "DataFrame", uri: str, table: Table, counted: Counted) -> tu
 
 
 def _options(table: Table) -> dict[str, str]:
-    """What the writer of files is told. Of the largest tables ranges are taken where something is filtered by them."""
+    """What the writer of files is told. Of large tables ranges are taken where something is filtered by them."""
+    unlisted = {f"parquet.enable.dictionary#{name}": "false" for name in table.scattered}
     none = {_STATISTICS: "false", "parquet.size.statistics.enabled": "false"}
     few = none | {f"{_STATISTICS}#{name}": "true" for name in table.names[: table.indexed]}
-    return _NO_MARK | (few if table.name.startswith(_LARGEST) else {})
+    return _NO_MARK | unlisted | (few if table.name.startswith(_WITHOUT_RANGES) else {})
 
 
 def _new_place(table: Table, at: Mapping[str, date]) -> str:

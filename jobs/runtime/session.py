@@ -67,6 +67,10 @@ _ALWAYS = {
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.sources.partitionOverwriteMode": "static",
+    # memory of Python's workers, which each batch of rows would else take from the system and give back: a third of the
+    # time of scores
+    "spark.executorEnv.MALLOC_MMAP_THRESHOLD_": "67108864",
+    "spark.executorEnv.MALLOC_TRIM_THRESHOLD_": "67108864",
     # rows that go to a few folders need not be sorted by folder first
     "spark.sql.maxConcurrentOutputFileWriters": "8",
     # of seventeen calls to Java that an operation on a column makes, sixteen note which line of Python it stands in

@@ -22,11 +22,14 @@ from jobs.engines.classifiers import fit_past
 from jobs.engines.kmeans import fit_sample
 from jobs.engines.past import Past
 from jobs.engines.rfm import fit_rfm
+from jobs.runtime.commits import write_files
 from jobs.runtime.session import open_session
 from tests.bench.measure import processor_seconds
 from transforms.models.kmeans import KMeansSpec
 from transforms.models.spec import ALGORITHMS
+from transforms.schemas import Column, Table
 from transforms.tags.definition import parse_tags
+from transforms.tags.foretold import scattered
 from transforms.tags.lifecycle import last_stages, stages_of, with_lifecycle
 from transforms.tags.predictions import with_predictions
 from transforms.tags.segments import rfm_base, with_kmeans, with_rfm
@@ -112,10 +115,13 @@ def main(count: int, algorithm: str) -> None:
             frame = with_kmeans(frame, parted, parameters=clusters)
             return with_predictions(frame, models, timezone="UTC", **CLOCK)
 
+        spread = scattered([parted, *(tag for tag, _ in models)])
         cuts = fit_rfm(rfm_base(known(), rfm), scores=rfm.scores)
         for name, step in (("features alone", lambda frame: frame), ("with all scores", scored)) * 2:
             began, spent = time.monotonic(), processor_seconds()
-            step(known()).write.mode("overwrite").parquet(f"{folder}/target")
+            frame = step(known())
+            columns = (Column(field.name, field.dataType.simpleString(), "") for field in frame.schema.fields)
+            write_files(frame, folder, Table("tag/customer", tuple(columns), scattered=spread), {})
             spent = processor_seconds() - spent
             print(f"{name:<16} {count:>10,} customers {time.monotonic() - began:6.1f} s, processor {spent:6.1f} s")
 

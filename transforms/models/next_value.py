@@ -19,24 +19,29 @@ from pyarrow import compute as pc
 from transforms.models.ranks import greatest
 
 Matrix = NDArray[np.float64]
+Ints = NDArray[np.int64]
 _DECIMALS = 6
 
 
 def places(lists: pa.ListArray, values: Sequence[str]) -> NDArray[np.int64]:
     """Customers × ranks: the place in `values` of each item of a customer's list; len(values): none, or unknown."""
-    none = len(values)
-    lengths = np.asarray(lists.value_lengths().fill_null(0))
-    found = np.full((len(lists), int(lengths.max()) if len(lengths) else 0), none)
-    flat = lists.flatten()
-    known = pc.index_in(flat, value_set=pa.array(values, flat.type)).fill_null(none)
-    row = np.repeat(np.arange(len(lists)), lengths)
-    rank = np.arange(len(flat)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    found[row, rank] = np.asarray(known)
+    known, rank, ends = _one_by_one(lists, values)
+    lengths = np.diff(ends)
+    found = np.full((len(lists), int(lengths.max()) if len(lengths) else 0), len(values))
+    found[np.repeat(np.arange(len(lists)), lengths), rank] = known
     return found
 
 
-def weight(rank: int) -> float:
-    """What the value at a place of a customer's list counts for."""
+def _one_by_one(lists: pa.ListArray, values: Sequence[str]) -> tuple[Ints, Ints, Ints]:
+    """The items of all lists, one after another: their places as in `places`, their ranks; and where each list ends."""
+    ends = np.concatenate([[0], np.cumsum(np.asarray(lists.value_lengths().fill_null(0)), dtype=np.int64)])
+    flat = lists.flatten()
+    known = pc.index_in(flat, value_set=pa.array(values, flat.type)).fill_null(len(values))
+    return np.asarray(known, dtype=np.int64), np.arange(len(flat)) - np.repeat(ends[:-1], np.diff(ends)), ends
+
+
+def weight(rank: Any) -> Any:
+    """What the value at a rank of a customer's list counts for; of one rank, or of each of an array."""
     return 1 / (1 + rank)
 
 
@@ -44,12 +49,12 @@ def shares(lists: pa.ListArray, parameters: Mapping[str, Any]) -> Matrix:
     """Customers × values: how likely each takes each. Rows are summed rank by rank, so that batches change nothing."""
     from scipy.sparse import csr_array
 
-    found = places(lists, parameters["values"])
-    rows, ranks = found.shape
+    known, rank, ends = _one_by_one(lists, parameters["values"])
     weights = np.vstack([np.array(parameters["weights"], dtype=float), np.zeros(len(parameters["values"]))])
-    counts = np.tile([weight(rank) for rank in range(ranks)], rows)
-    given = csr_array((counts, found.ravel(), np.arange(rows + 1) * ranks), shape=(rows, len(weights)))
-    return np.asarray(np.round(given @ weights + np.array(parameters["base"], dtype=float), _DECIMALS))
+    given = csr_array((weight(rank), known, ends), shape=(len(lists), len(weights)))
+    found = np.asarray(given @ weights)
+    found += np.array(parameters["base"], dtype=float)  # where it lies: as much again is slow to come by
+    return np.round(found, _DECIMALS, out=found)
 
 
 def best(share: Matrix, top: int) -> NDArray[np.intp]:

@@ -36,6 +36,7 @@ class Table:
 
     `indexed`: on so many leading columns Delta keeps minima and maxima. They cost time to write and stand in
     the log in clear, so only what is filtered on and tells nothing of a person is counted in.
+    `scattered`: columns with about as many values as rows. To list their values, as files do with others, is in vain.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Table:
     key: tuple[str, ...] = ()
     partition: tuple[str, ...] = ()
     indexed: int = 0
+    scattered: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,11 +1,15 @@
 """Tags whose models learn from what followed earlier days: what they foretell, must reach, give and look at."""
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BeforeValidator, Field, field_validator
 
 from transforms.definitions import Definition, days, nearest
 from transforms.schemas import ENTITIES
+
+if TYPE_CHECKING:
+    from transforms.tags.tag import Tag
 
 CLASSIFIERS = ("churn", "purchase_intent")
 PREDICTIONS = (*CLASSIFIERS, "lifetime_value", "next_category")  # learned from what followed earlier days
@@ -29,6 +33,12 @@ INTERNAL = {
     "next_category": {"_known": "array<string>"},
     "lifecycle": {"_stage": "string", "_days_in_stage": "bigint", "_previous": "string"},
 }  # fmt: skip
+
+
+def scattered(tags: Iterable["Tag"]) -> tuple[str, ...]:
+    """The columns of models in which hardly two customers have the same value."""
+    found = (tag for tag in tags if tag.kind in (*PREDICTIONS, "kmeans"))
+    return tuple(output.name for tag in found for output in tag.outputs if output.type == "double")
 
 
 def with_a_time(value: str) -> str:

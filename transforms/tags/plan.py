@@ -301,9 +301,9 @@ def meaning(tag: Tag, tags: Mapping[str, Tag]) -> str:
     return hashlib.sha256("".join(need.definition_hash for need in chosen).encode()).hexdigest()
 
 
-def tag_table(entity: str, columns: Iterable[Column]) -> Table:
+def tag_table(entity: str, columns: Iterable[Column], scattered: Iterable[str] = ()) -> Table:
     """tag/<entity>: one row a known customer, one column an output of the tags over the entity. Internal."""
-    return Table(f"tag/{entity}", (_CUSTOMER_ID, *columns), key=("customer_id",))
+    return Table(f"tag/{entity}", (_CUSTOMER_ID, *columns), key=("customer_id",), scattered=tuple(scattered))
 
 
 def columns_in(plan: TagPlan, entity: str) -> list[Column]:
