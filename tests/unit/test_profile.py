@@ -19,6 +19,7 @@ class Given:
     place: str
     outputs: tuple[Column, ...]
     status: str = "online"
+    kind: str = "statistic"
 
 
 def given(tag: str, category: str, *outputs: Column, status: str = "online") -> Given:

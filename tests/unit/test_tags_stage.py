@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
@@ -34,7 +35,7 @@ BODIES = {
 }
 FIRST = date(2017, 6, 1)
 # customer -> (order, days before, amount); c4 bought nothing, x is nobody we know
-Bought = dict[str, list[tuple[str, int, int]]]
+Bought = dict[str, list[tuple[str, int, int | str]]]
 BOUGHT: Bought = {
     "c1": [("a", 1, 100), ("b", 2, 50), ("c", 3, 25)],
     "c2": [("d", 5, 10), ("e", 50, 10)],
@@ -89,12 +90,13 @@ class Nights:
             "ordered_at timestamp, amount decimal(18,4), status string"
         )
         night.save(self.spark.createDataFrame(lines, schema), ENTITIES["transaction"].table)
-        nodes = [(f"pos:{c}", c) for c in ("c1", "c2", "c3", "x")]
+        more = sorted({*bought} - {"c1", "c2", "c3", "x"})
+        nodes = [(f"pos:{c}", c) for c in ("c1", "c2", "c3", "x", *more)]
         night.save(self.spark.createDataFrame(nodes, "record_id string, customer_id string"), IDENTITY_RECORD)
         owned = [("crm_id", c, c, True, day, None if c != "c3" else day) for c in ("c1", "c2", "c3")]
         ledger = "id_type string, id_value string, customer_id string, known boolean, valid_from date, valid_to date"
         night.save(self.spark.createDataFrame([*owned, ("crm_id", "x", "x", False, day, None)], ledger), LEDGER)
-        people = [(c, f"city of {c}") for c in ("c1", "c2", "c3", "c4")]
+        people = [(c, f"city of {c}") for c in ("c1", "c2", "c3", "c4", *more)]
         night.save(self.spark.createDataFrame(people, "customer_id string, city string"), GOLD_CUSTOMER)
 
 
@@ -204,6 +206,26 @@ def test_a_refit_is_made_when_it_is_asked_for(nights: Nights) -> None:
     nights.bodies = {"rfm": BODIES["rfm"]}
     nights.run()
     assert models(nights.run(FIRST + timedelta(days=1), refit=True)) == {"rfm": 2}
+
+
+def test_a_refit_sends_nobody_to_another_segment(nights: Nights) -> None:
+    """A cloud has no clusters: any k is as good as the next, and with other luck most would be sent elsewhere."""
+    cloud = np.random.default_rng(1).normal(10, 2, (400, 2)).round(4)
+    bought: Bought = {f"k{n:03}": [("a", 1, str(a)), ("b", 1, str(b))] for n, (a, b) in enumerate(cloud)}
+    spent = PURPOSES + "from: transaction\nwhere: order_id = '{}'\nselect: sum(amount)"
+    group = "model: kmeans\nfeatures: [in_a, in_b]\nk: 3..6\nseed: {}"
+    nights.bodies = {"in_a": spent.format("a"), "in_b": spent.format("b"), "group": group.format(1)}
+
+    def run(number: int) -> dict[str, str]:
+        night = nights.run(FIRST + timedelta(days=number), bought, refit=True)
+        assert models(night) == {"group": number}
+        return {customer: row["group_segment"] for customer, row in values(night, "tag/customer").items()}
+
+    first = run(1)
+    nights.bodies["group"] = group.format(10)  # other halvings, other starts
+    second = run(2)
+    assert {*second.values()} == {*first.values()}
+    assert sum(segment != first[customer] for customer, segment in second.items()) < 0.1 * len(first)
 
 
 def test_checks_warn_or_stop(nights: Nights) -> None:

@@ -146,9 +146,10 @@ def _scaled(column: Matrix, feature: Feature) -> Matrix:
 
 def bend(values: Matrix, transform: Transform) -> Matrix:
     """log1p or the square root of the size, with the sign kept: who returned more than they bought is below 0."""
+    if transform == "none":
+        return values
     size = np.abs(values)
-    bent = {"none": size, "log1p": np.log1p(size), "sqrt": np.sqrt(size)}[transform]
-    return np.asarray(np.sign(values) * bent)
+    return np.asarray(np.sign(values) * (np.log1p(size) if transform == "log1p" else np.sqrt(size)))
 
 
 def coordinate_names(parameters: Mapping[str, Any]) -> list[str]:
