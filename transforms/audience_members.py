@@ -10,7 +10,8 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from transforms.audience_bits import ASIDE, FULFILS, bits, has
+from transforms.audience_bits import bits, has
+from transforms.audience_lots import held_out
 from transforms.audiences import Audience, levels
 from transforms.columns import conform
 from transforms.expressions import Expression
@@ -68,7 +69,7 @@ def _any(columns: Sequence[SparkColumn]) -> SparkColumn:
 
 
 def _candidate(audience: Audience, audiences: Collection[str]) -> SparkColumn:
-    own = [has(FULFILS, audience.audience, audiences)] if audience.where is not None else []
+    own = [has(audience.audience, audiences)] if audience.where is not None else []
     return _any([*own, *(F.col(f"_of_{name}") for name in audience.union)])
 
 
@@ -86,7 +87,7 @@ def _outcome(audience: Audience, audiences: Collection[str], allowed: SparkColum
         F.when(~_candidate(audience, audiences), F.lit(None))
         .when(_excepted(audience), excepted)
         .when(~allowed, no_consent)
-        .when(has(ASIDE, audience.audience, audiences), holdout)
+        .when(held_out(F.col("customer_id"), audience), holdout)
         .otherwise(target)
     )
 

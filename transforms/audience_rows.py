@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from transforms.audience_bits import ASIDE, FULFILS, bit, words
+from transforms.audience_bits import bit, words
+from transforms.audience_lots import Flags, kept_aside, spelled
 from transforms.audience_members import OUTCOMES
 from transforms.audiences import Audience, levels
 from transforms.schemas import GOLD_AUDIENCE_MEMBER
@@ -19,7 +20,6 @@ AT_ONCE = 4_000_000
 _HOLDOUT, _NO_CONSENT, _EXCEPT = (OUTCOMES.index(name) for name in ("holdout", "no_consent", "except"))
 _NEVER = len(OUTCOMES)
 
-Flags = NDArray[np.bool_]
 Outcomes = dict[str, NDArray[np.uint8]]
 
 
@@ -35,19 +35,26 @@ def outcomes_of(part: pa.Table, audiences: Mapping[str, Audience], allowed: Mapp
     `part`: customer_id and the columns of `audience_bits.bits`; `allowed`: of the purposes for which a decision
     counts, the column that says whether the customer may be used for it.
     """
-    fulfils, aside = ([part[name].to_numpy() for name in words(what, audiences)] for what in (FULFILS, ASIDE))
-    places = {name: bit(place) for place, name in enumerate(audiences)}
+    ids = spelled(part["customer_id"].combine_chunks())
     may = {purpose: part[column].to_numpy() for purpose, column in allowed.items()}
+    fulfils = {word: part[word].to_numpy() for word in words(audiences)}
+    bits = {name: bit(place) for place, name in enumerate(audiences)}
     members: dict[str, Flags] = {}
     found: Outcomes = {}
     for name in (name for level in levels(audiences) for name in level):
-        one, (word, at) = audiences[name], places[name]
-        own, arm = (((flags[word] >> at) & 1).astype(np.uint8) for flags in (fulfils, aside))  # 0 and 1: both arms
-        candidate = reduce(or_, (members[other] for other in one.union), own.astype(bool))
-        excepted = reduce(or_, (members[other] for other in one.except_), np.zeros_like(candidate))
+        one, (word, at) = audiences[name], bits[name]
+        own = fulfils[word] & (1 << at) != 0
+        candidate = reduce(or_, (members[other] for other in one.union), own)
+        excepted = reduce(or_, (members[other] for other in one.except_), np.zeros_like(own))
         members[name] = candidate & ~excepted
-        reached = np.where(may[one.purpose], arm, np.uint8(_NO_CONSENT)) if one.purpose in may else arm
-        found[name] = np.where(candidate, np.where(excepted, np.uint8(_EXCEPT), reached), np.uint8(_NEVER))
+        reached = members[name] & may[one.purpose] if one.purpose in may else members[name]
+        flags = {
+            _HOLDOUT: kept_aside(ids, one, reached),
+            _NO_CONSENT: members[name] & ~reached,
+            _EXCEPT: candidate & excepted,
+            _NEVER: ~candidate,
+        }  # of which one at most is set
+        found[name] = reduce(or_, (flag * np.uint8(outcome) for outcome, flag in flags.items()))
     return found
 
 

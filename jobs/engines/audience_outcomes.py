@@ -17,7 +17,7 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 
 from jobs.runtime.night import Night
-from transforms.audience_bits import ASIDE, FULFILS, bits, words
+from transforms.audience_bits import bits, words
 from transforms.audience_members import by_outcome, counted, members, outcomes
 from transforms.audience_rows import counts_of, member_table, outcomes_of, parts
 from transforms.audience_sql import consent_sql
@@ -70,8 +70,7 @@ class Spread:
 @contextmanager
 def found_in(night: Night) -> Iterator[Held | Spread]:
     """The outcomes of the night's audiences, for as long as the block lasts."""
-    numbers = [*words(FULFILS, night.conf.audiences), *words(ASIDE, night.conf.audiences)]
-    a_customer = _ID_BYTES + 8 * len(numbers) + len(night.conf.audiences)
+    a_customer = _ID_BYTES + 8 * len(words(night.conf.audiences)) + len(night.conf.audiences)
     if night.count(PROFILE) * a_customer <= MOST_BYTES:
         yield _held(night)
         return

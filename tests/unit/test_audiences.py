@@ -5,11 +5,13 @@ from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from transforms.audience_bits import held_out
+from transforms.audience_lots import held_out, kept_aside, spelled
 from transforms.audience_members import (
     OUTCOMES,
     by_outcome,
@@ -302,6 +304,22 @@ def test_the_holdout_is_a_lot_drawn_by_a_hash_that_others_can_compute(spark: Spa
     other = people.where(held_out(F.col("customer_id"), aside.model_copy(update={"audience": "post"})))
     assert 10 < len(drawn & {row[0] for row in other.collect()}) < 60  # 30 expected: drawn anew
     assert people.where(held_out(F.col("customer_id"), aside.model_copy(update={"holdout": 0.0}))).isEmpty()
+
+
+def test_the_driver_draws_the_lots_that_spark_draws(spark: SparkSession):
+    chance = random.Random(5)
+    ids = ["".join(chance.choices("0123456789abcdef米", k=number % 77)) for number in range(1500)]
+    several = [audience("a" * length, where="true", holdout=0.5) for length in (1, 3, 8, 30, 33, 61)]
+    rows = spark.createDataFrame(list(enumerate(ids)), "place int, id string")
+    drawn = rows.select("place", *(held_out(F.col("id"), one) for one in several)).sort("place").toArrow()
+    asked = np.array([number % 3 > 0 for number in range(1499)])
+    spelled_out = spelled(pa.array(ids).slice(1))
+    for one, theirs in zip(several, drawn.columns[1:], strict=True):
+        ours = kept_aside(spelled_out, one, asked)
+        assert 400 < ours.sum() < 600  # 500 expected, sd 16
+        assert ours.tolist() == (theirs.to_numpy()[1:] & asked).tolist()
+    assert not kept_aside(spelled_out, audience("none", where="true"), asked).any()
+    assert spelled(pa.array([], pa.string())) == []
 
 
 def test_small_audiences_are_withheld_and_everybody_left_out_is_counted(spark: SparkSession):
