@@ -5,8 +5,6 @@ if __name__ == "__main__":  # first of all: stage_main takes this folder off the
 
     stage_main("audiences")
 
-from typing import Any
-
 import pyarrow as pa
 
 from jobs.engines import campaigns
@@ -14,7 +12,8 @@ from jobs.engines.audience_outcomes import found_in
 from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
 from transforms.audience_members import summaries, told_of
-from transforms.profile import PROFILE
+from transforms.audiences import cut_by
+from transforms.profile import PROFILE, profile_table
 from transforms.schemas import GOLD_AUDIENCE, GOLD_AUDIENCE_MEMBER
 
 
@@ -37,13 +36,13 @@ def build(night: Night) -> None:
         )
         shown = [row["audience"] for row in rows if row["size"]]
         night.save(found.members(shown, night.day), GOLD_AUDIENCE_MEMBER)
-    night.save(_table(rows), GOLD_AUDIENCE, mode="append")
+    columns = profile_table(night.conf.tags).names
+    told = [
+        row | {"cut_by": sorted(set().union(*cut_by(row["audience"], audiences, columns).values()))} for row in rows
+    ]
+    night.save(pa.Table.from_pylist(told, arrow_schema(GOLD_AUDIENCE)), GOLD_AUDIENCE, mode="append")
     customers = night.count(PROFILE)
     for row in rows:
         night.figure(row["audience"], {arm: row[arm] for arm in ("size", "target", "holdout")} | row["left_out"])
         if line := told_of(row, customers=customers):
             night.warn(f"audience {row['audience']}: {line}")
-
-
-def _table(rows: list[dict[str, Any]]) -> pa.Table:
-    return pa.Table.from_pylist(rows, arrow_schema(GOLD_AUDIENCE))

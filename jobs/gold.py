@@ -23,6 +23,7 @@ import duckdb as duck
 import pyarrow as pa
 from pyarrow import dataset as ds
 
+from jobs.lookups.known_members import NIGHTS, KnownMembers, known_members
 from jobs.lookups.seen import Seen, seen
 from jobs.runtime.releases import Release, all_releases, gone
 from jobs.runtime.tables import Lakehouse
@@ -31,7 +32,7 @@ from transforms.errors import DefinitionError, PortraitError
 from transforms.privacy import Role
 from transforms.profile import PROFILE
 from transforms.roles import role_of
-from transforms.schemas import ENTITIES, FIXED_TABLES
+from transforms.schemas import ENTITIES, FIXED_TABLES, GOLD_AUDIENCE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,15 +73,25 @@ class OpenRelease:
     def dataset(self, table: str) -> ds.Dataset:
         """A table as an Arrow dataset: nothing is read yet. Raises DefinitionError for one that is not to be had.
 
-        Under a role it has the columns alone that the role sees in clear.
+        Under a role it has the columns and members alone that the role sees in clear.
         """
         return self._opened(table)[0]
 
     def _opened(self, table: str) -> tuple[ds.Dataset, Seen]:
-        """A table's columns in clear, and what the role sees of it."""
+        """A table's columns and rows in clear, and what the role sees of it."""
         found = self._whole(table)
         view = seen(found.schema, self.role)
-        return (found.replace_schema(view.clear) if self.role else found), view
+        if self.role is None:
+            return found, view
+        members = self._members(table)
+        return (found.filter(members.rule) if members else found).replace_schema(view.clear), view
+
+    def _members(self, table: str) -> KnownMembers | None:
+        """Which of a table's rows the role sees; None: all."""
+        name = self.known(table)
+        if self.role is None or name not in NIGHTS:
+            return None
+        return known_members(name, self.role, self._whole(PROFILE).schema, self._whole(GOLD_AUDIENCE.name))
 
     def _whole(self, table: str) -> ds.Dataset:
         name = self.known(table)
@@ -143,8 +154,14 @@ class OpenRelease:
 
     @property
     def readable(self) -> list[str]:
-        """The tables that the store does not keep from whoever asks."""
-        return [*(name for name, _ in self._heads(self.tables)), *self.of_nights]
+        """The tables that the store does not keep from whoever asks.
+
+        A role has those of members only with what tells of their audiences.
+        """
+        found = [name for name, _ in self._heads(self.tables)]
+        if self.role and not {PROFILE, GOLD_AUDIENCE.name} <= {*found}:
+            found = [name for name in found if name not in NIGHTS]
+        return [*found, *self.of_nights]
 
     def _heads(self, names: Iterable[str]) -> Iterator[tuple[str, int | None]]:
         """Those of the tables that the store does not keep from whoever asks, with the version of their heads."""
@@ -181,7 +198,10 @@ class OpenRelease:
         at = {} if version is None else {"versionAsOf": str(version)}
         path = self.lakehouse.path(name)
         frame: DataFrame = open_session(reaches=[path]).read.format("delta").options(**at).load(path)
-        return self._opened(table)[1].masking_spark(frame) if self.role else frame
+        if self.role is None:
+            return frame
+        members = self._members(table)
+        return self._opened(table)[1].masking_spark(members.of_spark(frame) if members else frame)
 
     def known(self, table: str) -> str:
         """The table's full name. Raises DefinitionError for one that is not to be had."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from transforms.definitions import Definition, nearest, parse, parse_yaml
 from transforms.errors import DefinitionError
-from transforms.expressions import Expression, compile_expression
+from transforms.expressions import Expression, canonical_names_in, compile_expression
 from transforms.privacy import Privacy
 from transforms.profile import tag_of_column
 from transforms.schemas import Table
@@ -170,6 +170,17 @@ def reached(name: str, audiences: Mapping[str, Audience]) -> list[str]:
     for current in found:
         found += [other for other in audiences[current].built_on if other in audiences and other not in found]
     return found
+
+
+def cut_by(name: str, audiences: Mapping[str, Audience], columns: Collection[str]) -> dict[str, list[str]]:
+    """The audience, and all that it is built on -> those of the profile's `columns` that its rule looks at.
+
+    Whoever knows its members knows something of these columns of each.
+    """
+    return {
+        one: sorted(canonical_names_in(audiences[one].where or "true").intersection(columns))
+        for one in reached(name, audiences)
+    }
 
 
 def not_meant_for(tag: "Tag", purpose: str) -> bool:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from transforms.audiences import Audience, fingerprint, misuse, not_meant_for, reached
+from transforms.audiences import Audience, cut_by, fingerprint, misuse, not_meant_for
 from transforms.contracts import Contract
 from transforms.definitions import Definition, nearest, parse, parse_yaml
 from transforms.destinations import JDBC, Destination
 from transforms.errors import DefinitionError
-from transforms.expressions import canonical_names_in
 from transforms.privacy import NO_ROLE, SHORTEST_KEY, Privacy, Role
 from transforms.profile import NOT_TAGS, tag_of_column
 from transforms.roles import masked
@@ -264,9 +263,10 @@ def _kept_back(export: Export, profile: Table, privacy: Privacy) -> Iterator[str
 def _given_away(export: Export, audiences: Mapping[str, Audience], profile: Table, privacy: Privacy) -> Iterator[str]:
     """Whoever receives an audience knows of all in it that they fulfil its rule, or that of one it is built on."""
     role, described = reader_of(export, privacy), {column.name: column for column in profile.columns}
-    for name in reached(export.audience, audiences) if export.audience and export.audience in audiences else ():
+    one = audiences.get(export.audience or "")
+    for name, columns in cut_by(one.audience, audiences, described).items() if one else ():
         where = "it" if name == export.audience else f"'{name}', which it is built on,"
-        for column in sorted(canonical_names_in(audiences[name].where or "true") & described.keys()):
+        for column in columns:
             if role.shows(column, described[column].sensitivity) != "allow":
                 yield (
                     f"audience: {where} is cut by '{column}' ({described[column].sensitivity}), so that {_who(export)} "

@@ -1,6 +1,7 @@
 """The page docs/reference/storage.md: which folder of a lakehouse holds what of people, and who is to read it."""
 
 from jobs.gold import RESTRICTED
+from jobs.lookups.known_members import NIGHTS
 from jobs.pages.writing import grid
 from transforms.privacy import NO_ROLE
 from transforms.profile import PROFILE
@@ -33,8 +34,9 @@ Portrait writes files; only the store can keep anybody from reading them. Grant 
 table's log lies in its folder and needs the same grant. Grant nothing by default: what is not named for a reader is
 not theirs. `portrait query` and notebooks show whoever reads the tables that are granted to them."""
 _AFTER = """\
-Who may not see every tag is not granted `gold/customer_profile` and `gold/tag_change`, but the folder of an export with
-`columns: all` and their `role`: see the guides on privacy and on exports."""
+Who may not see every tag is granted neither `gold/customer_profile` and `gold/tag_change` nor members of audiences (who
+is in one tells what it is cut by), but the folder of an export with `columns: all` and their `role`: see the guides on
+privacy and on exports."""
 
 
 def storage() -> str:
@@ -58,4 +60,5 @@ def reader(table: Table) -> str:
     if table.name in _OF_THEIR_OWN:
         return _OF_THEIR_OWN[table.name]
     who = _LAYERS[table.name.partition("/")[0]]
-    return ALL_TAGS if who == ANALYSTS and kept_back(table) != "nothing" else who
+    tells = table.name in NIGHTS or kept_back(table) != "nothing"  # who is in an audience tells what it is cut by
+    return ALL_TAGS if who == ANALYSTS and tells else who

@@ -20,7 +20,7 @@ from tests.end_to_end.contents import contents
 from tests.end_to_end.identifiers import held, identifiers
 from tests.end_to_end.project import ROOT, Project
 
-_ROLE = "  blind: {mask: [personal, sensitive]}\n"
+_ROLES = "  blind: {mask: [personal, sensitive]}\n  not_by_mail: {columns: {reachable_by_email: mask}}\n"
 _COMMANDS = (
     ["status"], ["plan"], ["report", "--catalog"], ["report", "--segments"], ["tags", "list"], ["tags", "show", "city"],
     ["audience", "list"], ["audience", "size", "reachable"], ["identity", "audit"], ["quarantine", "list"],
@@ -34,7 +34,7 @@ def project(nights: Nights, tmp_path_factory: pytest.TempPathFactory) -> Project
     """The project after its nights, with what people make of it: pages, and a role that sees masks."""
     project = nights.copy(3, tmp_path_factory.mktemp("hidden") / "demo")
     privacy = project.conf / "privacy.yml"
-    privacy.write_text(privacy.read_text().rstrip("\n") + f"\n{_ROLE}")
+    privacy.write_text(privacy.read_text().rstrip("\n") + f"\n{_ROLES}")
     return project
 
 
@@ -103,3 +103,12 @@ def test_spark_shows_a_role_what_the_other_readers_show(project: Project, spark:
             {str(value)} for _ in range(2) for value in (ours[name][0].as_py() for name in masked)
         ]
     assert set(night.pandas("customer")["full_name"]) == {"***"}
+
+
+def test_spark_tells_a_role_of_the_same_members(project: Project, spark: SparkSession) -> None:
+    night = open_release(str(project.folder / "lakehouse"), role="not_by_mail", conf=project.conf)
+    everyone = set(open_release(str(project.folder / "lakehouse")).pandas("audience_member")["audience"])
+    assert {"reachable", "coupon_mailings"} <= everyone
+    ours, theirs = night.pandas("audience_member"), night.spark("audience_member").toPandas()
+    assert set(ours["audience"]) == everyone - {"reachable", "slipping_regulars", "winter_mailing"}
+    assert set(ours.itertuples(index=False)) == set(theirs.itertuples(index=False)) and len(ours) == len(theirs)

@@ -22,12 +22,22 @@ from transforms.errors import DefinitionError, PortraitError
 from transforms.privacy import Privacy
 from transforms.profile import PROFILE
 from transforms.roles import check_roles
-from transforms.schemas import GOLD_AUDIENCE, GOLD_CUSTOMER, GOLD_OVERRIDE, OPS_ERASURE, Column, Table
+from transforms.schemas import (
+    GOLD_AUDIENCE,
+    GOLD_AUDIENCE_MEMBER,
+    GOLD_CAMPAIGN_MEMBER,
+    GOLD_CUSTOMER,
+    GOLD_OVERRIDE,
+    OPS_ERASURE,
+    Column,
+    Table,
+)
 
 ROLES = """
 roles:
   analyst: {deny: [personal, sensitive]}
   support: {deny: [sensitive], mask: [personal], columns: {rich: allow, spend: deny}}
+  nameless: {deny: [sensitive], columns: {audience: deny}}
   boss: {}
 """
 TAGS = Table(
@@ -43,6 +53,12 @@ TAGS = Table(
     ("customer_id",),
 )
 _VIEWS = "select schema_name || '.\"' || view_name || '\"' from duckdb_views() where not internal"
+FIRST, LAST = date(2026, 2, 28), date(2026, 3, 1)
+CUT_BY = {
+    (FIRST, "all"): None, (LAST, "all"): [], (FIRST, "vip"): ["illness", "spend"], (LAST, "vip"): ["spend"],
+    (FIRST, "wealthy"): ["rich"], (LAST, "wealthy"): ["rich", "spend"], (LAST, "old"): ["age", "spend"],
+    (LAST, "gone"): ["a_tag_of_then"],
+}  # fmt: skip
 SECRETS = ("Altona", "40417", "gout", "Ann Berg", "ann@x.org", "poor thing")
 
 
@@ -61,8 +77,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
              "set_by": "jo", "set_at": datetime(2026, 3, 1, tzinfo=UTC)}
         ],
         GOLD_AUDIENCE: [
-            {"date": date(2026, 3, 1), "audience": "vip", "definition": "d", "purpose": "service", "size": 1,
-             "target": 1, "holdout": 0, "left_out": {}}
+            {"date": day, "audience": name, "definition": "d", "purpose": "service", "size": 1, "target": 1,
+             "holdout": 0, "left_out": {}, "cut_by": cut_by}
+            for (day, name), cut_by in CUT_BY.items()
+        ],
+        GOLD_AUDIENCE_MEMBER: [
+            {"date": LAST, "audience": name, "customer_id": f"c_{name}", "arm": "target"}
+            for day, name in CUT_BY if day == LAST
+        ],
+        GOLD_CAMPAIGN_MEMBER: [
+            {"since": day, "audience": name, "campaign_id": "k", "customer_id": f"c_{name}_{day.day}", "arm": "target"}
+            for day, name in [*CUT_BY, (date(2026, 2, 2), "vip")]
         ],
     }  # fmt: skip
     versions = {table.name: _write(house, table, rows) for table, rows in told.items()}
@@ -118,6 +143,28 @@ def test_each_reader_shows_what_the_role_may_see(project: Path):
         night.arrow("customer_profile", ["illnes"])
 
 
+def test_members_are_told_of_audiences_that_are_cut_by_what_the_role_sees(project: Path):
+    everybody = {"c_all", "c_vip", "c_wealthy", "c_old", "c_gone"}
+    sent = {f"c_{name}_{day.day}" for day, name in CUT_BY} | {"c_vip_2"}
+    told = {
+        "analyst": ({"c_all", "c_vip"}, {"c_all_1", "c_vip_1"}),
+        "support": ({"c_all"}, {"c_all_1", "c_wealthy_28"}),  # spend is denied, rich is allowed
+        "nameless": (set(), set()),
+        "boss": (everybody, sent),
+    }
+    for role, both in told.items():
+        night = open_release(role=role, conf=project / "conf")
+        for table, known in zip(("audience_member", "campaign_member"), both, strict=True):
+            with night.duckdb() as db:
+                found = db.sql(f"select customer_id from gold.{table}").fetchall()
+                counted = db.sql(f"select count(*) from {table} where arm = 'target'").fetchall()
+            assert {one for (one,) in found} == known, (role, table)
+            assert counted == [(night.dataset(table).count_rows(),)] == [(len(found),)]
+            assert set(night.pandas(table)["customer_id"]) == known
+            assert set(night.polars(table).select("customer_id").collect()["customer_id"]) == known
+    assert open_release(role="boss", conf=project / "conf").dataset("audience_member").count_rows() == 5
+
+
 def test_nothing_that_is_kept_from_a_role_is_to_be_had(project: Path):
     for role in ("analyst", "support"):
         told = "\n".join(every_way(project, role))
@@ -127,8 +174,9 @@ def test_nothing_that_is_kept_from_a_role_is_to_be_had(project: Path):
 
 def test_a_role_without_personal_data_has_no_table_of_persons(project: Path):
     tables = {role: open_release(role=role, conf=project / "conf").tables for role in ("analyst", "support")}
-    assert tables["analyst"] == ("gold/audience", PROFILE)
-    assert tables["support"] == ("gold/audience", "gold/customer", PROFILE, "gold/override")
+    of_members = ("gold/audience_member", "gold/campaign_member")
+    assert tables["analyst"] == ("gold/audience", *of_members, PROFILE)
+    assert tables["support"] == ("gold/audience", *of_members, "gold/customer", PROFILE, "gold/override")
     with pytest.raises(DefinitionError, match="gold/customer holds personal data"):
         open_release(role="analyst", conf=project / "conf").arrow("customer")
 
@@ -163,7 +211,7 @@ def test_what_the_store_keeps_back_is_not_shown_and_is_told(project: Path, monke
     monkeypatch.setattr(Lakehouse, "open", granted)
     night = open_release(role="analyst", conf=project / "conf")
     assert night.readable == ["gold/audience", "ops/release"]
-    assert night.duckdb().sql("select count(*) from gold.audience").fetchall() == [(1,)]
+    assert night.duckdb().sql("select count(*) from gold.audience").fetchall() == [(len(CUT_BY),)]
     with pytest.raises(PortraitError, match=f"{PROFILE}: the store does not let it be read"):
         night.pandas("customer_profile")
 
@@ -208,7 +256,7 @@ def granted(page: str) -> dict[str, str]:
 def test_the_page_on_storage_keeps_tables_of_persons_from_analysts():
     told = granted(storage())
     assert {folder for folder, who in told.items() if who == "analysts who may see every tag"} == {
-        "gold/customer_profile", "gold/tag_change",
+        "gold/customer_profile", "gold/tag_change", "gold/audience_member", "gold/campaign_member",
     }  # fmt: skip
     assert told["gold/customer"] == told["gold/override"] == "the pipeline, and who must see names and addresses"
     assert {told[f"silver/{name}"] for name in ("contact", "quarantine", "web_event")} == {"the pipeline alone"}

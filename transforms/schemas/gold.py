@@ -56,6 +56,9 @@ GOLD_AUDIENCE = Table(
         Column(
             "left_out", "map<string,bigint>", "why -> customers left out (no_consent, except, too_small)", "none", True
         ),
+        Column(
+            "cut_by", "array<string>", "the profile's columns that its rule, or one it is built on, looks at", "none"
+        ),
     ),
     key=("date", "audience"),
 )
