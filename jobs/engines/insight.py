@@ -34,7 +34,7 @@ def compare(
     """`group`, and `other` where it is not against everyone (see `apart`): tables of customer_id, each known and there
     once. `timezone`: the business's, in which a time has its day."""
     people = counts.people(profile.to_table(["customer_id"])["customer_id"], group, other)
-    sides = Sides(len(people.group), len(people.base), within=other is None)
+    sides = Sides(*people.sizes, within=other is None)
     tell = partial(_told, people=people, sides=sides, smallest=smallest, timezone=timezone)
     found: list[TagInsight] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:

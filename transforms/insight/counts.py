@@ -17,6 +17,7 @@ SHORT = 16
 # Of a larger base so many, drawn by a hash, tell where its hundredths lie.
 DRAWN = 200_000
 
+_GROUP, _BASE = 1, 2  # in `People.side`
 _HALVES = (64, 32, 16, 8, 4, 2, 1)
 _PAST = sum(_HALVES)
 _PIECE = 1 << 15  # what a processor keeps at hand
@@ -27,11 +28,17 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class People:
-    """The places in the profile of those of the group, of the base, and of the part of it that tells its quantiles."""
+    """Of each of the profile's customers the `side`: 1 the group, 2 the base, 3 both, 0 neither; and the places of
+    those of the group, and of those of the base that tell its quantiles."""
 
+    side: NDArray[np.uint8]
     group: Places
-    base: Places
     drawn: Places
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Customers of the group, of the base."""
+        return len(self.group), int(np.count_nonzero(self.side & _BASE))
 
 
 @dataclass(frozen=True)
@@ -51,10 +58,11 @@ def people(customers: pa.ChunkedArray, group: pa.Table, other: pa.Table | None) 
     def among(side: pa.Table) -> NDArray[np.bool_]:
         return np.asarray(pc.is_in(customers, value_set=side["customer_id"].combine_chunks()).to_numpy())
 
-    base = np.ones(len(customers), dtype=bool) if other is None else among(other)
+    mine, base = among(group), np.ones(len(customers), dtype=bool) if other is None else among(other)
     one_of = max(int(base.sum()) // DRAWN, 1)
-    drawn = base & (pd.util.hash_array(customers.to_numpy()) % one_of == 0) if one_of > 1 else base
-    return People(np.flatnonzero(among(group)), np.flatnonzero(base), np.flatnonzero(drawn))
+    drawn = base & (pd.util.hash_array(customers.to_numpy(), categorize=False) % one_of == 0) if one_of > 1 else base
+    side = mine * np.uint8(_GROUP) + base * np.uint8(_BASE)
+    return People(side, np.flatnonzero(mine), np.flatnonzero(drawn))
 
 
 def is_number(kind: pa.DataType) -> bool:
@@ -76,14 +84,16 @@ def numbers(values: pa.ChunkedArray, people: People, *, timezone: str) -> Number
     found = _doubles(values, timezone)
     group, drawn = (_known(found[places]) for places in (people.group, people.drawn))
     quantiles = np.quantile(drawn, np.arange(1, FINE) / FINE, method="inverted_cdf") if len(drawn) else drawn
-    largest = np.fmax(*(np.fmax.reduce(found[places], initial=np.nan) for places in (people.group, people.base)))
-    ends = _known(np.unique(np.append(quantiles, largest)))
-    up_to = _places(ends, found)
-    sides = [np.bincount(up_to[places], minlength=_PAST + 1) for places in (people.group, people.base)]
-    counts = np.stack([side[: len(ends)] for side in sides], axis=1)
-    return Numbers(
-        ends.tolist(), counts, (_median(group), _median(drawn)), (int(sides[0][_PAST]), int(sides[1][_PAST]))
-    )
+    ends = np.unique(np.append(quantiles, np.inf))
+    counts = _on_sides(_places(ends, found), people.side, _PAST + 1)
+    (no_n, no_m), medians = counts[_PAST].tolist(), (_median(group), _median(drawn))
+    return Numbers(ends.tolist(), counts[: len(ends)], medians, (no_n, no_m))
+
+
+def _on_sides(codes: NDArray[Any], side: NDArray[np.uint8], values: int) -> NDArray[np.int64]:
+    """How many have each of the codes from 0 to below `values`. Shape: values × (group, base)."""
+    _, mine, base, both = np.bincount(codes * np.uint16(4) + side, minlength=4 * values).reshape(values, 4).T
+    return np.stack([mine + both, base + both], axis=1)
 
 
 def _places(ends: Floats, values: Floats) -> NDArray[np.uint8]:
@@ -131,19 +141,14 @@ def by_value(values: pa.ChunkedArray, people: People) -> tuple[dict[str, tuple[i
         rows = np.repeat(np.arange(len(values)), lengths)
         codes, texts = _coded(pc.list_flatten(values))
         rows, codes = _once(rows, codes, len(texts), longest=int(lengths.max(initial=0)))
-        lacking = lengths == 0
+        counts = _on_sides(codes, people.side[rows], len(texts))
+        none = _on_sides(lengths == 0, people.side, 2)[1]
     else:
         codes, texts = _coded(values)
-        rows, lacking = np.arange(len(values)), codes < 0
-    sides = []
-    for places in (people.group, people.base):
-        mine = np.zeros(len(values), dtype=bool)
-        mine[places] = True
-        counted = np.bincount(codes[mine[rows] & (codes >= 0)], minlength=len(texts))
-        sides.append((counted, int((mine & lacking).sum())))
-    (n, no_n), (m, no_m) = sides
-    there = [(-int(a + b), text, (int(a), int(b))) for text, a, b in zip(texts, n, m, strict=True) if a + b]
-    return {text: pair for _, text, pair in sorted(there)[:MOST_VALUES]}, (no_n, no_m)
+        found = _on_sides(codes + 1, people.side, len(texts) + 1)
+        none, counts = found[0], found[1:]
+    there = [(-int(n + m), text, (int(n), int(m))) for text, (n, m) in zip(texts, counts, strict=True) if n + m]
+    return {text: pair for _, text, pair in sorted(there)[:MOST_VALUES]}, (int(none[0]), int(none[1]))
 
 
 def _coded(values: pa.ChunkedArray) -> tuple[Places, list[str]]:
