@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 
 import pyarrow as pa
@@ -25,6 +26,12 @@ class Compared:
     size: int
     base_size: int
     tags: list[TagInsight]
+
+
+def members(released: ds.Dataset, audience: str, day: date) -> pa.Table:
+    """customer_id of the audience's members, both arms. `released`: gold/audience_member, its texts as dictionaries."""
+    tonight = (ds.field("audience") == audience) & (ds.field("date") == ds.scalar(day))
+    return released.to_table(["customer_id"], filter=tonight).cast(pa.schema([("customer_id", pa.string())]))
 
 
 def compare(

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 from pyarrow import dataset as ds
 
-from jobs.engines.insight import Compared, apart, compare
+from jobs.engines.insight import Compared, apart, compare, members
 from jobs.lookups.audience_preview import AD_HOC, Wanted, check_columns, outcome_table
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
@@ -107,16 +107,16 @@ def insight(conf: Configuration, asked: Asked) -> Insight:
     check_columns(reader, conf, asked.one)
     groups = [_members(reader, conf, one) for one in (asked.one, asked.other) if one]
     smallest = conf.privacy.smallest_group
-    for one, members in zip((asked.one, asked.other), groups, strict=False):
-        if one and members.num_rows < smallest:
+    for one, group in zip((asked.one, asked.other), groups, strict=False):
+        if one and group.num_rows < smallest:
             raise DefinitionError(
-                f"{one.name}: has {'no' if not members.num_rows else f'fewer than {smallest}'} members in release "
+                f"{one.name}: has {'no' if not group.num_rows else f'fewer than {smallest}'} members in release "
                 f"{reader.release.release}: nothing is told of so few (smallest_group in conf/privacy.yml)"
             )
     shared = 0
     if asked.other:
         *groups, shared = apart(groups[0], groups[1], f"{asked.one.name} against {asked.other.name}", smallest=smallest)
-    profile = reader.dataset(PROFILE)
+    profile = reader.dataset(PROFILE, coded=tag_of_column(conf.tags))
     assert profile is not None  # noqa: S101  (its columns were checked)
     columns, left_out = _columns(conf, asked, profile.schema.names)
     found = compare(
@@ -146,9 +146,9 @@ def _members(reader: Reader, conf: Configuration, one: Wanted) -> pa.Table:
     tonight = (ds.field("audience") == one.name) & (ds.field("date") == ds.scalar(reader.release.date))
     rows = reader.where(GOLD_AUDIENCE, tonight, ["definition"])
     if rows and rows[0]["definition"] == one.audience.definition_hash:
-        released = reader.dataset(GOLD_AUDIENCE_MEMBER)
+        released = reader.dataset(GOLD_AUDIENCE_MEMBER, coded=GOLD_AUDIENCE_MEMBER.names)
         assert released is not None  # noqa: S101  (written with the sizes)
-        return released.to_table(["customer_id"], filter=tonight)
+        return members(released, one.name, reader.release.date)
     try:
         with outcome_table(reader, conf, one) as duck:
             sql = f"select customer_id from outcome where {quoted(one.name)} = '{MEMBER}'"

@@ -1,6 +1,6 @@
 """Tables of one release as Arrow, filtered while they are read: for commands that need no Spark."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -29,17 +29,17 @@ class Reader:
         self.release = release
         self.release_end = end_of(release.date, conf.pipeline.timezone)
 
-    def dataset(self, table: str | Table) -> ds.Dataset | None:
+    def dataset(self, table: str | Table, coded: Collection[str] = ()) -> ds.Dataset | None:
         """The table at the release's version; nothing is read yet. None where the release has no such table.
 
-        Raises PortraitError where it is damaged.
+        `coded`: columns that come as dictionaries where they are texts. Raises PortraitError where it is damaged.
         """
         name = table if isinstance(table, str) else table.name
         version = self.release.versions.get(name)
         if version is None:
             return None
         self.lakehouse.check({name: version})
-        return self.lakehouse.dataset(name, version)
+        return self.lakehouse.dataset(name, version, coded)
 
     def where(self, table: str | Table, condition: ds.Expression, columns: list[str] | None = None) -> Any:
         """The rows that meet a condition, as dicts; none where the release has no such table."""

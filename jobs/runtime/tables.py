@@ -79,14 +79,20 @@ def arrow_schema(table: Table) -> pa.Schema:
     return pa.schema([pa.field(c.name, arrow_type(c.type), metadata={"comment": c.told}) for c in table.columns])
 
 
-def dataset_of(opened: DeltaTable) -> ds.Dataset:
+def dataset_of(opened: DeltaTable, coded: Collection[str] = ()) -> ds.Dataset:
     """An opened table as an Arrow dataset; nothing is read yet.
+
+    `coded`: columns that come as dictionaries where they are texts, as they lie in files with few distinct ones.
 
     It reads through Arrow's own file system: deltalake's is a Python object, which Arrow's threads may still hold
     when the interpreter ends, and then the process aborts (apache/arrow#34314).
     """
     store, path = store_of(opened.table_uri)
-    return opened.to_pyarrow_dataset(filesystem=fs.SubTreeFileSystem(path, store))
+    texts = {field.name for field in opened.schema().fields if field.type.type == "string"}.intersection(coded)
+    return opened.to_pyarrow_dataset(
+        filesystem=fs.SubTreeFileSystem(path, store),
+        parquet_read_options=ds.ParquetReadOptions(dictionary_columns=texts),
+    )
 
 
 def _as_today(found: ds.Dataset, table: Table) -> ds.Dataset:
@@ -139,12 +145,15 @@ class Lakehouse:
         root = self.path(table)
         return [f"{root}/{unquote(path)}" for path in pa.table(opened.get_add_actions())["path"].to_pylist()]
 
-    def dataset(self, table: str, version: int | None = None) -> ds.Dataset | None:
-        """The table at a version as an Arrow dataset, with today's columns at least, or None where there is none."""
+    def dataset(self, table: str, version: int | None = None, coded: Collection[str] = ()) -> ds.Dataset | None:
+        """The table at a version as an Arrow dataset, with today's columns at least, or None where there is none.
+
+        `coded`: see `dataset_of`.
+        """
         opened = self.open(table, version)
         if opened is None:
             return None
-        return _as_today(dataset_of(opened), FIXED_TABLES.get(table, Table(table, ())))
+        return _as_today(dataset_of(opened, coded), FIXED_TABLES.get(table, Table(table, ())))
 
     def version(self, table: str) -> int | None:
         """The version of the table's head; None where there is no table."""

@@ -22,10 +22,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from deltalake import write_deltalake
-from pyarrow import dataset as ds
 
 from jobs import audiences as stage
-from jobs.engines.insight import compare
+from jobs.engines.insight import compare, members
 from jobs.runtime.night import Night
 from jobs.runtime.tables import Lakehouse
 from transforms.audiences import Audience, compile_rule
@@ -135,12 +134,12 @@ def read(night: Night) -> None:
 
 
 def insight(night: Night) -> None:
-    profile, members = (
-        night.lakehouse.dataset(name, night.versions[name]) for name in (PROFILE, GOLD_AUDIENCE_MEMBER.name)
+    profile, released = (
+        night.lakehouse.dataset(name, night.versions[name], coded)
+        for name, coded in ((PROFILE, night.conf.tags), (GOLD_AUDIENCE_MEMBER.name, GOLD_AUDIENCE_MEMBER.names))
     )
-    assert profile is not None and members is not None
-    tonight = (ds.field("audience") == "a07") & (ds.field("date") == DAY)
-    group = members.to_table(["customer_id"], filter=tonight)
+    assert profile is not None and released is not None
+    group = members(released, "a07", DAY)
     columns = [name for name in profile.schema.names if name not in NOT_TAGS]
     compare(profile, columns, group, None, smallest=10, timezone="UTC")
 

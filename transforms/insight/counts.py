@@ -75,6 +75,8 @@ def kind_of(kind: pa.DataType) -> str:
     """The type as it is told: date, timestamp, array<string>, …"""
     if pa.types.is_nested(kind):
         return f"array<{kind_of(kind.value_type)}>"
+    if pa.types.is_dictionary(kind):
+        return kind_of(kind.value_type)
     said = {"date32[day]": "date", "int64": "bigint", "int32": "int", "bool": "boolean", "large_string": "string"}
     return "timestamp" if pa.types.is_timestamp(kind) else said.get(str(kind), str(kind))
 
@@ -153,7 +155,8 @@ def by_value(values: pa.ChunkedArray, people: People) -> tuple[dict[str, tuple[i
 
 def _coded(values: pa.ChunkedArray) -> tuple[Places, list[str]]:
     """Each value's place among the distinct ones, as text; -1 where there is none."""
-    encoded: Any = values.cast(pa.string()).dictionary_encode().unify_dictionaries()
+    coded = values if pa.types.is_dictionary(values.type) else values.cast(pa.string()).dictionary_encode()
+    encoded: Any = coded.unify_dictionaries()
     codes = [np.asarray(chunk.indices.fill_null(-1)) for chunk in encoded.chunks]
     texts = encoded.chunk(0).dictionary.to_pylist() if encoded.num_chunks else []
     return np.concatenate([np.empty(0, dtype=np.intp), *codes]).astype(np.intp), texts
