@@ -64,7 +64,8 @@ def scaled(weight: npt.NDArray[np.float64], age: Ints, part: Ints) -> Ints:
     whole = np.maximum(np.rint(weight * steps), 1).astype(np.int64)
     ages = np.zeros(int(part.max(initial=-1)) + 1, dtype=np.int64)
     np.maximum.at(ages, part, age)
-    room = np.floor(_MOST / (np.bincount(part, weights=whole)[part] + number) / number).astype(np.int64)
+    total = np.bincount(part, weights=whole)[part]
+    room = np.floor((_MOST - total) / (total + 1) / number).astype(np.int64)
     trifle = np.where(ages[part] > 0, age * np.minimum(room, ages[part]) // np.maximum(ages[part], 1), 0)
     trifle = np.where(room > 0, trifle, 0)
     unit = np.where(room > 0, number.astype(np.int64) * np.minimum(room, ages[part]) + 1, 1)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.engines.cuts import Rules, Ties, cut, overfull
+from jobs.engines.flows import scaled
 
 
 def _ints(values) -> np.ndarray:
@@ -188,3 +189,12 @@ def test_a_component_of_a_hundred_thousand_is_cut_in_bounded_time():
     result = cut(told, rules)
     assert process_time() - began < 20
     assert not overfull(result.after, rules.kinds, rules.caps).any()
+
+
+def test_what_ties_cost_fits_into_the_numbers_that_flows_are_counted_in() -> None:
+    """Of some hundred ties the ages nearly fill what weights leave of 2^31: with these they once went beyond it."""
+    for number, last in ((462, 1 / 12), (327, 1 / 10), (40, 1.0)):
+        weight, age = np.asarray([1.0] * (number - 1) + [last]), _ints(range(number))
+        costs = scaled(weight, age, _ints([0] * number))
+        assert costs.sum() < 2**31 and costs.min() >= 1
+        assert (np.diff(costs[:-1]) >= 0).all()  # equally strong, the older the dearer
