@@ -18,7 +18,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pyarrow import orc
+from pyarrow import orc, parquet
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -321,6 +321,28 @@ def test_western_encodings_are_told_apart(encoding: str, told: str, tmp_path: Pa
     assert (sample.options["encoding"], sample.columns["name"]) == (told, names * 9)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_mark_of_byte_order_tells_the_encoding(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("id,name\n1,李雷\n".encode(encoding))
+    rows = "".join(f"<n:row><n:m>{n}</n:m></n:row>" for n in range(2))
+    xml = f'<?xml version="1.0" encoding="UTF-16"?><a xmlns:n="u">{rows}</a>'
+    (tmp_path / "a.xml").write_bytes(xml.encode("utf-16"))
+    sample = read_sample(tmp_path / "a.csv")
+    assert (sample.options["encoding"].lower(), sample.columns) == (encoding, {"id": ["1"], "name": ["李雷"]})
+    assert read_sample(tmp_path / "a.xml").options == {"rowTag": "n:row"}
+
+
+def test_a_day_beyond_the_calendar_says_nothing(tmp_path: Path) -> None:
+    late = 253402318800  # 10000-01-01 05:00 UTC, what others write for 9999-12-31 24:00 in New York
+    times = [pa.array([late, 0], pa.timestamp("s", zone)) for zone in (None, "America/New_York")]
+    dates = pa.array([late // 86400, 0], pa.date32())
+    parquet.write_table(pa.table([["a", "b"], *times, dates], names=["id", "plain", "zoned", "day"]), tmp_path / "t")
+    assert read_sample(tmp_path / "t").columns == {
+        "id": ["a", "b"], "plain": [None, "1970-01-01T00:00:00.000000"],
+        "zoned": [None, "1970-01-01T00:00:00.000000Z"], "day": [None, "1970-01-01"],
+    }  # fmt: skip
+
+
 def test_a_file_without_a_header_is_noticed(tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text("1,ann@x.org,2024-01-02\n2,bob@x.org,2024-01-03\n")
@@ -378,6 +400,10 @@ def test_a_log_is_read_with_the_fields_after_the_agent(tmp_path: Path) -> None:
     assert "event_type" in compiled(sample, yaml_of(sample)).columns
 
 
+TWICE = pa.BufferOutputStream()
+parquet.write_table(pa.table([[1], [2]], names=["a", "a"]), TWICE)
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -385,7 +411,9 @@ def test_a_log_is_read_with_the_fields_after_the_agent(tmp_path: Path) -> None:
         (bytes(range(256)) * 20, "binary data"), (b"x" * 3_000_000, "longer than"),
         (gzip.compress(b"a,b\n1,2\n" * 500, mtime=0)[:40], "truncated"), (b'{"a": ', "neither lines of objects"),
         (b"PK\x03\x04rest", "zip archive"), (b"PAR1rest", "cannot be read"), (b"<a><b>x</b>", "no element"),
-        (b"a,a\n1,2\n", "'a' twice"),
+        (b"a,a\n1,2\n", "'a' twice"), (TWICE.getvalue().to_pybytes(), "'a' twice"), (b"a,b\n,\n", "no value"),
+        (b'<?xml version="1.0" encoding="gbk"?><a/>', "multi-byte"),
+        (b'<?xml version="1.0" encoding="uft-8"?><a/>', "unknown encoding"),
     ],
 )  # fmt: skip
 def test_junk_is_refused_in_one_line(content: bytes, told: str, tmp_path: Path) -> None:

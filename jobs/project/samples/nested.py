@@ -103,24 +103,24 @@ def _elements(text: str, at: int) -> Iterator[dict[str, Any]]:
         at = _skip(text, at)
 
 
-def read_xml(path: Path, data: bytes, whole: bool) -> Sample:
-    """The elements that repeat, each a record. Raises DataError where none does."""
+def read_xml(path: Path, data: bytes, text: str, whole: bool) -> Sample:
+    """The elements that repeat, each a record. `text`: the data, decoded. Raises DataError where none repeats."""
     parser: ElementTree.XMLPullParser[Any] = ElementTree.XMLPullParser(("start", "end"))
     try:
         parser.feed(data)
         tag, rows = _repeated(parser.read_events())
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # the latter of encodings that it does not know
         raise DataError(f"{path}: is not well-formed XML: {error}") from None
     if tag is None:
         raise DataError(f"{path}: no element of it repeats, so its records cannot be told")
-    names = _as_written(data)
+    names = _as_written(text)
     records = [_record(row, names) for row in rows[:MOST_ROWS]]
     return _sample("xml", records, {"rowTag": names.get(tag, tag)}, {}, whole and len(rows) <= MOST_ROWS)
 
 
-def _as_written(data: bytes) -> dict[str, str]:
+def _as_written(text: str) -> dict[str, str]:
     """Tag without its prefix -> with it, as Spark's reader names it."""
-    tags = re.findall(r"<([\w.-]+):([\w.-]+)[\s/>]", data.decode("utf-8", errors="replace"))
+    tags = re.findall(r"<([\w.-]+):([\w.-]+)[\s/>]", text)
     return {tag: f"{prefix}:{tag}" for prefix, tag in reversed(tags)}
 
 

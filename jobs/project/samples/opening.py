@@ -21,7 +21,11 @@ _JAVA_NAMES = {
     "cp1250": "windows-1250", "cp1251": "windows-1251", "cp1252": "windows-1252", "latin_1": "ISO-8859-1",
     "big5": "Big5", "cp949": "EUC-KR", "euc_kr": "EUC-KR", "cp932": "Shift_JIS", "shift_jis": "Shift_JIS",
 }  # fmt: skip
-_BOMS = ((b"\xef\xbb\xbf", "UTF-8"), (b"\xff\xfe", "UTF-16LE"), (b"\xfe\xff", "UTF-16BE"))
+# mark -> the encoding behind it, and what Spark and Python call it with its mark; that of UTF-16 begins one of UTF-32
+_BOMS = (
+    (b"\xef\xbb\xbf", "UTF-8", "UTF-8"), (b"\xff\xfe\0\0", "UTF-32LE", "UTF-32"),
+    (b"\0\0\xfe\xff", "UTF-32BE", "UTF-32"), (b"\xff\xfe", "UTF-16LE", "UTF-16"), (b"\xfe\xff", "UTF-16BE", "UTF-16"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -108,9 +112,9 @@ def decoded(path: Path, start: Start) -> tuple[str, str, str]:
 
     Raises DataError where it is no text.
     """
-    for mark, name in _BOMS:
+    for mark, encoding, name in _BOMS:
         if start.data.startswith(mark):
-            return start.data[len(mark) :].decode(name, errors="replace"), name if name == "UTF-8" else "UTF-16", ""
+            return start.data[len(mark) :].decode(encoding, errors="replace"), name, ""
     head = start.data[:4096]
     if head.count(0) > len(head) // 4:
         even, odd = head[::2].count(0), head[1::2].count(0)

@@ -24,8 +24,15 @@ _MOST_LOG_LINES = 5_000
 def read_sample(path: Path) -> Sample:
     """Some rows of a file, and how it is written.
 
-    Raises DataError, in one line, where the file is of no supported format, damaged, or without rows.
+    Raises DataError, in one line, where the file is of no supported format, damaged, or without rows or values.
     """
+    sample = _read(path)
+    if not any(text for texts in sample.columns.values() for text in texts):
+        raise DataError(f"{path}: holds columns ({len(sample.columns)}) but no value; nothing can be told from it")
+    return sample
+
+
+def _read(path: Path) -> Sample:
     start = start_of(path)
     if start.data.startswith(b"PAR1"):
         return _columnar(path, "parquet")
@@ -40,7 +47,7 @@ def read_sample(path: Path) -> Sample:
     if opening in "{[":
         return read_json(path, text, options, doubts, start.whole)
     if opening == "<":
-        return read_xml(path, start.data, start.whole)
+        return read_xml(path, start.data, text, start.whole)
     log = _access_log(path, text, start.whole)
     return log or read_delimited(path, text, options, doubts, start.whole)
 
@@ -49,7 +56,9 @@ def _columnar(path: Path, form: str) -> Sample:
     try:
         rows, table = _parquet(path) if form == "parquet" else _orc(path)
         names = table.schema.names
-        columns = {name: [_cell(value, form) for value in table.column(name).to_pylist()] for name in names}
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise DataError(f"{path}: has the column '{twice[0]}' twice; each column needs its own name")
+        columns = {name: [_cell(_value(scalar), form) for scalar in table.column(name)] for name in names}
     except (OSError, pa.ArrowException, UnicodeDecodeError):
         told = f"begins as {form} but cannot be read; it is truncated or damaged"
         raise DataError(f"{path}: {told}: deliver it again") from None
@@ -71,6 +80,14 @@ def _orc(path: Path) -> tuple[int, pa.Table]:
     file = orc.ORCFile(path)
     first = [file.read_stripe(0).slice(0, MOST_ROWS)] if file.nrows else []
     return file.nrows, pa.Table.from_batches(first, schema=file.schema)
+
+
+def _value(scalar: pa.Scalar) -> Any:
+    """A value; None for a day that Python's calendar does not have, as a placeholder may be (the year 10000)."""
+    try:
+        return scalar.as_py()
+    except OverflowError:
+        return None
 
 
 def _cell(value: Any, form: str) -> str | None:

@@ -77,5 +77,5 @@ def _check_whole(landing: Landing, file: ExtractFile) -> None:
             for piece in pieces:
                 parser.Parse(piece, False)
             parser.Parse(b"", True)
-        except (expat.ExpatError, ValueError) as error:
+        except (expat.ExpatError, ValueError, LookupError) as error:  # the latter of encodings that it does not know
             raise landing.refused(file.path, f"is not well-formed XML ({error})") from None
