@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from transforms.errors import DefinitionError
 
+ON_S3 = re.compile(r"s3a?://[a-z0-9][a-z0-9.-]+[a-z0-9](/.*)?")
+_BARE_DATE = re.compile(r"(\bpath:[ \t]*)([^\s'\",{}]*\{date\}[^\s'\",{}]*)")
 _DURATION = re.compile(r"(\d+)([dhms])")
 _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
@@ -140,6 +142,20 @@ def days(duration: str) -> int:
     if not str(duration).endswith("d"):
         raise ValueError(f"'{duration}' must be in whole days, such as 30d")
     return total // _SECONDS["d"]
+
+
+def with_dates(text: str) -> str:
+    """YAML in which {date} is a part of a path, as people mean it: between the braces of `read: {path: in/{date}/}`
+    YAML itself would take it for a mapping."""
+    return _BARE_DATE.sub(r"\1'\2'", text)
+
+
+def known_store(path: str) -> str:
+    """A path or URI as it is. Raises ValueError for a store that is neither a disk nor S3, which are those that are
+    reached: Arrow would look for some of the others for a quarter of an hour."""
+    if "://" in path and not path.startswith("file:///") and not ON_S3.fullmatch(path):
+        raise ValueError(f"{path}: is not reached; name a folder of this machine or s3a://BUCKET/FOLDER")
+    return path
 
 
 def fail(place: str, key: str, message: str) -> NoReturn:

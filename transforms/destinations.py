@@ -3,8 +3,9 @@
 import re
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from transforms.definitions import known_store
 from transforms.sources.database import Connection
 
 JDBC, DELTA = "jdbc", "delta"
@@ -30,6 +31,11 @@ class Destination(Connection):
     path: str = ""
     files: int = Field(1, ge=1, le=1000)
     compression: str = ""
+
+    @field_validator("path")
+    @classmethod
+    def _of_a_known_store(cls, value: str) -> str:
+        return known_store(value)
 
     @model_validator(mode="after")
     def _keys_of_the_format(self) -> "Destination":

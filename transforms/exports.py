@@ -1,7 +1,6 @@
 """conf/exports/<export>.yml: what is delivered where. The definition and its checks; `export_rows` makes the rows."""
 
 import hmac
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
@@ -10,7 +9,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from transforms.audiences import Audience, cut_by, fingerprint, misuse, not_meant_for
 from transforms.contracts import Contract
-from transforms.definitions import Definition, nearest, parse, parse_yaml
+from transforms.definitions import Definition, nearest, parse, parse_yaml, with_dates
 from transforms.destinations import JDBC, Destination
 from transforms.errors import DefinitionError
 from transforms.privacy import NO_ROLE, SHORTEST_KEY, Privacy, Role
@@ -25,8 +24,6 @@ KEY = "customer_id"
 CHANGE, MERGED_INTO = "change", "merged_into"
 Form = Literal["clear", "sha256", "sha256_meta", "hmac", "masked"]
 _ALL = "*"
-# Between the braces of `to: {path: out/{date}/}` YAML would take {date} for a mapping: people need not know that.
-_BARE_DATE = re.compile(r"(\bpath:[ \t]*)([^\s'\",{}]*\{date\}[^\s'\",{}]*)")
 _FIELDS = {field.name: field for field in GOLDEN_FIELDS if field.type == "string"}
 # By whoever has a list of addresses a plain hash is found again by trial; a keyed one and a mask are not.
 _TELLING: tuple[Form, ...] = ("clear", "sha256", "sha256_meta")
@@ -117,7 +114,7 @@ class Export(Definition):
 
 def parse_export(text: str, *, place: str) -> Export:
     """An export's YAML. Raises DefinitionError with a line for each mistake that shows in this file alone."""
-    return parse(Export, {**parse_yaml(_BARE_DATE.sub(r"\1'\2'", text), place=place), "place": place}, place=place)
+    return parse(Export, {**parse_yaml(with_dates(text), place=place), "place": place}, place=place)
 
 
 def purpose_of(export: Export, audiences: Mapping[str, Audience]) -> str | None:

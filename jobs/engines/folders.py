@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 from pyarrow import fs
 
 from jobs.runtime.stores import exists, folders_in, named, on_s3, store_of
-from transforms.errors import PortraitError
+from transforms.definitions import known_store
+from transforms.errors import DefinitionError, PortraitError
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,15 @@ class Folder:
 
 
 def open_folder(uri: str) -> Folder:
-    """The folder at a path or URI. Raises PortraitError where no file system here knows such a URI."""
+    """The folder at a path or URI.
+
+    Raises DefinitionError for a store that is none of those that are reached, PortraitError where such a one is not.
+    """
     uri = uri.rstrip("/") or "/"
+    try:
+        known_store(uri)
+    except ValueError as error:
+        raise DefinitionError(str(error)) from None
     try:
         system, path = store_of(uri if "://" in uri else str(Path(uri).absolute()))
     except (OSError, ValueError) as error:

@@ -77,7 +77,7 @@ TYPES = {
 PLACES = [
     Destination(format="csv", path="exports/{date}/"),
     Destination(format="parquet", path="s3a://bucket/x/{date}/"),
-    Destination(format="delta", path="hdfs://store/x"),
+    Destination(format="delta", path="file:///srv/x"),
     Destination(format="json", path="/srv/x/{date}"),
     Destination(format="jdbc", url="jdbc:postgresql://db.example.com:5433/crm?ssl=true", table='crm."Kunden"'),
     Destination(format="jdbc", url="jdbc:postgresql:crm", table="kunden"),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.engines.delivery import verify
 from jobs.lookups.tags_diff import exports_that_change
 from transforms.audiences import Audience
 from transforms.destinations import Destination
@@ -152,6 +153,15 @@ def test_a_destination_has_the_keys_of_its_format(to: str, message: str):
     with pytest.raises(DefinitionError) as error:
         parse_export(f"export: e\nto: {to}\n", place="e.yml")
     assert str(error.value).startswith(f"e.yml: {message}") and "x7x" not in str(error.value)
+
+
+@pytest.mark.parametrize("path", ["gs://bucket/x", "hdfs://name/x", "s3a:///x", "abfss://box@account/x"])
+def test_a_store_that_is_not_reached_is_refused_at_once(path: str):
+    told = rf"{path}(/{{date}})?: is not reached; name a folder of this machine or s3a://BUCKET/FOLDER"
+    with pytest.raises(DefinitionError, match=f"^e.yml: to.path: {told}$"):
+        parse_export(f"export: e\nto: {{format: csv, path: {path}/{{date}}}}\n", place="e.yml")
+    with pytest.raises(DefinitionError, match=f"^{told}$"):
+        verify(path)
 
 
 def test_two_exports_never_share_a_place():

@@ -255,6 +255,10 @@ def test_a_country_is_known_by_its_code() -> None:
         ),
         (("{date}/", ""), "read.path: must hold {date} once"),
         (
+            ("'x/", "'gs://x/"),
+            "read.path: gs://x/{date}/*.csv: is not reached; name a folder of this machine or s3a://",
+        ),
+        (
             ("timezone: Europe/Berlin", "timezone: Europe/Berln"),
             "timezone: no time zone 'Europe/Berln'; did you mean 'Europe/Berlin'?",
         ),
@@ -266,6 +270,11 @@ def test_mistakes_are_named(change: tuple[str, str], line: str) -> None:
     with pytest.raises(DefinitionError) as error:
         compiled(ORDERS.replace(*change))
     assert any(line in told and told.startswith("conf/sources/orders.yml: ") for told in error.value.lines)
+
+
+def test_a_path_between_braces_needs_no_quotes() -> None:
+    bare = ORDERS.replace("'x/{date}/*.csv'", "x/{date}/*.csv, lookback: 7d")
+    assert parse_source(bare, place="x.yml").read.path == "x/{date}/*.csv"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from transforms.definitions import Definition, days, nearest, parse, parse_yaml
+from transforms.definitions import Definition, days, known_store, nearest, parse, parse_yaml, with_dates
 from transforms.errors import DefinitionError
 from transforms.expressions import Expression, compile_expression, names_in
 from transforms.schemas import ENTITIES, IDS, Entity
@@ -68,7 +68,7 @@ class Read(Database):
     def _dated(cls, value: str) -> str:
         if value.count("{date}") != 1:
             raise ValueError("must hold {date} once, for the day of the extract: extracts/orders/{date}/*.csv")
-        return value
+        return known_store(value)
 
 
 class Source(Definition):
@@ -167,7 +167,7 @@ def _zones() -> frozenset[str]:
 
 def parse_source(text: str, *, place: str) -> Source:
     """A source's YAML. Raises DefinitionError with a line for each mistake that shows without its columns."""
-    source = parse(Source, {**parse_yaml(text, place=place), "place": place}, place=place)
+    source = parse(Source, {**parse_yaml(with_dates(text), place=place), "place": place}, place=place)
     problems = [
         *_column_problems(source), *_key_problems(source), *_snapshot_problems(source), *read_problems(source),
         *check_problems(source),
