@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jobs.runtime.console import Screen, nowhere, scrubbed
+from jobs.runtime.duck import interruptible
 from transforms.errors import DefinitionError, PortraitError
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def told(command: Callable[..., None]) -> Callable[..., None]:
     def run(*args: Any, **kwargs: Any) -> None:
         screen = Screen(as_json=bool(kwargs.get("as_json")))
         try:
-            command(*args, **kwargs)
+            with interruptible():
+                command(*args, **kwargs)
         except PortraitError as error:
             raise _ended(screen, str(error).splitlines(), error.exit_status) from None
         except BrokenPipeError:  # whoever read it, such as head, has enough

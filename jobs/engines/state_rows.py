@@ -16,6 +16,7 @@ from deltalake import DeltaTable, Schema
 from pyarrow import dataset as ds
 from pyarrow import parquet as pq
 
+from jobs.runtime.duck import connect
 from jobs.runtime.objects import copied
 from jobs.runtime.stores import at_once, on_s3, store_of
 from jobs.runtime.tables import Lakehouse
@@ -140,7 +141,7 @@ class StateRows:
 
 @contextmanager
 def state_rows(lakehouse: Lakehouse, versions: Mapping[str, int]) -> Iterator[StateRows]:
-    with duckdb.connect() as db:
+    with connect() as db:
         yield StateRows(lakehouse, versions, db)
 
 

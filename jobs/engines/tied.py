@@ -8,6 +8,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from jobs.runtime.duck import connect
 from jobs.runtime.reader import Reader
 from jobs.runtime.tables import arrow_schema
 from transforms.identity.definition import Identifier
@@ -86,7 +87,7 @@ def tied(reader: Reader, identifiers: Mapping[str, Identifier]) -> Iterator[duck
         ("edge", IDENTITY_EDGE), ("record", IDENTITY_RECORD), ("ledger", LEDGER), ("conflict", IDENTITY_CONFLICT),
     ]  # fmt: skip
     ages = [(name, identifier.max_age) for name, identifier in identifiers.items() if identifier.max_age is not None]
-    with duckdb.connect() as connection:
+    with connect() as connection:
         for name, table in tables:
             found = reader.dataset(table)
             connection.register(name, found if found is not None else arrow_schema(table).empty_table())

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import duckdb
 from pyarrow import dataset as ds
 
 from jobs.lookups.audience_moves import Moves, moves
 from jobs.lookups.audience_preview import left_out
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
+from jobs.runtime.duck import connect
 from jobs.runtime.reader import Reader
 from jobs.runtime.releases import Release, all_releases
 from transforms.definitions import nearest
@@ -98,7 +98,7 @@ def show_overlap(conf: Configuration, screen: Screen, names: list[str]) -> None:
     """How many customers any two audiences share (both arms), of all audiences or those named."""
     reader = Reader(conf)
     members = reader.dataset(GOLD_AUDIENCE_MEMBER)
-    with duckdb.connect() as duck:
+    with connect() as duck:
         if members is not None:
             duck.register("member", members)
         shared = {

@@ -9,6 +9,7 @@ import pyarrow as pa
 from pyarrow import dataset as ds
 
 from jobs.runtime.configuration import Configuration
+from jobs.runtime.duck import connect
 from jobs.runtime.reader import Reader
 from jobs.runtime.releases import Release
 from transforms.audience_sql import consent_sql
@@ -46,7 +47,7 @@ def moves(reader: Reader, conf: Configuration, name: str, earlier: Release) -> M
         rows = reader.where(GOLD_AUDIENCE, ds.field("date") == ds.scalar(reader.release.date), ["audience"])
         hint = nearest(name, {row["audience"] for row in rows})
         raise DefinitionError(f"{name}: neither release {earlier.release} nor {reader.release.release} has it{hint}")
-    with duckdb.connect() as duck:
+    with connect() as duck:
         for end, release in ends.items():
             _register(duck, reader, release, name, end)
         duck.execute(_MOVED)

@@ -16,6 +16,7 @@ from jobs.engines.audience_outcomes import found_in
 from jobs.lookups.rehearsal import Rehearsal
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
+from jobs.runtime.duck import connect
 from jobs.runtime.reader import Reader
 from transforms.audience_members import summaries, told_of
 from transforms.audience_sql import EXCEPT, MEMBER, NO_CONSENT, outcomes_sql
@@ -99,7 +100,7 @@ def outcome_table(reader: Reader, conf: Configuration, one: Wanted) -> Iterator[
         for name, audience in one.audiences.items()
         if audience.where is not None
     }
-    with duckdb.connect() as duck:
+    with connect() as duck:
         duck.execute("set timezone = ?", [conf.pipeline.timezone])
         for view, table in (("profile", PROFILE), ("customer", GOLD_CUSTOMER)):
             duck.register(view, reader.dataset(table))

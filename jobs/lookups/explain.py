@@ -20,6 +20,7 @@ from jobs.lookups.whose import whose
 from jobs.runtime.catalog import released_catalog
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
+from jobs.runtime.duck import connect
 from jobs.runtime.reader import Reader
 from transforms.errors import DefinitionError
 from transforms.overrides import affected
@@ -136,7 +137,7 @@ def _given(reader: Reader, tag: Tag, customer: str, profile: Told) -> pa.Table |
 def _recomputed(
     tag: Tag, given: pa.Table, timezone: str, day: date, end: datetime, most: int
 ) -> tuple[list[Told], int, dict[str, Any]]:
-    duck = duckdb.connect()
+    duck = connect()
     duck.execute("set timezone = ?", [timezone])
     duck.register("given", given)
     used = pa.table(duck.sql(rows_sql(tag, day=day, as_of=end)).to_arrow_table()) if tag.from_ in ENTITIES else given
@@ -153,7 +154,7 @@ def _scored(tag: Tag, figures: dict[str, Any], parameters: Told, day: date, end:
     """RFM's scores and segment, from the figures and the model's cut points."""
     own = {name.removeprefix(f"{tag.tag}_"): value for name, value in figures.items()}
     own |= rfm_scores(own, parameters)
-    duck = duckdb.connect()
+    duck = connect()
     duck.register("given", pa.table({name: [value] for name, value in own.items()}))
     found = duck.execute(rfm_segment_sql(tag, day=day, as_of=end)).fetchone()
     scored = {f"{tag.tag}_{score}": own[score] for score in "rfm"}

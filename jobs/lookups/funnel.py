@@ -9,6 +9,7 @@ import numpy as np
 
 from jobs.gold import OpenRelease
 from jobs.runtime.console import Screen
+from jobs.runtime.duck import connect
 from transforms.definitions import nearest, seconds
 from transforms.errors import DefinitionError
 from transforms.funnel import counts_sql, names, reached_sql, touches_sql
@@ -70,7 +71,7 @@ def conversion(gold: OpenRelease, funnel: Funnel, *, smallest_group: int) -> Tol
         raise DefinitionError(f"--within: {error}") from None
     if funnel.touch not in (None, "first", "last"):
         raise DefinitionError(f"--touch {funnel.touch}: first or last")
-    with duckdb.connect() as duck:
+    with connect() as duck:
         _prepare(gold, funnel, duck)
         duck.execute(reached_sql(len(funnel.steps), seconds=time))
         counts = duck.execute(counts_sql(len(funnel.steps), by=bool(funnel.by))).fetchall()

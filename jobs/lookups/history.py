@@ -2,10 +2,10 @@
 
 from datetime import date
 
-import duckdb
 import pyarrow as pa
 from pyarrow import dataset as ds
 
+from jobs.runtime.duck import connect
 from jobs.runtime.releases import Release, all_releases, made_by
 from jobs.runtime.tables import Lakehouse
 from transforms.errors import DefinitionError
@@ -22,7 +22,7 @@ _DUCK = {
 def earlier_profile(lakehouse: Lakehouse, release: Release, night: date) -> pa.Table:
     """The profile after the last run for `night` that the release is built on. See `OpenRelease.earlier_profile`."""
     columns = _columns(lakehouse, release, night)
-    duck = duckdb.connect()
+    duck = connect()
     duck.execute("set timezone = 'UTC'")
     profile = lakehouse.dataset(PROFILE, release.versions[PROFILE])
     changes = lakehouse.dataset(GOLD_TAG_CHANGE.name, release.versions[GOLD_TAG_CHANGE.name])

@@ -6,10 +6,9 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-import duckdb
-
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
+from jobs.runtime.duck import connect
 from jobs.runtime.releases import Release, newest
 from jobs.runtime.tables import Lakehouse
 from transforms.definitions import nearest
@@ -57,7 +56,7 @@ def ask(lakehouse: Lakehouse, release: Release, choice: Choice, sql: str) -> lis
     dataset = lakehouse.dataset(QUARANTINE.name, version) if version is not None else None
     if dataset is None:
         return []
-    with duckdb.connect() as connection:
+    with connect() as connection:
         connection.register("quarantine", dataset)
         return list(connection.execute(_CHOSEN + sql, asdict(choice)).fetchall())
 

@@ -6,7 +6,6 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,6 +14,7 @@ import duckdb
 
 from jobs.gold import OpenRelease
 from jobs.runtime.console import Screen, as_json, in_utf8
+from jobs.runtime.duck import connect
 from transforms.definitions import nearest
 from transforms.errors import DefinitionError
 
@@ -34,7 +34,7 @@ def show_query(gold: OpenRelease, sql: str, screen: Screen, *, as_csv: bool, mos
 
     Raises DefinitionError, in one line, for what is not one query that reads, and for what DuckDB makes nothing of.
     """
-    with duckdb.connect() as connection:
+    with connect() as connection:
         try:
             names = answered(gold, sql, connection)
             if as_csv:
@@ -55,19 +55,8 @@ def answered(gold: OpenRelease, sql: str, connection: duckdb.DuckDBPyConnection)
         raise DefinitionError(f"{_PLACE}: one select, with or without a with before it; it reads and changes nothing")
     gold.show_to(connection, _named(gold, sql, connection))
     connection.execute(_CLOSED)
-    _ask(connection, sql)
+    connection.execute(sql)
     return [column[0] for column in connection.description or []]
-
-
-def _ask(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """Ask the query so that Ctrl-C ends it: where DuckDB asks in the main thread, it may not look for that."""
-    with ThreadPoolExecutor(1) as asking:
-        asked = asking.submit(connection.execute, sql)
-        try:
-            asked.result()
-        except KeyboardInterrupt:
-            connection.interrupt()
-            raise
 
 
 def _named(gold: OpenRelease, sql: str, connection: duckdb.DuckDBPyConnection) -> Iterable[str]:

@@ -11,6 +11,7 @@ from pyarrow import dataset as ds
 
 from jobs.runtime.clock import end_of
 from jobs.runtime.configuration import Configuration
+from jobs.runtime.duck import connect
 from jobs.runtime.releases import newest
 from jobs.runtime.stores import on_s3
 from jobs.runtime.tables import Lakehouse
@@ -65,7 +66,7 @@ class Reader:
         """The same by DuckDB, which reads a column no further than the one before it calls for: a tenth of the time."""
         opened = self.lakehouse.open(table.name, self.release.versions[table.name])
         assert opened is not None  # noqa: S101  (the dataset is of it)
-        with duckdb.connect() as duck:
+        with connect() as duck:
             duck.execute("set timezone = 'UTC'")
             files = duck.read_parquet(self.lakehouse.located(table.name, opened), union_by_name=True)
             mine = files.filter(duckdb.ColumnExpression("_node").isin(*map(duckdb.ConstantExpression, nodes)))
