@@ -80,7 +80,7 @@ def _dataset(night: Night, entity: str) -> ds.Dataset | None:
 def _files(night: Night, table: Table) -> list[str]:
     """The table's data files, where they lie on this machine's disks."""
     opened = None if on_s3(night.lakehouse.uri) else night.lakehouse.open(table.name, night.versions[table.name])
-    return opened.file_uris() if opened else []
+    return night.lakehouse.located(table.name, opened) if opened else []
 
 
 def _dates(night: Night) -> dict[str, set[date]]:

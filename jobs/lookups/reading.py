@@ -46,14 +46,15 @@ def show_plan(conf: Configuration, day: date | None, screen: Screen) -> None:
     }
     files = [[name, _entity(conf.sources[name]), len(found), sum(f.size for f in found)] for name, found in new.items()]
     tags = plan_tags(conf.tags, timezone=conf.pipeline.timezone)
-    screen.say(f"night of {day or 'no date: no extract lies there'}")
+    nothing = f"no extract is of a day after {last.date}" if last else "no extract lies there"
+    screen.say(f"night of {day or f'no date: {nothing}'}")
     screen.say(f"builds on: {f'release {last.release} of {last.date}' if last else 'nothing, it is the first night'}")
     screen.say()
     screen.table("new since then", ["source", "entity", "files", "bytes"], files)
     missing = [
         name
         for name, found in new.items()
-        if conf.sources[name].read.required and not any(file.file_date == day for file in found)
+        if day and conf.sources[name].read.required and not any(file.file_date == day for file in found)
     ]
     if missing:
         screen.say(f"the night would stop: required, and no extract of {day}: {', '.join(missing)}")

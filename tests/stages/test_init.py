@@ -25,8 +25,9 @@ SET_BY_OTHERS = ("EXTRACTS", "LAKEHOUSE", "EXPORTS", "PORTRAIT_CUSTOMER_KEY", "P
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in SET_BY_OTHERS:
         monkeypatch.delenv(name, raising=False)
-    write_project(tmp_path / "mine", QUIET)
-    return tmp_path / "mine"
+    folder = tmp_path / "mein Laden 李"  # as folders of people are called
+    write_project(folder, QUIET)
+    return folder
 
 
 def test_the_project_runs_as_it_is(project: Path, spark: SparkSession) -> None:

@@ -1,6 +1,7 @@
 """What the stages counted, as people see it."""
 
 import json
+import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,7 +9,10 @@ from types import SimpleNamespace
 from released import Shown
 
 from jobs.lookups.figures import tables
-from jobs.lookups.reading import show_status
+from jobs.lookups.reading import show_plan, show_status
+from jobs.project.starter.project import write_project
+from jobs.runtime.configuration import load_configuration
+from jobs.runtime.console import Screen
 from jobs.runtime.tables import Lakehouse
 from transforms.schemas import OPS_RUN, OPS_STAGE
 
@@ -51,3 +55,11 @@ def test_status_tells_the_churn_of_a_night(tmp_path: Path):
     screen = Shown()
     show_status(SimpleNamespace(lakehouse=str(tmp_path), sources={}), 5, screen)  # type: ignore[arg-type]
     assert "known customers that lost their id: 0.12% (at most 1.00%)" in screen.text
+
+
+def test_a_plan_without_a_night_to_run_asks_for_no_extract(tmp_path: Path):
+    write_project(tmp_path / "shop", Screen(as_json=True))
+    shutil.rmtree(tmp_path / "shop" / "extracts")
+    screen = Shown()
+    show_plan(load_configuration(tmp_path / "shop" / "conf"), None, screen)  # type: ignore[arg-type]
+    assert "night of no date: no extract lies there" in screen.text and "would stop" not in screen.text
