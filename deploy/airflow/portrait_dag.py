@@ -15,6 +15,7 @@ by `portrait backfill`, which runs them in order. There are no secrets here: Por
 
 import os
 from datetime import datetime, timedelta
+from shlex import quote
 from zoneinfo import ZoneInfo
 
 from airflow.providers.standard.operators.bash import BashOperator
@@ -23,10 +24,13 @@ from airflow.sdk import DAG, Param, chain
 CODE = os.environ.get("PORTRAIT_CODE", "/opt/portrait")
 PROJECT = os.environ.get("PORTRAIT_PROJECT", "/srv/portrait")
 ZONE = ZoneInfo(os.environ.get("PORTRAIT_TIMEZONE", "UTC"))
+BIN = f"{CODE}/.venv/bin"
 # the class archive that set-up made: a third off each start; a JVM that it does not fit ignores it
-JAVA = f"-XX:SharedArchiveFile={CODE}/.venv/portrait/classes.jsa -Xshare:auto -Xlog:disable -Xlog:all=off"
+JAVA = f'-XX:SharedArchiveFile="{CODE}/.venv/portrait/classes.jsa" -Xshare:auto -Xlog:disable -Xlog:all=off'
+# Spark's home is told: its own look for it takes a path with a blank in it for two
 SUBMIT = os.environ.get("PORTRAIT_SUBMIT") or (
-    f"{CODE}/.venv/bin/spark-submit --properties-file {CODE}/deploy/airflow/local.conf --driver-java-options '{JAVA}'"
+    f'env SPARK_HOME="$({quote(f"{BIN}/python")} {quote(f"{BIN}/find_spark_home.py")})" {quote(f"{BIN}/spark-submit")} '
+    f"--properties-file {quote(f'{CODE}/deploy/airflow/local.conf')} --driver-java-options {quote(JAVA)}"
 )
 STAGES = (
     "bronze", "silver", "identity", "tags", "profile", "journeys", "catalog", "segments", "recommendations",
@@ -57,11 +61,12 @@ with DAG(
                 task_id=stage,
                 # the stages of a night share its run id; a stage that is tried again goes on where the one before ended
                 bash_command=(
-                    f"exec {SUBMIT} {CODE}/jobs/{stage}.py --conf {PROJECT}/conf --run-id '{{{{ run_id }}}}' "
+                    f"exec {SUBMIT} {quote(f'{CODE}/jobs/{stage}.py')} --conf {quote(f'{PROJECT}/conf')} "
+                    "--run-id '{{ run_id }}' "
                     "--date {{ params.date or business_date(dag_run.run_after) }}"
                 ),
                 cwd=PROJECT,
-                env={"PYSPARK_PYTHON": f"{CODE}/.venv/bin/python"},
+                env={"PYSPARK_PYTHON": f"{BIN}/python"},
                 append_env=True,
             )
             for stage in STAGES

@@ -87,11 +87,12 @@ def environment_of(pins: Path) -> Path:
 @pytest.fixture(scope="module")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
     folder = tmp_path_factory.mktemp("airflow")
-    write_project(folder / "project", Screen(as_json=True))
-    (folder / "code").mkdir()
+    project, code = folder / "our project", folder / "our code"  # blanks in paths must not matter
+    write_project(project, Screen(as_json=True))
+    code.mkdir()
     for name, place in {"jobs": ROOT / "jobs", "deploy": ROOT / "deploy", ".venv": Path(sys.prefix)}.items():
-        (folder / "code" / name).symlink_to(place)
-    found = Airflow(environment_of(DEPLOY / "requirements.txt"), folder / "home", folder / "project", folder / "code")
+        (code / name).symlink_to(place)
+    found = Airflow(environment_of(DEPLOY / "requirements.txt"), folder / "home", project, code)
     found.runs("-m", "airflow", "db", "migrate")
     return found
 
