@@ -33,10 +33,11 @@ def deliver_again(
     if name is not None and name not in conf.exports:
         raise DefinitionError(f"export {name}: no such export in conf/exports{nearest(name, conf.exports)}")
     lakehouse = Lakehouse(conf.lakehouse)
-    release = _chosen(lakehouse, number)
+    _chosen(lakehouse, number)  # what is asked wrongly needs no lease
     now = datetime.now(UTC)
     run_id = f"export-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
     with Lease(conf.lakehouse, run_id) as lease:
+        release = _chosen(lakehouse, number)  # another may have released, or forgotten somebody, until now
         night = Night(
             conf=conf, lakehouse=lakehouse, day=release.date, run_id=run_id, started_at=now, base=release,
             log=log_file(conf, run_id), on_warning=screen.warn, local=local,

@@ -34,6 +34,7 @@ def restore_release(
     Raises DefinitionError for a run without a release, PortraitError where its versions are gone.
     """
     lakehouse = Lakehouse(conf.lakehouse)
+    releases.of_run(lakehouse, run_id)  # where there is none no lease makes a folder of a lakehouse
     with Lease(conf.lakehouse, f"restore to {run_id}") as lease:
         wanted = releases.of_run(lakehouse, run_id)
         gone = [table for table, version in wanted.versions.items() if not lakehouse.holds(table, version)]

@@ -14,12 +14,14 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
+from jobs.changes import deliver
 from jobs.changes.deliver import deliver_again
 from jobs.engines import delivery
 from jobs.engines.delivery import verify
 from jobs.engines.folders import open_folder
 from jobs.runtime.configuration import load_configuration
 from jobs.runtime.console import Screen
+from jobs.runtime.lease import Lease
 from tests.stages.delivering import House, asked, people
 from transforms.contracts import Contract
 from transforms.errors import DefinitionError, PortraitError
@@ -66,6 +68,21 @@ def test_a_delivery_is_made_again_and_an_earlier_release_too(house: House, capsy
         Path(file).unlink()  # as VACUUM does
     with pytest.raises(PortraitError, match=r"^export x: .*gold/customer_profile: its version 0 can no longer be read"):
         again(house, "x", 1)
+
+
+def test_what_is_released_while_it_waits_for_the_lease_is_delivered(house: House, monkeypatch: pytest.MonkeyPatch):
+    """A person forgotten meanwhile is in the release before."""
+    house.wants("x", columns=["spend"])
+    house.release(people(a=1, b=1))
+
+    class Waited(Lease):
+        def __enter__(self) -> Lease:
+            house.release(people(a=1), day=1)
+            return super().__enter__()
+
+    monkeypatch.setattr(deliver, "Lease", Waited)
+    again(house)
+    assert (house.manifest(day=1)["release"], house.manifest(day=1)["rows"]) == (2, 1) and not house.out().exists()
 
 
 def test_an_earlier_release_that_holds_who_refused_since_is_not_delivered(house: House):
