@@ -6,7 +6,7 @@ Only files of our own names are ever removed. `verify` proves a delivery from it
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import PurePosixPath
 from typing import Any, NoReturn
 
@@ -16,7 +16,7 @@ from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
-from jobs.engines.delivered_files import facts, is_ours, problems_of
+from jobs.engines.delivered_files import Facts, facts, is_ours, problems_of
 from jobs.engines.folders import Folder, open_folder, put_file, told_by_name
 from jobs.engines.places import Complete, Held
 from jobs.runtime.stores import delta_options
@@ -55,7 +55,18 @@ def read_manifest(uri: str) -> dict[str, Any] | None:
             manifest = json.loads(stream.read().decode())
     except (OSError, ValueError):
         return None
-    return manifest if isinstance(manifest, dict) and "files" in manifest else None
+    return manifest if _is_ours(manifest) else None
+
+
+def _is_ours(manifest: Any) -> bool:
+    """Is it as deliveries write it? Backups and other programs have files of that name too."""
+    if not isinstance(manifest, dict) or not {"format", "schema", "rows", "files"} <= manifest.keys():
+        return False
+    lists = ((manifest["schema"], {"name", "type"}), (manifest["files"], {fact.name for fact in fields(Facts)}))
+    return all(
+        isinstance(found, list) and all(isinstance(one, dict) and keys <= one.keys() for one in found)
+        for found, keys in lists
+    )
 
 
 def is_whole(uri: str, manifest: dict[str, Any]) -> bool:

@@ -3,6 +3,7 @@ import hmac
 import random
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -162,6 +163,15 @@ def test_a_store_that_is_not_reached_is_refused_at_once(path: str):
         parse_export(f"export: e\nto: {{format: csv, path: {path}/{{date}}}}\n", place="e.yml")
     with pytest.raises(DefinitionError, match=f"^{told}$"):
         verify(path)
+
+
+@pytest.mark.parametrize(
+    "manifest", ["[]", '{"files": {"a": {"size": 1}}}', '{"format": "csv", "schema": [], "rows": 0, "files": ["a"]}']
+)
+def test_a_manifest_of_something_else_is_none(manifest: str, tmp_path: Path):
+    """Such as a backup's, or a web page's."""
+    (tmp_path / "manifest.json").write_text(manifest)
+    assert verify(str(tmp_path)) == [f"{tmp_path}: no manifest.json that can be read: the delivery is not complete"]
 
 
 def test_two_exports_never_share_a_place():
