@@ -49,12 +49,16 @@ def run_demo(conf: Path, env: str | None, *, scale: int, seed: int, screen: Scre
 
 
 def write_keys(file: Path) -> None:
-    """Make the project's keys, once: they name customers, so another key would name everybody anew."""
+    """Make the project's keys, once: they name customers, so another key would name everybody anew.
+
+    The file is there with both or not at all, or whoever runs this again would be left without.
+    """
     if file.exists():
         return
-    names = ("PORTRAIT_CUSTOMER_KEY", "PORTRAIT_ERASURE_KEY")
-    file.touch(mode=0o600)
-    file.write_text("".join(f"{name}={secrets.token_hex(32)}\n" for name in names), encoding="utf-8")
+    names, draft = ("PORTRAIT_CUSTOMER_KEY", "PORTRAIT_ERASURE_KEY"), file.with_name(f"{file.name}.draft")
+    draft.touch(mode=0o600)
+    draft.write_text("".join(f"{name}={secrets.token_hex(32)}\n" for name in names), encoding="utf-8")
+    draft.replace(file)
 
 
 def _show(conf: Configuration, nights: list[Night], folder: Path, screen: Screen) -> None:

@@ -8,6 +8,7 @@ import duckdb
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.demo.tour import write_keys
 from jobs.gold import open_release
 from jobs.pipeline import run_night
 from jobs.project.starter.extracts import DAY
@@ -56,7 +57,17 @@ def test_keys_are_its_own_and_for_its_owner_alone(project: Path, tmp_path: Path)
     mine, other = ((folder / ".env").read_text() for folder in (project, tmp_path / "other"))
     assert mine != other and len(mine.splitlines()) == 2
     assert stat.S_IMODE((project / ".env").stat().st_mode) == 0o600
-    assert ".env" in (project / ".gitignore").read_text().splitlines()
+    assert ".env*" in (project / ".gitignore").read_text().splitlines()
+
+
+def test_keys_whose_writing_was_cut_off_are_made_the_next_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt()))
+        write_keys(tmp_path / ".env")
+    write_keys(tmp_path / ".env")
+    assert len((tmp_path / ".env").read_text().splitlines()) == 2
+    assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+    assert [file.name for file in tmp_path.iterdir()] == [".env"]
 
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:

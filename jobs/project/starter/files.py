@@ -187,7 +187,7 @@ examples:
   - {given: {city: Berlin}, value: Berlin}
 """
 _GITIGNORE = """\
-.env
+.env*
 /extracts/
 /exports/
 /lakehouse/
