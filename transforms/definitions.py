@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from transforms.errors import DefinitionError
 
-ON_S3 = re.compile(r"s3a?://[a-z0-9][a-z0-9.-]+[a-z0-9](/.*)?")
+_REACHED = re.compile(r"(?:s3a?://|file:///)[^/]")
 _BARE_DATE = re.compile(r"(\bpath:[ \t]*)([^\s'\",{}]*\{date\}[^\s'\",{}]*)")
 _DURATION = re.compile(r"(\d+)([dhms])")
 _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
@@ -153,7 +153,7 @@ def with_dates(text: str) -> str:
 def known_store(path: str) -> str:
     """A path or URI as it is. Raises ValueError for a store that is neither a disk nor S3, which are those that are
     reached: Arrow would look for some of the others for a quarter of an hour."""
-    if "://" in path and not path.startswith("file:///") and not ON_S3.fullmatch(path):
+    if "://" in path and not _REACHED.match(path):
         raise ValueError(f"{path}: is not reached; name a folder of this machine or s3a://BUCKET/FOLDER")
     return path
 

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from jobs.runtime.stores import named
 from transforms.audiences import Audience, check_audiences, parse_audience
-from transforms.definitions import ON_S3, Definition, nearest, parse, parse_yaml
+from transforms.definitions import Definition, nearest, parse, parse_yaml
 from transforms.errors import DefinitionError, PortraitError
 from transforms.exports import Export, check_exports, parse_export
 from transforms.identity.definition import Identity, check_identity
@@ -38,6 +38,7 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _PASSWORD = re.compile(rf"""(?P<key>\bpassword\s*:\s*)(?P<quote>["']?)(?P<kept>{PASSWORD.pattern})(?P=quote)""")
 _IN_TEXT = re.compile(f"{_PASSWORD.pattern}|{_VARIABLE.pattern}")
 _QUOTES = re.compile(r"""^(["'])(.*)\1$""")
+_ON_S3 = re.compile(r"s3a?://[a-z0-9][a-z0-9.-]+[a-z0-9](/.*)?")
 _ODD = frozenset("[]{}*?^|%\\")  # patterns to Spark, or no part of the web address that `deltalake` makes of a path
 _SECRET = re.compile(r"KEY|SECRET|PASSWORD|TOKEN|WEBHOOK", re.IGNORECASE)
 T = TypeVar("T")
@@ -89,7 +90,7 @@ class Pipeline(Definition):
     @field_validator("lakehouse")
     @classmethod
     def _of_a_known_store(cls, value: str) -> str:
-        if "://" in value and not ON_S3.fullmatch(value):
+        if "://" in value and not _ON_S3.fullmatch(value):
             raise ValueError(f"{value}: a lakehouse is a folder of this machine or s3a://BUCKET/FOLDER")
         return value
 
