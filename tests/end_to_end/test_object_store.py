@@ -136,8 +136,8 @@ def test_nights_are_looked_at(story: Story) -> None:
     assert "Leipzig" in story.shop.told("show", "email:bruno.costa@example.com")
     counted = story.shop.told("query", "select count(*) as n from customer_profile", "--json")
     assert json.loads(counted[: counted.rindex("}") + 1])["rows"] == [[16]] or '"n": 16' in counted
-    [refused] = (line.split() for line in story.shop.told("quarantine", "list").splitlines() if "orders" in line)
-    assert refused[:3] == [f"{SECOND}", "orders", "no_ordered_at"] and "1" in refused
+    refused = [line.split() for line in story.shop.told("quarantine", "list").splitlines()]
+    assert [f"{SECOND}", "orders", "no_ordered_at"] in [words[:3] for words in refused]
     pages = files_below(f"{PLACE}/ops/reports")
     assert {f"{SECOND}.html", f"{SECOND}_checks/index.html"} <= pages
     assert not exists(f"{PLACE}/_landing/contacts")

@@ -26,7 +26,7 @@ from tests.end_to_end.conftest import Nights
 from tests.end_to_end.older_store import LAYOUT_1, made_older
 from tests.end_to_end.project import ROOT, Project, assert_same
 from transforms.errors import PortraitError
-from transforms.schemas import FIXED_TABLES, GOLD_MODEL, OPS_RELEASE, Column, Table
+from transforms.schemas import FIXED_TABLES, GOLD_AUDIENCE, GOLD_MODEL, OPS_RELEASE, Column, Table
 from transforms.schemas.layout import LAYOUT, MOVED
 
 THIRD = DEMO_NIGHTS[2]
@@ -96,7 +96,7 @@ def test_the_fixture_is_what_was_written_then(upgraded: Upgraded) -> None:
     assert {"gold/tag_catalog", "gold/model", "ops/release", "silver/contact"} <= upgraded.columns.keys()
     assert upgraded.columns == {name: LAYOUT_OF_THEN[name] for name in upgraded.columns}
     changed = [name for name, columns in upgraded.columns.items() if columns != FIXED_TABLES[name].types]
-    assert sorted(changed) == ["gold/model", "gold/tag_catalog", "ops/export", "ops/release"]
+    assert sorted(changed) == ["gold/audience", "gold/model", "gold/tag_catalog", "ops/export", "ops/release"]
 
 
 def test_readers_read_it_before_and_after(upgraded: Upgraded, nights: Nights) -> None:
@@ -114,8 +114,11 @@ def test_the_next_night_is_that_of_a_store_that_was_always_new(upgraded: Upgrade
     assert project.release.layout == LAYOUT
     both = [name for name in new.release.versions if name in LAYOUT_OF_THEN or name not in FIXED_TABLES]
     assert len(both) > 30
-    # what was fitted then was not registered, as far as that table tells
-    assert_same(project, new, tables=both, but_for=["mlflow_run", "mlflow_version"])
+    # what was fitted then was not registered, as far as that table tells, and audiences did not tell what cuts them
+    assert_same(project, new, tables=both, but_for=["mlflow_run", "mlflow_version", "cut_by"])
+    told = Lakehouse(str(project.folder / "lakehouse")).rows(GOLD_AUDIENCE, project.release.versions["gold/audience"])
+    assert {row["cut_by"] is None for row in told if row["date"] < THIRD} == {True}
+    assert [row["cut_by"] for row in told if row["date"] == THIRD and row["cut_by"]]
     models = Lakehouse(str(project.folder / "lakehouse")).rows(GOLD_MODEL, project.release.versions[GOLD_MODEL.name])
     assert {row["mlflow_run"] for row in models if row["fitted_on"] < THIRD} == {None}
 

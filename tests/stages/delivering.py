@@ -34,6 +34,7 @@ class Given:
     outputs: tuple[Column, ...]
     purposes: list[str] = field(default_factory=lambda: ["marketing", "service"])
     status: str = "online"
+    kind: str = "statistic"
     place: str = "tag_definitions/value/any.yml"
 
 

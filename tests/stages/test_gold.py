@@ -37,6 +37,7 @@ class Given:
     outputs: tuple[Column, ...]
     purposes: tuple[str, ...] = field(default=("marketing", "service"))
     status: str = "online"
+    kind: str = "statistic"
     place: str = "tag_definitions/value/any.yml"
 
 

@@ -48,6 +48,7 @@ class Given:
     outputs: tuple[Column, ...]
     purposes: list[str] = field(default_factory=lambda: ["marketing", "service"])
     status: str = "online"
+    kind: str = "statistic"
 
     @property
     def place(self) -> str:
