@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
 from functools import partial
 
 import pyarrow as pa
@@ -28,9 +27,9 @@ class Compared:
     tags: list[TagInsight]
 
 
-def members(released: ds.Dataset, audience: str, day: date) -> pa.Table:
-    """customer_id of the audience's members, both arms. `released`: gold/audience_member, its texts as dictionaries."""
-    tonight = (ds.field("audience") == audience) & (ds.field("date") == ds.scalar(day))
+def members(released: ds.Dataset, tonight: ds.Expression) -> pa.Table:
+    """customer_id of an audience's members, both arms. `released`: gold/audience_member, its texts as dictionaries;
+    `tonight`: what is true of the audience's rows of the night."""
     return released.to_table(["customer_id"], filter=tonight).cast(pa.schema([("customer_id", pa.string())]))
 
 

@@ -148,7 +148,7 @@ def _members(reader: Reader, conf: Configuration, one: Wanted) -> pa.Table:
     if rows and rows[0]["definition"] == one.audience.definition_hash:
         released = reader.dataset(GOLD_AUDIENCE_MEMBER, coded=GOLD_AUDIENCE_MEMBER.names)
         assert released is not None  # noqa: S101  (written with the sizes)
-        return members(released, one.name, reader.release.date)
+        return members(released, tonight)
     try:
         with outcome_table(reader, conf, one) as duck:
             sql = f"select customer_id from outcome where {quoted(one.name)} = '{MEMBER}'"

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from deltalake import write_deltalake
+from pyarrow import dataset as ds
 
 from jobs import audiences as stage
 from jobs.engines.insight import compare, members
@@ -141,7 +142,7 @@ def insight(night: Night) -> None:
         for name, coded in ((PROFILE, night.conf.tags), (GOLD_AUDIENCE_MEMBER.name, GOLD_AUDIENCE_MEMBER.names))
     )
     assert profile is not None and released is not None
-    group = members(released, "a07", DAY)
+    group = members(released, (ds.field("audience") == "a07") & (ds.field("date") == ds.scalar(DAY)))
     columns = [name for name in profile.schema.names if name not in NOT_TAGS]
     compare(profile, columns, group, None, smallest=10, timezone="UTC")
 
