@@ -35,6 +35,16 @@ def spark() -> Iterator[SparkSession]:
     session.stop()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _own_places(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The demo's nights leave in the environment where they read and write: other files' tests do not look there."""
+    with pytest.MonkeyPatch.context() as patched:
+        if request.path.parent.name != "end_to_end":
+            for name in ("EXTRACTS", "LAKEHOUSE", "EXPORTS"):
+                patched.delenv(name, raising=False)
+        yield
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Where there are several processes, each takes a whole group of tests, and then the next one."""
