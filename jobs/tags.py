@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,7 @@ from jobs.engines.freshness import freshness
 from jobs.engines.kmeans import fit_kmeans
 from jobs.engines.overrides import by_hand
 from jobs.engines.predictions import predicted
+from jobs.engines.reached import carried_over, reached_by_news, rows_reached
 from jobs.engines.released_models import Models
 from jobs.engines.rfm import fit_rfm
 from jobs.runtime.night import FEW_ROWS, Night
@@ -30,7 +32,7 @@ from transforms.errors import DataError
 from transforms.expressions import at
 from transforms.overrides import beside, settled
 from transforms.profile import online
-from transforms.schemas import ENTITIES, GOLD_CUSTOMER, IDENTITY_RECORD, Table
+from transforms.schemas import ENTITIES, GOLD_CUSTOMER, IDENTITY_RECORD, Column, Table
 from transforms.tags import evaluate
 from transforms.tags.across import TABLE as ACROSS_TABLE
 from transforms.tags.counts import Count, Failed, by_figure, check_counts, failed_checks, segment_counts
@@ -112,7 +114,9 @@ def save_entity(
     night: Night, plan: TagPlan, entity: EntityPlan, known: DataFrame, nodes: DataFrame, fresh: Freshness,
     few: bool = False,
 ) -> None:  # fmt: skip
-    """Compute and write tag/<entity>. An entity whose sources never came has no table: its tags are NULL.
+    """Compute and write tag/<entity>, with what the next night may carry over.
+
+    An entity whose sources never came has no table: its tags are NULL.
 
     few: as `are_few` tells.
     """
@@ -121,12 +125,26 @@ def save_entity(
         night.forget(table)
         night.warn(f"{entity.entity}: no source has ever come; its {len(entity.tags)} tags are NULL")
         return
-    rows = rows_of(night, entity.entity, entity.columns, nodes, few=few)
-    frame = evaluate.over_rows(
-        rows, customers=known.coalesce(1) if few else known, plan=entity, day=night.day, as_of=night.as_of,
-        withheld=fresh.silent, together=few,
-    )  # fmt: skip
-    night.save(frame, table)
+    reached = None if few else reached_by_news(night, entity)
+    if reached is None:
+        rows = rows_of(night, entity.entity, entity.columns, nodes, few=few)
+        found = evaluate.worked_out(
+            rows, customers=known.coalesce(1) if few else known, plan=entity, day=night.day, as_of=night.as_of,
+            together=few,
+        )  # fmt: skip
+    else:
+        night.figure(f"reached_{entity.entity}", len(reached.customers))
+        # else each scan would read all of silver for a few of its rows
+        rows = rows_reached(night, entity, reached).persist()
+        found = carried_over(night, entity, known, nodes, rows, reached)
+    frame = evaluate.told(found, plan=entity, day=night.day, as_of=night.as_of, withheld=fresh.silent, keep=True)
+    kept = (
+        Column(name, frame.schema[name].dataType.simpleString(), "")
+        for name in frame.columns
+        if name not in table.names
+    )
+    night.save(frame, replace(table, columns=(*table.columns, *kept)))
+    rows.unpersist()
 
 
 def save_customer(night: Night, plan: TagPlan, fresh: Freshness) -> None:
@@ -169,8 +187,12 @@ def everything_known(night: Night, plan: TagPlan) -> DataFrame:
     facts = evaluate.facts(held(GOLD_CUSTOMER), facts=plan.facts, day=night.day, as_of=night.as_of)
     tables = {tag_table(entity.entity, []).name: entity for entity in plan.entities}
     frames = [
-        held(name) for name in [*tables, *([f"tag/{ACROSS_TABLE}"] if plan.across.tags else [])] if night.has(name)
-    ]
+        held(name).select("customer_id", *(result.name for result in entity.results))
+        for name, entity in tables.items() if night.has(name)
+    ]  # fmt: skip
+    across = f"tag/{ACROSS_TABLE}"
+    if plan.across.tags and night.has(across):
+        frames.append(held(across))
     frame = evaluate.side_by_side(facts, frames, together=few)
     for name, entity in tables.items():
         frame = frame if night.has(name) else evaluate.nothing(frame, entity.results)

@@ -64,14 +64,18 @@ def distinct(condition: str) -> str:
     return f"count(distinct {('order_id', 'product_id', 'store_id', 'category')[len(condition) % 4]})"
 
 
-def plan() -> EntityPlan:
+def files() -> dict[str, str]:
+    """The statistics as tags: place -> YAML."""
     head = "title: {{en: A}}\ndescription: d\nowner: o\nstatus: online\npurposes: [marketing]\nfrom: transaction\n"
     body = "tag: {}\ntype: {}\nselect: {}\nwhere: {}\nwindow: {}d\n"
-    files = {
+    return {
         f"t/{name}.yml": head.format() + body.format(name, kind, select, *where.split("|"))
         for name, kind, select, where in statistics()
     }
-    return plan_tags(parse_tags(files), timezone="UTC").entities[0]
+
+
+def plan() -> EntityPlan:
+    return plan_tags(parse_tags(files()), timezone="UTC").entities[0]
 
 
 def sql(dialect: str) -> dict[str, str]:

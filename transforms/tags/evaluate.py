@@ -34,15 +34,68 @@ def over_rows(
     `together`: rows and customers are in one partition each, so that nothing need be sent anywhere to be joined.
     """
 
+    found = worked_out(rows, customers=customers, plan=plan, day=day, as_of=as_of, together=together)
+    return told(found, plan=plan, day=day, as_of=as_of, withheld=withheld)
+
+
+def worked_out(
+    rows: DataFrame, *, customers: DataFrame, plan: EntityPlan, day: date, as_of: datetime, together: bool = False
+) -> DataFrame:
+    """What `plan` asks of the rows, as in `over_rows`: its results, of those that the day changes what is kept.
+
+    With the columns of `customers`.
+    """
+
     def sql(text: str) -> SparkColumn:
         return F.expr(at(text, day=day, as_of=as_of))
 
     needed = prepared(rows, plan=plan, day=day, as_of=as_of)
     parts = [aggregated(needed, scan, day=day, as_of=as_of) for scan in plan.scans]
-    wide = side_by_side(customers.select(_ID), parts, together=together)
+    wide = side_by_side(customers, parts, together=together)
     return wide.select(
-        _ID, *(_value(result, result.tag in withheld, sql).alias(result.name) for result in plan.results)
+        *customers.columns,
+        *(_value(result, sql).alias(result.name) for result in plan.results if not result.kept),
+        *(sql(text).alias(name) for result in plan.results for name, text in result.kept.items()),
     )
+
+
+def told(
+    found: DataFrame, *, plan: EntityPlan, day: date, as_of: datetime, withheld: Collection[str] = (),
+    keep: bool = False,
+) -> DataFrame:  # fmt: skip
+    """The columns of `plan` out of what `worked_out` found. keep: with what the next night carries over."""
+
+    def sql(text: str) -> SparkColumn:
+        return F.expr(at(text, day=day, as_of=as_of))
+
+    def column(result: Result) -> SparkColumn:
+        if result.tag in withheld:
+            return F.lit(None).cast(result.type)
+        return _value(result, sql) if result.kept else F.col(result.name)
+
+    kept = [name for result in plan.results for name in result.kept] if keep else []
+    return found.select(_ID, *(column(result).alias(result.name) for result in plan.results), *kept)
+
+
+def carried_over(held: DataFrame, fresh: DataFrame, changed: DataFrame, *, plan: EntityPlan) -> DataFrame:
+    """What `worked_out` gives for the lasting part of a plan, of which only a part was worked out. Grain: customer.
+
+    held: what was found last night. fresh: what was worked out tonight, with `_reach`: over how many days back, NULL:
+    over all; what is of longer windows is as it was held. changed: all customers of whom not everything is.
+    """
+    names = [name for result in plan.results for name in result.lasting]
+    new = fresh.select(_ID, "_reach", F.struct(*names).alias("_fresh"))
+
+    def column(result: Result, name: str) -> SparkColumn:
+        reached = F.col("_reach").isNull() | (F.lit(result.window) <= F.col("_reach"))
+        return F.when(reached, F.col("_fresh")[name]).otherwise(F.col(name)).alias(name)
+
+    held = held.select(_ID, *names)
+    # by itself, because a choice for each of a hundred columns costs more than to read and write them
+    same = held.join(changed, _ID, "left_anti")
+    both = new.join(held.join(changed, _ID, "left_semi"), _ID, "left")
+    other = both.select(_ID, *(column(result, name) for result in plan.results for name in result.lasting))
+    return same.union(other)
 
 
 def side_by_side(customers: DataFrame, frames: Iterable[DataFrame], *, together: bool) -> DataFrame:
@@ -100,8 +153,6 @@ def aggregated(rows: DataFrame, scan: Scan, *, day: date, as_of: datetime) -> Da
     return counted.withColumns(keys).where(present).groupBy(_ID, *keys).agg(*inner).groupBy(_ID).agg(*outer)
 
 
-def _value(result: Result, withheld: bool, sql: _Sql) -> SparkColumn:
-    if withheld:
-        return F.lit(None).cast(result.type)
+def _value(result: Result, sql: _Sql) -> SparkColumn:
     value = F.when(F.col(result.matched) > 0, sql(result.sql)).otherwise(sql(result.default))
     return value.cast(result.type)

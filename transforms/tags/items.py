@@ -3,6 +3,7 @@
 An item gives one column of a tag table. NULL, no rows (`default`) and a source that never came stay three things.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -13,13 +14,15 @@ from transforms.errors import DefinitionError
 from transforms.expressions import Expression, compile_expression
 from transforms.schemas import ENTITIES, GOLD_CUSTOMER, Column
 from transforms.sql import types
-from transforms.sql.operands import DAY, text_literal
+from transforms.sql.operands import AS_OF, DAY, text_literal
 from transforms.tags.tag import COLUMN_TYPES, CUSTOMER, Preference, Tag
 
 _READABLE = ("event_date", "event_at", "source", "ids")
 _LARGEST = "1.7976931348623157E308D"
 # How a next value is foretold from what is known: the twenty that weigh most, each day's weight halved after 60 days.
 KNOWN_VALUES = {"top": 20, "half_life": "60d"}
+_UP_TO_TODAY = f"`event_date` <= {DAY}"
+_CROSSED = re.compile(rf"`event_date` (<=|<|>=|>) date_sub\({DAY}, (\d+)\)")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,24 @@ class Item:
     type: str
     values: tuple[str, ...]
 
+    @property
+    def crossed(self) -> frozenset[int]:
+        """Days after which a row counts otherwise: those of the window, and others that its date is compared with."""
+        found = [match for sql in (self.condition, *self.of_rows) for match in _CROSSED.findall(sql)]
+        # < and >= turn a day later than <= and > do
+        return frozenset(int(days) + (sign in ("<", ">=")) for sign, days in found)
+
+    @property
+    def ages(self) -> bool:
+        """Does a row count otherwise on another day, beside those on which it crosses one of `crossed`?"""
+        condition = self.condition.replace(_UP_TO_TODAY, "")
+        return any(reads_clock(_CROSSED.sub("", sql)) for sql in (condition, *self.of_rows))
+
+    @property
+    def of_rows(self) -> Iterator[str]:
+        """SQL over a row, beside the condition."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True)
 class Statistic(Item):
@@ -43,6 +64,11 @@ class Statistic(Item):
 
     select: Expression
     scale: tuple[int, int] | None = None
+
+    @property
+    def of_rows(self) -> Iterator[str]:
+        for measure in self.select.measures:
+            yield from (*measure.values, measure.condition or "")
 
 
 @dataclass(frozen=True)
@@ -52,6 +78,10 @@ class Pick(Item):
     of: Expression
     time: str | None
     is_last: bool
+
+    @property
+    def of_rows(self) -> Iterator[str]:
+        yield self.of.sql
 
 
 @dataclass(frozen=True)
@@ -64,6 +94,12 @@ class Ranking(Item):
     top: int
     half_life: int | None
 
+    @property
+    def of_rows(self) -> Iterator[str]:
+        yield from (self.of.sql, self.weight)
+        if self.half_life:
+            yield DAY  # what a row weighs
+
 
 @dataclass(frozen=True)
 class Formula:
@@ -74,6 +110,11 @@ class Formula:
     select: Expression
     type: str
     values: tuple[str, ...]
+
+
+def reads_clock(sql: str) -> bool:
+    """Does compiled SQL tell something else on another day?"""
+    return AS_OF in sql or DAY in sql
 
 
 def columns_of(entity: str) -> dict[str, Column]:
@@ -149,7 +190,7 @@ def no_cancelled(entity: str, read: AbstractSet[str]) -> list[str]:
 
 def within_window(days: int | None) -> list[str]:
     """The window in whole business days, up to and with the run's."""
-    return [f"(`event_date` > date_sub({DAY}, {days}) and `event_date` <= {DAY})"] if days else []
+    return [f"(`event_date` > date_sub({DAY}, {days}) and {_UP_TO_TODAY})"] if days else []
 
 
 def _statistics(tag: Tag, timezone: str) -> Iterator[Item]:

@@ -25,7 +25,7 @@ from transforms.tags.across import TABLE as ACROSS_TABLE
 from transforms.tags.across import AcrossPlan, plan_across
 from transforms.tags.foretold import PREDICTIONS
 from transforms.tags.formulas import formula_of
-from transforms.tags.items import Formula, Item, Pick, Ranking, Statistic, ended, items_of, time_of
+from transforms.tags.items import Formula, Item, Pick, Ranking, Statistic, ended, items_of, reads_clock, time_of
 from transforms.tags.tag import ACROSS, CUSTOMER, Tag
 
 # stands in an aggregate for the condition of the rows that count
@@ -64,10 +64,21 @@ class EntityPlan:
     results: tuple["Result", ...]
     reach: int | None
     columns: frozenset[str]
+    items: tuple[Item, ...]
 
     @property
     def tags(self) -> list[str]:
         return list(dict.fromkeys(result.tag for result in self.results))
+
+    @property
+    def lasting(self) -> "EntityPlan":
+        """The part whose rows count the same on any day, but for days that they cross."""
+        return plan_entity(self.entity, [item for item in self.items if not item.ages])
+
+    @property
+    def ageing(self) -> "EntityPlan":
+        """The part for which every row is looked at again each day."""
+        return plan_entity(self.entity, [item for item in self.items if item.ages])
 
     def lines(self) -> list[str]:
         """The plan in words, a line each scan."""
@@ -80,9 +91,10 @@ class EntityPlan:
 
 @dataclass(frozen=True)
 class Result:
-    """A column of a tag table: `sql` where rows matched (the scan column `matched` counts them), else `default`.
+    """A column of a tag table: `sql` where rows matched (`matched` counts them), else `default`.
 
-    `columns`: what it reads of the rows.
+    Both are over the scans' columns; where the day itself changes what these tell, over `kept`: names for SQL over the
+    scans' columns. `columns`: what it reads of the rows. `window`: in days; `crossed`: see `Item`.
     """
 
     name: str
@@ -92,6 +104,14 @@ class Result:
     default: str
     type: str
     columns: frozenset[str]
+    window: int | None
+    crossed: frozenset[int]
+    kept: Mapping[str, str]
+
+    @property
+    def lasting(self) -> list[str]:
+        """The columns of a tag table that are the same tomorrow unless rows come, go or leave the window."""
+        return [*self.kept] or [self.name]
 
 
 @dataclass(frozen=True)
@@ -170,8 +190,9 @@ def plan_entity(entity: str, items: Sequence[Item]) -> EntityPlan:
         tuple(builder.scans.values()),
         {name: sql for sql, name in builder.conditions.items()},
         results,
-        None if None in windows else max(window for window in windows if window is not None),
+        None if None in windows else max((window for window in windows if window), default=None),
         frozenset[str]().union(*(item.columns for item in items), {time_of(entity) or "event_date", "event_date"}),
+        tuple(items),
     )
 
 
@@ -184,23 +205,34 @@ class _Builder:
         self.known: dict[tuple[str, ...], str] = {}
 
     def result(self, item: Item) -> Result:
+        matched = self._column(("fixed",), f"count(if({_ROWS}, 1, null))", item.condition, "count(1)")
+        kept: dict[str, str] = {}
         if isinstance(item, Statistic):
-            sql, kind = self._statistic(item)
+            sql, kind, kept = self._statistic(item, matched)
         elif isinstance(item, Pick):
             sql, kind = f"{self._pick(item)}.v", item.of.type
         else:
             assert isinstance(item, Ranking)  # noqa: S101  (there is no other kind of item)
             sql, kind = self._ranking(item), "array<string>"
-        matched = self._column(("fixed",), f"count(if({_ROWS}, 1, null))", item.condition, "count(1)")
         value = ended(sql, kind, item.type, item.values)
-        return Result(item.name, item.tag, value, matched, item.default, item.type, item.columns)
+        matched = list(kept)[-1] if kept else matched
+        return Result(
+            item.name, item.tag, value, matched, item.default, item.type, item.columns, item.window, item.crossed, kept
+        )
 
-    def _statistic(self, item: Statistic) -> tuple[str, str]:
-        sql = item.select.over([self._measure(measure, item.condition) for measure in item.select.measures])
+    def _statistic(self, item: Statistic, matched: str) -> tuple[str, str, dict[str, str]]:
+        """SQL, its type, and what is kept for other days, with how many rows matched as the last."""
+        measures = [self._measure(measure, item.condition) for measure in item.select.measures]
+        kept: dict[str, str] = {}
+        if reads_clock(item.select.sql):
+            kept = {f"_{item.name}_{place}": measure for place, measure in enumerate(measures)}
+            measures = [f"`{name}`" for name in kept]
+            kept[f"_{item.name}_rows"] = f"`{matched}`"
+        sql = item.select.over(measures)
         if not item.scale:
-            return sql, item.select.type
+            return sql, item.select.type, kept
         per, window = item.scale
-        return f"(cast({sql} as double) * {per}D / {window}D)", "double"
+        return f"(cast({sql} as double) * {per}D / {window}D)", "double", kept
 
     def _measure(self, measure: Measure, condition: str) -> str:
         condition = " and ".join(part for part in (condition, measure.condition) if part)
