@@ -145,8 +145,9 @@ def _tells(night: Night, base: Release, plan: EntityPlan) -> bool:
     if found is None or not {name for result in plan.results for name in result.lasting} <= {*found.schema.names}:
         return False
     made = [
-        row for row in night.rows(OPS_STAGE)
-        if row["stage"] == "tags" and dict(row["outputs"] or {}).get(table) == base.versions[table]
+        row for row in sorted(night.rows(OPS_STAGE), key=lambda row: row["at"])
+        if row["stage"] == "tags" and row["status"] == "done"
+        and dict(row["outputs"] or {}).get(table) == base.versions[table]
     ]  # fmt: skip
     by_this_code = {row["run_id"] for row in night.rows(OPS_RUN) if row["code_version"] == code_version()}
     if not made or made[-1]["run_id"] not in by_this_code:
