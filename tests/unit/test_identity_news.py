@@ -124,12 +124,15 @@ def as_many_as_are_known(night: Night, *_: object) -> None:
     night.save(pa.table({"customer_id": names, **empty}), GOLD_CUSTOMER)
 
 
+@pytest.mark.parametrize("matching", [True, False])
 @pytest.mark.parametrize("seed", range(5))
-def test_what_the_news_reaches_gives_what_the_whole_gives(tmp_path, monkeypatch, seed):
+def test_what_the_news_reaches_gives_what_the_whole_gives(tmp_path, monkeypatch, seed, matching):
     company, lakehouse, base = Company(seed), Lakehouse(str(tmp_path)), None
+    if not matching:
+        monkeypatch.delitem(RULES, "matching")
     heard: list[tuple] = []
 
-    def matching(night: Night, former: pa.Table, *, shared, unbelieved) -> Matched:
+    def matched(night: Night, former: pa.Table, *, shared, unbelieved) -> Matched:
         groups: dict[int, list[str]] = {}
         for row in shared().to_pylist():
             groups.setdefault(row["identifier"], []).append(row["record_id"])
@@ -138,7 +141,8 @@ def test_what_the_news_reaches_gives_what_the_whole_gives(tmp_path, monkeypatch,
         )
         return company.matched(night, former)
 
-    monkeypatch.setattr(tonights_part, "tonights_matches", matching)
+    if matching:
+        monkeypatch.setattr(tonights_part, "tonights_matches", matched)
     monkeypatch.setattr(identity, "_save_golden", as_many_as_are_known)
     smaller = 0
     for number in range(5):
@@ -156,7 +160,8 @@ def test_what_the_news_reaches_gives_what_the_whole_gives(tmp_path, monkeypatch,
             monkeypatch.setattr(tonights_part, "tonights_ties", lambda _, found=every if whole else news: found)
             identity.run(night)
             figures = {name: value for name, value in night.stage.figures.items() if name not in OWN}
-            told.append(({table.name: sorted(map(str, night.rows(table))) for table in TABLES}, figures, heard.pop()))
+            told.append(({table.name: sorted(map(str, night.rows(table))) for table in TABLES}, figures, heard[-1:]))
+            heard.clear()
             smaller += night.stage.figures.get("worked_out", 1000) < night.stage.figures["records"]
         assert told[0] == told[-1]
         base = Release(number, night.run_id, day, datetime(2026, 3, 1, tzinfo=UTC), "night", dict(night.versions), "1")
