@@ -159,13 +159,12 @@ def _judged(night: Night, news: News, conflict: pa.Table) -> tuple[Both, Judged,
 
 
 def _given(edges: pa.Table) -> pa.Table:
-    """Ties of the last release as transforms.identity.reach has both sides' ."""
+    """Ties that records gave, as both sides of transforms.identity.reach have them."""
     return edges.append_column("unfit", pa.nulls(len(edges), pa.string())).select(_ROWS.names).cast(_ROWS)
 
 
-_NAMES = {"left_value": "node", "right_type": "id_type", "right_value": "id_value"} | {
-    name: name for name in ("first_seen", "last_seen")
-}
+_NAMES = {"left_value": "node", "right_type": "id_type", "right_value": "id_value"}
+_NAMES |= {name: name for name in ("first_seen", "last_seen")}
 _ROWS = pa.schema([field for field in TIED if field.name != "person"])
 
 
