@@ -30,7 +30,7 @@ from jobs.engines.node_rows import rows_of_nodes
 from jobs.engines.overrides import by_hand, golden_by_hand
 from jobs.engines.spread import on_spark
 from jobs.engines.tonights_matches import unlooked
-from jobs.engines.tonights_part import Part, is_in, tonights_part
+from jobs.engines.tonights_part import Part, tonights_part
 from jobs.engines.tonights_ties import rows_in
 from jobs.runtime.frames import frame_of
 from jobs.runtime.night import FEW_ROWS, Night
@@ -44,6 +44,7 @@ from transforms.identity.graph import NOBODY, Flags, Graph, Ints
 from transforms.identity.ledger import carry_forward
 from transforms.identity.manual import RECORD
 from transforms.identity.pairs import MATCH, Pairs, paired
+from transforms.identity.reach import is_in
 from transforms.identity.stable_ids import Ids, Past
 from transforms.identity.survivorship import OF_CONSENT, OF_CONTACT, disagreements, golden_records
 from transforms.overrides import with_golden

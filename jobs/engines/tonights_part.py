@@ -23,7 +23,7 @@ from transforms.identity.graph import Flags, Graph, Ints, coded, places
 from transforms.identity.guards import Believed, guard
 from transforms.identity.manual import RECORD, Decisions
 from transforms.identity.pairs import MATCH, MATCHES, RULES, SAME, standing
-from transforms.identity.reach import Both, Judged, both, found, judged
+from transforms.identity.reach import TIED, Both, Judged, both, found, is_in, judged, near
 from transforms.schemas import ENTITIES, IDENTITY_CONFLICT, IDENTITY_EDGE, IDENTITY_RECORD, LEDGER
 
 NOTHING = ("kind", "id_type", "id_value", "members", "detail")
@@ -96,14 +96,9 @@ def _reached(night: Night, news: News) -> Part:
     """Judge the identifiers around the news, match, and take the components that any of it is in."""
     identifiers = night.conf.identity.identifiers
     edges, record, ledger = news.edges, news.record, news.ledger
-    gives = pc.equal(edges["rule"], GIVES)
-    pairs = edges.filter(pc.invert(gives))
+    pairs = edges.filter(pc.not_equal(edges["rule"], GIVES))
     conflict = _last_conflicts(night)
-    ties = both(
-        _given(edges if len(pairs) == 0 else edges.filter(gives)), news.ties, news.touched, record["record_id"],
-        types=tuple(sorted(identifiers)), persons=_persons(night),
-    )  # fmt: skip
-    judgement = judged(ties, _stopped(ties, conflict), identifiers)
+    ties, judgement, mine = _judged(night, news, conflict)
     matched = tonights_matches(
         night, _standing(pairs, ties, night),
         shared=partial(_shared, ties, judgement, night), unbelieved=partial(_unbelieved, ties, judgement),
@@ -117,7 +112,7 @@ def _reached(night: Night, news: News) -> Part:
     nobody = np.zeros(len(graph.values), dtype=bool)
     own = ties.nodes.take(pa.array(np.flatnonzero(reach)))
     values = ties.values_of(reach)
-    mine = reach[ties.record]
+    mine[mine] = reach[ties.record]
     part = ties.among(values, ledger["id_type"], ledger["id_value"])
     return Part(
         graph=graph,
@@ -134,18 +129,43 @@ def _reached(night: Night, news: News) -> Part:
     )
 
 
+def _judged(night: Night, news: News, conflict: pa.Table) -> tuple[Both, Judged, Flags]:
+    """The ties near the news, which of their identifiers link, and the rows of identity/record that are near.
+
+    Where matching asks what all records share, all are near. An identifier that linked nobody leads on only where it is
+    judged anew, and that the judgement of others may ask for.
+    """
+    identifiers, texts = night.conf.identity.identifiers, pa.array(_texts(night.conf.decisions), pa.large_string())
+    edges, record = news.edges.select(list(_NAMES)).rename_columns(_NAMES), news.record
+    stopped = conflict.filter(pc.is_in(conflict["kind"], pa.array(["hub", "blocked"])))
+    gives = pc.equal(news.edges["rule"], GIVES).to_numpy()
+    nodes = pa.concat_arrays([news.touched.cast(pa.large_string()), texts])
+    asked = edges.filter(pa.array(is_in(edges["node"], nodes) | is_in(edges["id_value"], texts)))
+    given = pa.concat_tables([asked, news.ties], promote_options="permissive")
+    rows, mine = np.ones(len(edges), dtype=bool), np.ones(len(record), dtype=bool)
+    while True:
+        if night.conf.identity.matching is None:
+            rows, mine = near(edges, record, nodes, given, stopped)
+        ties = both(
+            _given(edges.filter(pa.array(rows & gives))), news.ties, news.touched,
+            record["record_id"].filter(pa.array(mine)), types=tuple(sorted(identifiers)), persons=_persons(night),
+        )  # fmt: skip
+        was = ties.named(stopped["id_type"], stopped["id_value"])
+        judgement = judged(ties, was, identifiers)
+        further = np.flatnonzero(judgement.asked & was & ~ties.named(given["id_type"], given["id_value"]))
+        if rows.all() or not len(further):
+            return ties, judgement, mine
+        given = pa.concat_tables([given, pa.table(ties.names(further))], promote_options="permissive")
+
+
 def _given(edges: pa.Table) -> pa.Table:
-    """The ties that records give, as both sides of transforms.identity.reach have them."""
-    names = {"node": "left_value", "id_type": "right_type", "id_value": "right_value"}
-    columns = {name: edges[old] for name, old in names.items()}
-    dates = {name: edges[name] for name in ("first_seen", "last_seen")}
-    return pa.table({**columns, "unfit": pa.nulls(len(edges), pa.string()), **dates}).cast(_ROWS)
+    """Ties that records gave, as both sides of transforms.identity.reach have them."""
+    return edges.append_column("unfit", pa.nulls(len(edges), pa.string())).select(_ROWS.names).cast(_ROWS)
 
 
-_ROWS = pa.schema(
-    {"node": pa.large_string(), "id_type": pa.large_string(), "id_value": pa.large_string()}
-    | {"unfit": pa.large_string(), "first_seen": pa.date32(), "last_seen": pa.date32()}
-)
+_NAMES = {"left_value": "node", "right_type": "id_type", "right_value": "id_value"}
+_NAMES |= {name: name for name in ("first_seen", "last_seen")}
+_ROWS = pa.schema([field for field in TIED if field.name != "person"])
 
 
 def _persons(night: Night) -> list[str]:
@@ -160,12 +180,6 @@ def _last_conflicts(night: Night) -> pa.Table:
 def _texts(decisions: Decisions) -> list[str]:
     every = [*decisions.same, *decisions.different]
     return sorted({form for told in every for _, forms in (told.left, told.right) for form in forms})
-
-
-def _stopped(ties: Both, conflict: pa.Table) -> Flags:
-    """Which identifiers linked nobody at the last release."""
-    refused = conflict.filter(pc.is_in(conflict["kind"], pa.array(["hub", "blocked"])))
-    return ties.named(refused["id_type"], refused["id_value"])
 
 
 def _standing(pairs: pa.Table, ties: Both, night: Night) -> pa.Table:
@@ -241,12 +255,6 @@ def _reach(ties: Both, judgement: Judged, started: Flags, pairs: pa.Table, match
     reached[part[started]] = True
     flags: Flags = reached[part]
     return flags
-
-
-def is_in(texts: pa.ChunkedArray | pa.Array, among: pa.Array | pa.ChunkedArray) -> Flags:
-    """Which texts are among others."""
-    found = pc.is_in(texts.cast(pa.large_string()), among.cast(pa.large_string()))
-    return np.asarray(found.to_numpy() if isinstance(found, pa.ChunkedArray) else found.to_numpy(zero_copy_only=False))
 
 
 def _ends(edges: pa.Table, news: pa.Array, own: pa.Array) -> Flags:

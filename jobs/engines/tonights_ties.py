@@ -62,10 +62,10 @@ def released(night: Night, table: Table, where: ds.Expression | None = None) -> 
 
 def _worked_out(night: Night, nodes: pa.Array | None = None) -> pa.Table:
     """By Spark from silver: the ties of all nodes, or of some."""
-    linking = [entity for entity in edges.LINKING if night.has(entity.table)]
+    linking = [(entity, entity.table) for entity in edges.LINKING if night.has(entity.table)]
     silver = [
-        (entity, night.load(entity.table) if nodes is None else rows_of_nodes(night, entity.table, nodes, edges.READ))
-        for entity in linking
+        (entity, night.load(table) if nodes is None else rows_of_nodes(night, table, nodes, edges.read(entity)))
+        for entity, table in linking
     ]
     types = sorted(night.conf.identity.identifiers)
     return edges.ties(silver, day=night.day, as_of=night.as_of, types=types).toArrow()

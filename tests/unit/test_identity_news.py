@@ -1,6 +1,7 @@
 """Random nights: what the news reaches, worked out alone and put beside the rest, is what the whole gives."""
 
 import random
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
@@ -124,12 +125,15 @@ def as_many_as_are_known(night: Night, *_: object) -> None:
     night.save(pa.table({"customer_id": names, **empty}), GOLD_CUSTOMER)
 
 
+@pytest.mark.parametrize("matching", [True, False])
 @pytest.mark.parametrize("seed", range(5))
-def test_what_the_news_reaches_gives_what_the_whole_gives(tmp_path, monkeypatch, seed):
-    company, lakehouse, base = Company(seed), Lakehouse(str(tmp_path)), None
+def test_what_the_news_reaches_gives_what_the_whole_gives(tmp_path, monkeypatch, seed, matching):
+    company, lakehouse = Company(seed), Lakehouse(str(tmp_path))
+    if not matching:
+        monkeypatch.delitem(RULES, "matching")
     heard: list[tuple] = []
 
-    def matching(night: Night, former: pa.Table, *, shared, unbelieved) -> Matched:
+    def matched(night: Night, former: pa.Table, *, shared, unbelieved) -> Matched:
         groups: dict[int, list[str]] = {}
         for row in shared().to_pylist():
             groups.setdefault(row["identifier"], []).append(row["record_id"])
@@ -138,10 +142,16 @@ def test_what_the_news_reaches_gives_what_the_whole_gives(tmp_path, monkeypatch,
         )
         return company.matched(night, former)
 
-    monkeypatch.setattr(tonights_part, "tonights_matches", matching)
+    if matching:
+        monkeypatch.setattr(tonights_part, "tonights_matches", matched)
     monkeypatch.setattr(identity, "_save_golden", as_many_as_are_known)
-    smaller = 0
-    for number in range(5):
+    assert sum(nights_both_ways(company, lakehouse, monkeypatch, 5, heard))
+
+
+def nights_both_ways(company, lakehouse, monkeypatch, nights, heard) -> Iterator[bool]:
+    """Run nights, each whole and by its news. Gives after each whether the news was worked out alone."""
+    base = None
+    for number in range(nights):
         day = date(2026, 3, 1) + timedelta(days=number)
         touched = company.land(day)
         told = []
@@ -156,8 +166,40 @@ def test_what_the_news_reaches_gives_what_the_whole_gives(tmp_path, monkeypatch,
             monkeypatch.setattr(tonights_part, "tonights_ties", lambda _, found=every if whole else news: found)
             identity.run(night)
             figures = {name: value for name, value in night.stage.figures.items() if name not in OWN}
-            told.append(({table.name: sorted(map(str, night.rows(table))) for table in TABLES}, figures, heard.pop()))
-            smaller += night.stage.figures.get("worked_out", 1000) < night.stage.figures["records"]
+            told.append(({table.name: sorted(map(str, night.rows(table))) for table in TABLES}, figures, heard[-1:]))
+            heard.clear()
         assert told[0] == told[-1]
+        yield night.stage.figures.get("worked_out", 1000) < night.stage.figures["records"]
         base = Release(number, night.run_id, day, datetime(2026, 3, 1, tzinfo=UTC), "night", dict(night.versions), "1")
-    assert smaller
+
+
+_KINDS = ("email", "phone", "phone", "phone")
+
+
+class Shop(Company):
+    """A cookie comes with a mail and three phones, one more than it may. On the second night a third person registers
+    with the mail, which tells nothing from then on: the cookie links. Beside them others whom it does not concern."""
+
+    def land(self, day: date) -> list[str]:
+        new = (
+            {"crm:63": {("crm_id", "63"), ("email", "61")}}
+            if self.given
+            else {f"crm:{60 + n}": {("crm_id", f"{60 + n}"), ("email", "61")} for n in (1, 2)}
+            | {f"web:{60 + n}": {("cookie", "60"), (kind, f"{60 + n}")} for n, kind in enumerate(_KINDS, 1)}
+            | {f"crm:{70 + n}": {("crm_id", f"{70 + n}")} for n in range(9)}
+        )
+        self.given |= new
+        self.last |= dict.fromkeys(new, day)
+        self.first |= {(node, identifier): day for node, own in new.items() for identifier in own}
+        return list(new)
+
+
+def test_an_identifier_that_links_again_beside_one_that_ceases_to(tmp_path, monkeypatch):
+    monkeypatch.delitem(RULES, "matching")
+    monkeypatch.setattr(identity, "_save_golden", as_many_as_are_known)
+    lakehouse, shop = Lakehouse(str(tmp_path)), Shop(0)
+    owners = []
+    for _ in nights_both_ways(shop, lakehouse, monkeypatch, 2, []):
+        owner = {row["record_id"]: row["customer_id"] for row in lakehouse.rows(IDENTITY_RECORD)}
+        owners.append(len({owner[f"web:6{number}"] for number in (1, 2, 3, 4)}))
+    assert owners == [4, 1]

@@ -13,9 +13,14 @@ from transforms.schemas import ENTITIES, Entity
 LONGEST = 256
 EMPTY = "empty"
 OVERLONG = f"longer than {LONGEST} characters"
-READ = ("_node", "ids", "_batch_date", "_valid_to", "event_at")
+_READ = ("_node", "_batch_date", "_valid_to", "event_at")
 # Reference entities (products, campaigns) describe no person.
 LINKING = tuple(entity for entity in ENTITIES.values() if not entity.reference)
+
+
+def read(entity: Entity) -> tuple[str, ...]:
+    """The columns of silver that ties come from: what happened names its identifiers in its node."""
+    return (*_READ, "ids") if entity.person else _READ
 
 
 def ties(silver: Sequence[tuple[Entity, DataFrame]], *, day: date, as_of: datetime, types: Sequence[str]) -> DataFrame:
@@ -26,8 +31,8 @@ def ties(silver: Sequence[tuple[Entity, DataFrame]], *, day: date, as_of: dateti
     dates first_seen and last_seen: over all versions that landed, closed ones too, so that a tie keeps its
     age when a record is restated. Nodes and ties of which no version is visible any more are left out.
     """
-    persons = [rows for entity, rows in silver if entity.person]
-    others = [rows for entity, rows in silver if not entity.person]
+    persons = [(entity, rows) for entity, rows in silver if entity.person]
+    others = [(entity, rows) for entity, rows in silver if not entity.person]
     parts = [
         *([_union(persons).transform(_person_ties, day=day, as_of=as_of, types=types)] if persons else []),
         *([_union(others).transform(_event_ties, day=day, as_of=as_of, types=types)] if others else []),
@@ -35,16 +40,16 @@ def ties(silver: Sequence[tuple[Entity, DataFrame]], *, day: date, as_of: dateti
     return reduce(DataFrame.unionByName, parts)
 
 
-def _union(frames: Sequence[DataFrame]) -> DataFrame:
-    return reduce(DataFrame.unionByName, (frame.select(*READ) for frame in frames))
+def _union(silver: Sequence[tuple[Entity, DataFrame]]) -> DataFrame:
+    return reduce(DataFrame.unionByName, (rows.select(*read(entity)) for entity, rows in silver))
 
 
 def _landed(rows: DataFrame, day: date, as_of: datetime) -> DataFrame:
     """Versions that a run for `day` may know of, `current` where it sees them; nothing from the future."""
     happened = F.col("event_at").isNull() | (F.col("event_at") <= F.lit(as_of))
     return rows.where(F.col("_node").isNotNull() & (F.col("_batch_date") <= F.lit(day)) & happened).select(
+        "*",
         F.col("_node").alias("node"),
-        "ids",
         F.col("_batch_date").alias("batch"),
         visible(day=day, as_of=as_of).alias("current"),
     )
