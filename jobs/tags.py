@@ -138,10 +138,11 @@ def save_entity(
         rows = rows_reached(night, entity, reached).persist()
         found = carried_over(night, entity, known, nodes, rows, reached)
     frame = evaluate.told(found, plan=entity, day=night.day, as_of=night.as_of, withheld=fresh.silent, keep=True)
+    told = {column.name: column.sensitivity for column in table.columns}
     kept = (
-        Column(name, frame.schema[name].dataType.simpleString(), "")
-        for name in frame.columns
-        if name not in table.names
+        Column(name, frame.schema[name].dataType.simpleString(), "kept for the next night", told[result.name])
+        for result in entity.results
+        for name in result.kept
     )
     night.save(frame, replace(table, columns=(*table.columns, *kept)))
     rows.unpersist()

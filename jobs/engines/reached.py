@@ -80,7 +80,9 @@ def reached_by_news(night: Night, plan: EntityPlan) -> Reached | None:
     news = touched_nodes(night, [silver]) if base and lasting.items and _tells(night, base, lasting) else None
     if base is None or news is None:
         return None
-    days = sorted({(days, result.window) for result in lasting.results for days in result.crossed}, key=str)
+    # no date lies more days back than the calendar has
+    reaches = ((days, result.window) for result in lasting.results for days in result.crossed)
+    days = sorted({(days, window) for days, window in reaches if days < base.date.toordinal()}, key=str)
     with duckdb.connect() as duck:
         for name, rows in {
             "now": _read(night, IDENTITY_RECORD, night.versions, _NODE),
@@ -149,8 +151,10 @@ def _tells(night: Night, base: Release, plan: EntityPlan) -> bool:
         if row["stage"] == "tags" and row["status"] == "done"
         and dict(row["outputs"] or {}).get(table) == base.versions[table]
     ]  # fmt: skip
-    by_this_code = {row["run_id"] for row in night.rows(OPS_RUN) if row["code_version"] == code_version()}
-    if not made or made[-1]["run_id"] not in by_this_code:
+    # an override may have made it by another configuration than that of the release that it builds on
+    alike = {"code_version": code_version(), "configuration": night.conf.hash}
+    runs = {row["run_id"] for row in night.rows(OPS_RUN) if alike.items() <= row.items()}
+    if not made or made[-1]["run_id"] not in runs:
         return False
     return not json.loads(made[-1]["figures"] or "{}").get("silent", {}).keys() & set(plan.tags)
 

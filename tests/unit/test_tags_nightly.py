@@ -20,6 +20,7 @@ from jobs.runtime.run_notes import code_version
 from jobs.runtime.tables import Lakehouse
 from transforms.schemas import ENTITIES, GOLD_CUSTOMER, IDENTITY_RECORD, OPS_RUN, OPS_STAGE
 from transforms.tags.definition import parse_tags
+from transforms.tags.items import items_of
 
 HEAD = "tag: {}\ntitle: {{en: A tag}}\ndescription: d\nowner: o\nstatus: online\npurposes: [marketing]\n"
 OVER = "from: transaction\n"
@@ -32,6 +33,7 @@ BODIES = {
     "dearest": OVER + "type: text\nselect: max_by(category, amount)\nwindow: 3d",
     "idle": OVER + "type: integer\nselect: datediff(as_of, max(ordered_at))\nwindow: 7d\ndefault: -1",
     "old": OVER + "type: number\nselect: sum(if(event_date <= date_sub(as_of, 2), amount, 0))\nwindow: 7d",
+    "ancient": OVER + "type: number\nselect: sum(if(event_date > date_sub(as_of, 9999999), amount, 0))",
     "lately": OVER + "type: integer\nselect: count(*)\nwhere: datediff(as_of, ordered_at) < 2",
     "newest": OVER + "type: text\nlast: category\nwindow: 7d",
     "earliest": OVER + "type: text\nfirst: category",
@@ -106,10 +108,11 @@ def _night(
     return night
 
 
-def _note(night: Night, code: str | None = None, silent: tuple[str, ...] = ()) -> None:
+def _note(night: Night, code: str | None = None, silent: tuple[str, ...] = (), configuration: str = "1") -> None:
     """What a released night leaves in ops/."""
     told = {"run_id": night.run_id, "date": night.day, "at": datetime(2026, 3, 1, tzinfo=UTC), "seconds": 1.0}
-    run = {"status": "released", "started_at": told["at"], "configuration": "1", "code_version": code or code_version()}
+    run = {"status": "released", "started_at": told["at"], "configuration": configuration}
+    run["code_version"] = code or code_version()
     night.lakehouse.append(OPS_RUN, [{**told, **run}])
     figures = json.dumps({**night.stage.figures, "silent": dict.fromkeys(silent, "why")})
     done = {"stage": "tags", "status": "done", "rows": 1, "inputs": {}, "outputs": dict(night.stage.outputs)}
@@ -162,14 +165,19 @@ def test_what_is_new_gives_what_the_whole_gives(
 
 
 @pytest.mark.usefixtures("looked_again")
-@pytest.mark.parametrize("case", ["code", "silent", "configuration", "full refresh", "rows gone", "most reached"])
+@pytest.mark.parametrize(
+    "case", ["code", "silent", "configuration", "override of another", "full refresh", "rows gone", "most reached"]
+)
 def test_the_whole_is_worked_out_where_the_last_night_does_not_tell(
     spark: SparkSession, tmp_path, monkeypatch: pytest.MonkeyPatch, case: str
 ):
     lakehouse, shop = Lakehouse(str(tmp_path)), Shop(1)
     shop.land(DAY)
     night = _run(_night(spark, lakehouse, DAY, None), shop)
-    _note(night, code="older" if case == "code" else None, silent=("spend",) if case == "silent" else ())
+    _note(
+        night, code="older" if case == "code" else None, silent=("spend",) if case == "silent" else (),
+        configuration="2" if case == "override of another" else "1",
+    )  # fmt: skip
     again = _night(spark, lakehouse, DAY + timedelta(days=1), _released(night, 1), whole=case == "full refresh")
     if case == "configuration":
         again.conf.hash = "2"
@@ -179,3 +187,20 @@ def test_the_whole_is_worked_out_where_the_last_night_does_not_tell(
         monkeypatch.setattr(reached, "MOST", 0.1)
     shop.land(again.day)
     assert "reached_transaction" not in _run(again, shop).stage.figures
+
+
+@pytest.mark.parametrize(("where", "crossed", "ages"), [
+    ("event_date >= date_sub(as_of, 5)", {6}, False),
+    ("event_date between date_sub(as_of, 9) and date_sub(as_of, 4)", {10, 4}, False),
+    ("not event_date < date_sub(as_of, 5)", {6}, False),
+    ("date_sub(as_of, 5) < event_date", set(), True),
+    ("event_date = date_sub(as_of, 5)", set(), True),
+    ("ordered_at > as_of - interval 5 days", set(), True),
+    ("from_json(product_id, 'struct<event_date:date>').event_date > date_sub(as_of, 5)", {5}, True),
+    ("exists(from_json(product_id, 'array<date>'), event_date -> event_date > date_sub(as_of, 5))", {5}, True),
+    ("from_json(product_id, 'struct<event_date:date>').event_date <= to_date(as_of)", set(), True),
+])  # fmt: skip
+def test_on_which_days_a_row_begins_to_count_otherwise(where: str, crossed: set[int], ages: bool):
+    text = HEAD.format("a") + OVER + f"type: integer\nselect: count(*)\nwhere: {json.dumps(where)}\nwindow: 7d\n"
+    item = items_of(parse_tags({"t/a.yml": text})["a"], timezone="UTC")[0]
+    assert (item.crossed, item.ages) == ({7, *crossed}, ages)

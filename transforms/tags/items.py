@@ -22,6 +22,8 @@ _LARGEST = "1.7976931348623157E308D"
 # How a next value is foretold from what is known: the twenty that weigh most, each day's weight halved after 60 days.
 KNOWN_VALUES = {"top": 20, "half_life": "60d"}
 _UP_TO_TODAY = f"`event_date` <= {DAY}"
+# a part of a value, or a value that a function hands over, may have the name too
+_SHADOWED = re.compile(r"\.`event_date`|`event_date`[^(]*->")
 _CROSSED = re.compile(rf"`event_date` (<=|<|>=|>) date_sub\({DAY}, (\d+)\)")
 
 
@@ -49,6 +51,8 @@ class Item:
     @property
     def ages(self) -> bool:
         """Does a row count otherwise on another day, beside those on which it crosses one of `crossed`?"""
+        if any(map(_SHADOWED.search, (self.condition, *self.of_rows))):
+            return True
         condition = self.condition.replace(_UP_TO_TODAY, "")
         return any(reads_clock(_CROSSED.sub("", sql)) for sql in (condition, *self.of_rows))
 
