@@ -61,7 +61,8 @@ def tables() -> str:
         _MADE,
         "Each is a Delta table at `<lakehouse>/<name>`; the meanings stand in the tables themselves as comments. "
         "`gold/customer_profile` and `tag/*` have a column for each tag that is online: the catalogue "
-        "(`portrait report --catalog`) tells of those. Columns of `tag/*` that begin with `_` are kept for the next night.",
+        "(`portrait report --catalog`) tells of those. Columns of `tag/*` that begin with `_` are kept for the next "
+        "night.",
         "## bronze",
         "What landed, unchanged: every column of the extract as text, and beside them:",
         _columns(BRONZE_COLUMNS),
