@@ -26,7 +26,7 @@ from pyspark.sql import functions as F
 from jobs.engines.components import components
 from jobs.engines.linking import Linked, link
 from jobs.engines.minted import minted_before
-from jobs.engines.node_rows import rows_of_nodes
+from jobs.engines.node_rows import seen_of_nodes
 from jobs.engines.overrides import by_hand, golden_by_hand
 from jobs.engines.spread import on_spark
 from jobs.engines.tonights_matches import unlooked
@@ -35,7 +35,7 @@ from jobs.engines.tonights_ties import rows_in
 from jobs.runtime.frames import frame_of
 from jobs.runtime.night import FEW_ROWS, Night
 from jobs.runtime.tables import arrow_schema
-from transforms.columns import conform, visible
+from transforms.columns import conform
 from transforms.errors import DataError
 from transforms.identity import stable_ids
 from transforms.identity.definition import PLACE, Identity
@@ -232,11 +232,7 @@ def golden_of(night: Night, records: pa.Table, seen: Observation | None = None) 
     nodes = records["record_id"].combine_chunks()
 
     def told(entity: Entity, columns: Sequence[str]) -> DataFrame | None:
-        if not night.has(entity.table):
-            return None
-        if not few:
-            return night.view(entity.name)
-        return rows_of_nodes(night, entity.table, nodes, columns).where(visible(day=night.day, as_of=night.as_of))
+        return seen_of_nodes(night, entity, nodes, columns) if night.has(entity.table) else None
 
     return golden_records(
         F.broadcast(frame) if few else frame, told(CONTACT, OF_CONTACT), told(CONSENT, OF_CONSENT),

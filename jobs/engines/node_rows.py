@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 
 from jobs.runtime.frames import frame_of
 from jobs.runtime.night import FEW_ROWS, Night
-from transforms.schemas import Table
+from transforms.columns import visible
+from transforms.schemas import Entity, Table
 
 # So many rows are handed over, of few columns, before it is Spark that reads them after all.
 _MOST_ROWS = 1_000_000
@@ -29,6 +30,13 @@ def rows_of_nodes(night: Night, table: Table, nodes: pa.Array, columns: Collecti
     own = frame_of(night.spark, pa.table({"_node": nodes}))
     every = night.load(table).select(*read)
     return every.join(F.broadcast(own) if len(nodes) <= FEW_ROWS else own, on="_node", how="left_semi")
+
+
+def seen_of_nodes(night: Night, entity: Entity, nodes: pa.Array, columns: Collection[str]) -> DataFrame:
+    """The entity's rows that this night may see: where the nodes are few their own, else everybody's."""
+    if len(nodes) > FEW_ROWS:
+        return night.view(entity.name)
+    return rows_of_nodes(night, entity.table, nodes, columns).where(visible(day=night.day, as_of=night.as_of))
 
 
 def _read(night: Night, table: Table, nodes: pa.Array, columns: list[str]) -> pa.Table | None:

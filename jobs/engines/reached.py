@@ -15,14 +15,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.engines.customer_rows import owned, rows_of
-from jobs.engines.node_rows import rows_of_nodes
+from jobs.engines.node_rows import seen_of_nodes
 from jobs.engines.touched import touched_nodes
 from jobs.runtime.frames import frame_of
 from jobs.runtime.night import FEW_ROWS, Night
 from jobs.runtime.releases import Release
 from jobs.runtime.run_notes import code_version
 from jobs.runtime.snapshot import read_version
-from transforms.columns import visible
 from transforms.schemas import ENTITIES, GOLD_CUSTOMER, IDENTITY_RECORD, OPS_RUN, OPS_STAGE, Table
 from transforms.tags import evaluate
 from transforms.tags.plan import EntityPlan, tag_table
@@ -101,16 +100,10 @@ def reached_by_news(night: Night, plan: EntityPlan) -> Reached | None:
 
 def rows_reached(night: Night, plan: EntityPlan, reached: Reached) -> DataFrame:
     """The rows to look at again, with `_reach`. Grain: row of the entity."""
-    nodes, few, columns = reached.nodes, len(reached.nodes) <= FEW_ROWS, plan.lasting.columns
-    if few:
-        versions = rows_of_nodes(
-            night, ENTITIES[plan.entity].table, nodes["_node"].combine_chunks(), ["_node", *columns]
-        )
-        silver = versions.where(visible(day=night.day, as_of=night.as_of))
-    else:
-        silver = night.view(plan.entity)
+    nodes, columns = reached.nodes, plan.lasting.columns
+    silver = seen_of_nodes(night, ENTITIES[plan.entity], nodes["_node"].combine_chunks(), ["_node", *columns])
     own = frame_of(night.spark, nodes)
-    rows = owned(silver, columns, F.broadcast(own) if few else own)
+    rows = owned(silver, columns, F.broadcast(own) if len(nodes) <= FEW_ROWS else own)
     return rows.where(F.col("_reach").isNull() | (F.col("event_date") > F.date_sub(F.lit(night.day), F.col("_reach"))))
 
 

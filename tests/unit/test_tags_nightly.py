@@ -13,7 +13,7 @@ from identity_tables import save_rows
 from pyspark.sql import SparkSession
 
 from jobs import tags as stage
-from jobs.engines import reached
+from jobs.engines import node_rows, reached
 from jobs.runtime.night import Night
 from jobs.runtime.releases import Release
 from jobs.runtime.run_notes import code_version
@@ -152,7 +152,8 @@ def test_what_is_new_gives_what_the_whole_gives(
     for number, later in enumerate((0, 1, 2, 4)):
         day = DAY + timedelta(days=later)
         shop.land(day)
-        monkeypatch.setattr(reached, "FEW_ROWS", 0 if number == 2 else 100_000)
+        for module in (reached, node_rows):
+            monkeypatch.setattr(module, "FEW_ROWS", 0 if number == 2 else 100_000)
         told = []
         for whole in (True, False):
             night = _run(_night(spark, lakehouse, day, base, whole=whole, tags=tags), shop)

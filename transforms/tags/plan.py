@@ -16,6 +16,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 
 from transforms.schemas import Column, Table
 from transforms.sql import types
@@ -70,12 +71,12 @@ class EntityPlan:
     def tags(self) -> list[str]:
         return list(dict.fromkeys(result.tag for result in self.results))
 
-    @property
+    @cached_property
     def lasting(self) -> "EntityPlan":
         """The part whose rows count the same on any day, but for days that they cross."""
         return plan_entity(self.entity, [item for item in self.items if not item.ages])
 
-    @property
+    @cached_property
     def ageing(self) -> "EntityPlan":
         """The part for which every row is looked at again each day."""
         return plan_entity(self.entity, [item for item in self.items if item.ages])
@@ -208,26 +209,27 @@ class _Builder:
         matched = self._column(("fixed",), f"count(if({_ROWS}, 1, null))", item.condition, "count(1)")
         kept: dict[str, str] = {}
         if isinstance(item, Statistic):
-            sql, kind, kept = self._statistic(item, matched)
+            sql, kind, kept = self._statistic(item)
         elif isinstance(item, Pick):
             sql, kind = f"{self._pick(item)}.v", item.of.type
         else:
             assert isinstance(item, Ranking)  # noqa: S101  (there is no other kind of item)
             sql, kind = self._ranking(item), "array<string>"
         value = ended(sql, kind, item.type, item.values)
-        matched = list(kept)[-1] if kept else matched
+        if kept:
+            rows = f"_{item.name}_rows"
+            kept, matched = {**kept, rows: f"`{matched}`"}, rows
         return Result(
             item.name, item.tag, value, matched, item.default, item.type, item.columns, item.window, item.crossed, kept
         )
 
-    def _statistic(self, item: Statistic, matched: str) -> tuple[str, str, dict[str, str]]:
-        """SQL, its type, and what is kept for other days, with how many rows matched as the last."""
+    def _statistic(self, item: Statistic) -> tuple[str, str, dict[str, str]]:
+        """SQL, its type, and the aggregates in it that are kept for other days."""
         measures = [self._measure(measure, item.condition) for measure in item.select.measures]
         kept: dict[str, str] = {}
         if reads_clock(item.select.sql):
             kept = {f"_{item.name}_{place}": measure for place, measure in enumerate(measures)}
             measures = [f"`{name}`" for name in kept]
-            kept[f"_{item.name}_rows"] = f"`{matched}`"
         sql = item.select.over(measures)
         if not item.scale:
             return sql, item.select.type, kept
