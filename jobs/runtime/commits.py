@@ -44,6 +44,13 @@ REST = "_rest"
 _INDEXED = (date, datetime, int)
 # A dictionary of texts up to so many bytes; past them the rest of a row group is written text by text.
 _DICTIONARY = 64_000_000
+# What Spark writes: a dictionary that the processor's nearest cache does not hold costs more than texts as they stand,
+# and is larger than these are once compressed.
+_WRITING = {
+    "compression": "zstd",
+    "parquet.compression.codec.zstd.level": "1",
+    "parquet.dictionary.page.size": "65536",
+}
 # A commit that finds another in its place fails, where deltalake would put it behind that one.
 ALONE = CommitProperties(max_commit_retries=0)
 # deltalake drops entries older than 30 days at every hundredth commit, though a release may name such a version;
@@ -139,7 +146,7 @@ def _options(table: Table) -> dict[str, str]:
     unlisted = {f"parquet.enable.dictionary#{name}": "false" for name in table.scattered}
     none = {_STATISTICS: "false", "parquet.size.statistics.enabled": "false"}
     few = none | {f"{_STATISTICS}#{name}": "true" for name in table.names[: table.indexed]}
-    return _NO_MARK | unlisted | (few if table.name.startswith(_WITHOUT_RANGES) else {})
+    return _NO_MARK | _WRITING | unlisted | (few if table.name.startswith(_WITHOUT_RANGES) else {})
 
 
 def _new_place(table: Table, at: Mapping[str, date]) -> str:

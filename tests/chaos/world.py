@@ -66,8 +66,10 @@ def _backup(shop: Shop, spark: SparkSession) -> object:
 
 
 def _recover(shop: Shop, spark: SparkSession) -> object:
-    if (shop.folder / "lakehouse" / "ops" / "release").is_dir():
-        shutil.rmtree(shop.folder / "lakehouse")
+    lost = shop.folder / "lost"
+    if not lost.exists():  # a half-removed lakehouse is no one's that a restore may go on with
+        shutil.rmtree(shop.folder / "lakehouse", ignore_errors=True)
+        lost.touch()
     return restore_backup(shop.load(), str(shop.folder / "vault"), session=spark)
 
 

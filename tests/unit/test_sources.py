@@ -36,7 +36,9 @@ def compiled(text: str = ORDERS, raw: tuple[str, ...] = RAW) -> CompiledSource:
     return compile_source(parse_source(text, place="conf/sources/orders.yml"), dict.fromkeys(raw, "string"))
 
 
-def refined(spark: SparkSession, *rows: tuple[str | None, ...], file: str = "/x/2026-01-31/a.csv") -> DataFrame:
+def refined(
+    spark: SparkSession, *rows: tuple[str | None, ...], file: str = "/x/2026-01-31/a.csv", text: str = ORDERS
+) -> DataFrame:
     schema = ", ".join(f"{name} string" for name in RAW)
     raw = spark.createDataFrame(list(rows), schema).withColumns(
         {
@@ -46,7 +48,7 @@ def refined(spark: SparkSession, *rows: tuple[str | None, ...], file: str = "/x/
             "_corrupt": F.lit(None).cast("string"),
         }
     )
-    source = compiled()
+    source = compiled(text)
     return refine.parsed(raw, source, day=DAY, as_of=AS_OF).transform(
         refine.refined, TRANSACTION, [source], day=DAY, as_of=AS_OF, timezone="Europe/Berlin", base_currency="EUR"
     )
@@ -61,6 +63,19 @@ def test_a_whole_row(spark: SparkSession) -> None:
     assert row["ids"] == {"card": ["k7"], "phone": ["+4930901820"]}
     assert row["_node"] == 'orders:{"card":["k7"],"phone":["+4930901820"]}'
     assert (float(row["quantity"]), float(row["amount"]), row["status"]) == (3.0, 9.99, "purchase")
+
+
+def test_identifiers_as_json_whatever_they_hold(spark: SparkSession) -> None:
+    card = ORDERS.replace("{card: card, phone: phone}", "{card: card}")
+    values = ["k7", "a b", "~|", 'say "no"', "back\\slash", "line\n", "tab\tin", "\u0001", "名字", "é", "", " ", None, "\x7f"]
+    rows = [(str(n), "1", "2026-01-31 10:00:00", "1", "5", value, None) for n, value in enumerate(values)]
+    told = {row["order_id"]: row for row in refined(spark, *rows, text=card).collect()}
+    for n, value in enumerate(values):
+        given = (value or "").strip(" ")
+        assert told[str(n)]["ids"] == ({"card": [given]} if given else {})
+        assert (told[str(n)]["_ids"] is None) == (not given)
+        expected = json.dumps({"card": [given]}, ensure_ascii=False, separators=(",", ":")) if given else None
+        assert told[str(n)]["_ids"] == expected
 
 
 def test_every_flaw_is_named(spark: SparkSession) -> None:

@@ -29,11 +29,10 @@ def keeping(sources: Iterable[Source]) -> list[str]:
 
 def with_group(rows: DataFrame, entity: Entity, sources: Sequence[Source]) -> DataFrame:
     """Adds `_group`: what a row is restated with. Of most rows that is its record alone."""
-    key = [F.col(name) for name in entity.key]
-    rest = [F.col(name) for name in entity.key if name != entity.ranked]
+    rest = [name for name in entity.key if name != entity.ranked]
     group = (
-        F.when(F.col("source").isin(*ranking(sources)), record_id(F.col("source"), *rest))
-        .when(F.col("source").isin(*keeping(sources)), record_id(F.col("source"), *key))
+        F.when(F.col("source").isin(*ranking(sources)), record_id(entity, *rest))
+        .when(F.col("source").isin(*keeping(sources)), record_id(entity, *entity.key))
         .otherwise(F.col("record_id"))
     )
     return rows.withColumn("_group", group)
