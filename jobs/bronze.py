@@ -8,13 +8,15 @@ if __name__ == "__main__":  # first of all: stage_main takes this folder off the
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from jobs.engines.landing import GoneError, land_answer, land_files
 from jobs.runtime import databases
-from jobs.runtime.files import ExtractFile, check_whole, checksum, files_of, is_as_taken, signature, to_take
+from jobs.runtime.files import ExtractFile, check_whole, checksum, cut_short, files_of, is_as_taken, signature, to_take
+from jobs.runtime.formats.unpacked import PACKED
 from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
 from transforms.errors import DataError
@@ -23,6 +25,8 @@ from transforms.sources.database import JDBC
 from transforms.sources.definition import Source
 
 AT_ONCE = 3
+LINES = ("csv", "json", "access_log")
+_NOT_BY_LINE = {"multiline", "records"}
 # Source -> name -> the row of ops/file that an earlier night wrote.
 Taken = dict[str, dict[str, dict[str, Any]]]
 # All files of a source that lie there, and those that tonight takes.
@@ -123,6 +127,7 @@ def _land(night: Night, source: Source, taken: Taken, listed: Mapping[str, Liste
             check_whole(source, new)
             result.rows = land_files(night, source, new)
             result.files = new
+            _tell_of_cut(night, source, files, new)
     except GoneError:
         raise
     except DataError as error:
@@ -149,6 +154,19 @@ def _tell_of_late(night: Night, source: Source, left: Iterable[ExtractFile]) -> 
             night.warn(
                 f"source {source.source}: {file.path} came too late: it is of {file.file_date}, and is not taken "
                 "(read.lookback; a snapshot must be newer than the one taken last)"
+            )
+
+
+def _tell_of_cut(night: Night, source: Source, files: list[ExtractFile], new: list[ExtractFile]) -> None:
+    """Warn of new files that end within a line where the source's files end after one: of these rows may be missing."""
+    if source.read.format in LINES and not source.read.options.keys() & _NOT_BY_LINE:
+        names = {file.name for file in new}
+        plain = [file for file in files if Path(file.path).suffix not in PACKED]
+        before = [file for file in plain if file.name not in names and file.size]
+        for file in cut_short((file for file in plain if file.name in names), before[-1]) if before else ():
+            night.warn(
+                f"source {source.source}: {file.path}: its last line does not end, as that of {before[-1].name} does: "
+                "is it cut short? It landed as it is; deliver what is missing under another name"
             )
 
 

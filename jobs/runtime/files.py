@@ -18,6 +18,7 @@ from transforms.sources.definition import Source
 from transforms.sources.paths import fixed_folder, shape
 
 _PART = 1 << 22
+_WIDEST_CHARACTER = 4  # bytes, in UTF-32
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,23 @@ def check_whole(source: Source, files: Iterable[ExtractFile]) -> None:
     for file in files:
         if file.size == 0:
             raise DataError(f"source {source.source}: {file.path}: {_nothing_in(file)}; deliver it again")
+
+
+def cut_short(files: Iterable[ExtractFile], taken: ExtractFile) -> list[ExtractFile]:
+    """Of plain files of lines those whose last line has no end, where that of a file `taken` before has one."""
+    suspects = [file for file in files if not _ends_its_last_line(file)]
+    return suspects if suspects and _ends_its_last_line(taken) else []
+
+
+def _ends_its_last_line(file: ExtractFile) -> bool:
+    wide = min(file.size, _WIDEST_CHARACTER)
+    try:
+        store, path = store_of(file.path)
+        with store.open_input_file(path) as stream:
+            end = bytes(stream.read_at(wide, file.size - wide))
+    except (OSError, ArrowException):  # gone since: told by others
+        return True
+    return end.rstrip(b"\0").endswith((b"\n", b"\r"))
 
 
 def _nothing_in(file: ExtractFile) -> str:

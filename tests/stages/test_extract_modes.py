@@ -263,6 +263,28 @@ def test_a_file_that_changed_after_it_was_taken_is_named(extracts: Extracts) -> 
     ]
 
 
+def test_a_file_that_ends_within_its_last_line_is_named(extracts: Extracts) -> None:
+    """Where the file before it ended after one. Whether its last values are whole cannot be told."""
+    extracts.yaml = {"receipts": RECEIPTS}
+    rows = [f"r{number},{NOON},milk,1,5" for number in range(3)]
+    whole = receipts(extracts, 1, *rows)
+    whole.write_text(whole.read_text().removesuffix("\n"))
+    assert extracts.night(1) == {"receipts": {"accepted": 3}}  # no other to hold it against
+    receipts(extracts, 2, *(row.replace("r", "s") for row in rows))
+    extracts.night(2)
+    assert extracts.warned == []
+    cut = receipts(extracts, 3, *(row.replace("r", "t") for row in rows))
+    cut.write_text(cut.read_text()[:-3])
+    assert extracts.night(3) == {"receipts": {"accepted": 2, "quarantined": 1}}
+    assert extracts.warned == [
+        f"source receipts: {cut}: its last line does not end, as that of {day(2)}.csv does: is it cut short? It landed "
+        "as it is; deliver what is missing under another name"
+    ]
+    receipts(extracts, 4, rows[0].replace("r0", "u0"))
+    extracts.night(4)
+    assert len(extracts.warned) == 1
+
+
 HITS = """
 source: site
 entity: web_event

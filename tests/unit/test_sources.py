@@ -67,7 +67,22 @@ def test_a_whole_row(spark: SparkSession) -> None:
 
 def test_identifiers_as_json_whatever_they_hold(spark: SparkSession) -> None:
     card = ORDERS.replace("{card: card, phone: phone}", "{card: card}")
-    values = ["k7", "a b", "~|", 'say "no"', "back\\slash", "line\n", "tab\tin", "\u0001", "名字", "é", "", " ", None, "\x7f"]
+    values = [
+        "k7",
+        "a b",
+        "~|",
+        'say "no"',
+        "back\\slash",
+        "line\n",
+        "tab\tin",
+        "\u0001",
+        "名字",
+        "é",
+        "",
+        " ",
+        None,
+        "\x7f",
+    ]
     rows = [(str(n), "1", "2026-01-31 10:00:00", "1", "5", value, None) for n, value in enumerate(values)]
     told = {row["order_id"]: row for row in refined(spark, *rows, text=card).collect()}
     for n, value in enumerate(values):
