@@ -25,8 +25,8 @@ from transforms.sources.database import JDBC
 from transforms.sources.definition import Source
 
 AT_ONCE = 3
-LINES = ("csv", "json", "access_log")
-_NOT_BY_LINE = {"multiline", "records"}
+# Formats whose every record ends with a line end, the last one too as a rule. Of JSON whole documents have none.
+_ENDED = ("csv", "access_log")
 # Source -> name -> the row of ops/file that an earlier night wrote.
 Taken = dict[str, dict[str, dict[str, Any]]]
 # All files of a source that lie there, and those that tonight takes.
@@ -127,7 +127,7 @@ def _land(night: Night, source: Source, taken: Taken, listed: Mapping[str, Liste
             check_whole(source, new)
             result.rows = land_files(night, source, new)
             result.files = new
-            _tell_of_cut(night, source, files, new)
+            _tell_of_cut(night, source, new, (file for file in files if file.name in before))
     except GoneError:
         raise
     except DataError as error:
@@ -157,17 +157,16 @@ def _tell_of_late(night: Night, source: Source, left: Iterable[ExtractFile]) -> 
             )
 
 
-def _tell_of_cut(night: Night, source: Source, files: list[ExtractFile], new: list[ExtractFile]) -> None:
-    """Warn of new files that end within a line where the source's files end after one: of these rows may be missing."""
-    if source.read.format in LINES and not source.read.options.keys() & _NOT_BY_LINE:
-        names = {file.name for file in new}
-        plain = [file for file in files if Path(file.path).suffix not in PACKED]
-        before = [file for file in plain if file.name not in names and file.size]
-        for file in cut_short((file for file in plain if file.name in names), before[-1]) if before else ():
-            night.warn(
-                f"source {source.source}: {file.path}: its last line does not end, as that of {before[-1].name} does: "
-                "is it cut short? It landed as it is; deliver what is missing under another name"
-            )
+def _tell_of_cut(night: Night, source: Source, new: Iterable[ExtractFile], taken: Iterable[ExtractFile]) -> None:
+    """Warn of new files that end within a line, as other files of the source do not: rows may be missing."""
+    if source.read.format not in _ENDED:
+        return
+    plain, taken = ([file for file in files if Path(file.path).suffix not in PACKED] for files in (new, taken))
+    for file in cut_short(plain, taken):
+        night.warn(
+            f"source {source.source}: {file.path}: its last line has no end, as others of its kind have: is it cut "
+            "short? It landed as it is; if rows are missing, deliver the whole extract again"
+        )
 
 
 def _rewritten(

@@ -44,8 +44,8 @@ REST = "_rest"
 _INDEXED = (date, datetime, int)
 # A dictionary of texts up to so many bytes; past them the rest of a row group is written text by text.
 _DICTIONARY = 64_000_000
-# What Spark writes: a dictionary that the processor's nearest cache does not hold costs more than texts as they stand,
-# and is larger than these are once compressed.
+# What Spark writes: to look values up in a large dictionary costs more than to write them as they stand, and takes more
+# room than these do once compressed; see docs/performance.md.
 _WRITING = {
     "compression": "zstd",
     "parquet.compression.codec.zstd.level": "1",

@@ -19,6 +19,8 @@ from transforms.sources.paths import fixed_folder, shape
 
 _PART = 1 << 22
 _WIDEST_CHARACTER = 4  # bytes, in UTF-32
+_DIGITS = re.compile(r"\d+")
+_LAST_FEW = 5
 
 
 @dataclass(frozen=True)
@@ -153,10 +155,24 @@ def check_whole(source: Source, files: Iterable[ExtractFile]) -> None:
             raise DataError(f"source {source.source}: {file.path}: {_nothing_in(file)}; deliver it again")
 
 
-def cut_short(files: Iterable[ExtractFile], taken: ExtractFile) -> list[ExtractFile]:
-    """Of plain files of lines those whose last line has no end, where that of a file `taken` before has one."""
-    suspects = [file for file in files if not _ends_its_last_line(file)]
-    return suspects if suspects and _ends_its_last_line(taken) else []
+def cut_short(new: Iterable[ExtractFile], taken: Iterable[ExtractFile]) -> list[ExtractFile]:
+    """Of new plain files of lines those that end within one, where most of the last few others of such a name do not.
+
+    Names that differ in digits alone are such; `taken`: files of nights before.
+    """
+    new = list(new)
+    suspects = [file for file in new if not _ends_its_last_line(file)]
+    known = [*taken, *new] if suspects else []
+    return [file for file in suspects if _mostly_end(other for other in known if _alike(other, file))]
+
+
+def _alike(other: ExtractFile, file: ExtractFile) -> bool:
+    return other != file and _DIGITS.sub("#", other.name) == _DIGITS.sub("#", file.name)
+
+
+def _mostly_end(files: Iterable[ExtractFile]) -> bool:
+    ends = [_ends_its_last_line(file) for file in list(files)[-_LAST_FEW:]]
+    return 2 * sum(ends) > len(ends)
 
 
 def _ends_its_last_line(file: ExtractFile) -> bool:
@@ -165,7 +181,7 @@ def _ends_its_last_line(file: ExtractFile) -> bool:
         store, path = store_of(file.path)
         with store.open_input_file(path) as stream:
             end = bytes(stream.read_at(wide, file.size - wide))
-    except (OSError, ArrowException):  # gone since: told by others
+    except (OSError, ArrowException):  # what is gone is no sign of a cut, and others tell of it
         return True
     return end.rstrip(b"\0").endswith((b"\n", b"\r"))
 

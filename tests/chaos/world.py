@@ -68,7 +68,8 @@ def _backup(shop: Shop, spark: SparkSession) -> object:
 def _recover(shop: Shop, spark: SparkSession) -> object:
     lost = shop.folder / "lost"
     if not lost.exists():  # a half-removed lakehouse is no one's that a restore may go on with
-        shutil.rmtree(shop.folder / "lakehouse", ignore_errors=True)
+        if (shop.folder / "lakehouse").exists():
+            shutil.rmtree(shop.folder / "lakehouse")
         lost.touch()
     return restore_backup(shop.load(), str(shop.folder / "vault"), session=spark)
 

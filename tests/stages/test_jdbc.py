@@ -18,6 +18,7 @@ from jobs.runtime.console import Screen
 from jobs.runtime.night import Night
 from jobs.runtime.releases import newest
 from jobs.runtime.tables import Lakehouse
+from tests.end_to_end.contents import contents
 from tests.stages.postgres import PASSWORD, USER, Postgres, running_postgres
 from transforms.errors import DefinitionError, PortraitError
 from transforms.schemas import OPS_RELEASE
@@ -348,9 +349,9 @@ def test_what_a_database_refuses_is_one_line(project: Project, postgres: Postgre
     with pytest.raises(PortraitError, match=r"^source s1: jdbc:postgresql://127.0.0.1:1/postgres: cannot be reached"):
         project.night(SECOND)
     # the password is in the environment file alone, and nothing that it changes is hashed
-    written = [file for file in tmp_path.rglob("*") if file.is_file() and file.name != ".env"]
+    written = {file: text for file, text in contents(tmp_path) if file.name != ".env"}
     assert len(written) > 20
-    assert [file for file in written if PASSWORD.encode() in file.read_bytes()] == []
+    assert [file for file, text in written.items() if PASSWORD in text] == []
     conf = project.load()
     assert PASSWORD not in repr(conf)
     project.write(".env", "SHOP_PASSWORD=other\nWRONG_PASSWORD=other\n")

@@ -70,7 +70,7 @@ def _person_ties(rows: DataFrame, *, day: date, as_of: datetime, types: Sequence
 def _event_ties(rows: DataFrame, *, day: date, as_of: datetime, types: Sequence[str]) -> DataFrame:
     """Rows with equal identifiers share a node and its text names them, so few nodes stand for many rows.
 
-    The text is grouped, not the map: Parquet stores it as a dictionary.
+    The text is grouped, not the map.
     """
     ids = F.from_json(F.regexp_replace("node", "^[^:]*:", ""), "map<string,array<string>>")
     return (

@@ -21,6 +21,10 @@ _READABLE = ("event_date", "event_at", "source", "ids")
 _LARGEST = "1.7976931348623157E308D"
 # How a next value is foretold from what is known: the twenty that weigh most, each day's weight halved after 60 days.
 KNOWN_VALUES = {"top": 20, "half_life": "60d"}
+# Weights are as of the first day of a stretch of so many half-lives, however many of it have passed: their order is the
+# same as if they were as of today, and no day but the first of a stretch changes one.
+STRETCH = 8
+_FIRST_STRETCH = date(1970, 1, 1)
 _UP_TO_TODAY = f"`event_date` <= {DAY}"
 # a part of a value, or a value that a function hands over, may have the name too
 _SHADOWED = re.compile(r"\.`event_date`|`event_date`[^(]*->")
@@ -55,6 +59,16 @@ class Item:
             return True
         condition = self.condition.replace(_UP_TO_TODAY, "")
         return any(reads_clock(_CROSSED.sub("", sql)) for sql in (condition, *self.of_rows))
+
+    @property
+    def stretch(self) -> int | None:
+        """After so many days every row counts otherwise."""
+        return None
+
+    def turned(self, before: date, day: date) -> bool:
+        """Does another stretch hold on a day than on one before it?"""
+        places = {(at - _FIRST_STRETCH).days // self.stretch for at in (before, day)} if self.stretch else ()
+        return len(places) > 1
 
     @property
     def of_rows(self) -> Iterator[str]:
@@ -99,10 +113,12 @@ class Ranking(Item):
     half_life: int | None
 
     @property
+    def stretch(self) -> int | None:
+        return STRETCH * self.half_life if self.half_life else None
+
+    @property
     def of_rows(self) -> Iterator[str]:
         yield from (self.of.sql, self.weight)
-        if self.half_life:
-            yield DAY  # what a row weighs
 
 
 @dataclass(frozen=True)
@@ -114,6 +130,11 @@ class Formula:
     select: Expression
     type: str
     values: tuple[str, ...]
+
+
+def last_of_stretch(days: int, day: str = DAY) -> str:
+    """SQL: the last day of the stretch of so many days that `day` is in."""
+    return f"date_add({day}, {days - 1} - pmod(datediff({day}, date'{_FIRST_STRETCH}'), {days}))"
 
 
 def reads_clock(sql: str) -> bool:

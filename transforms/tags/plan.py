@@ -21,12 +21,22 @@ from functools import cached_property
 from transforms.schemas import Column, Table
 from transforms.sql import types
 from transforms.sql.aggregates import Measure
-from transforms.sql.operands import DAY
 from transforms.tags.across import TABLE as ACROSS_TABLE
 from transforms.tags.across import AcrossPlan, plan_across
 from transforms.tags.foretold import PREDICTIONS
 from transforms.tags.formulas import formula_of
-from transforms.tags.items import Formula, Item, Pick, Ranking, Statistic, ended, items_of, reads_clock, time_of
+from transforms.tags.items import (
+    Formula,
+    Item,
+    Pick,
+    Ranking,
+    Statistic,
+    ended,
+    items_of,
+    last_of_stretch,
+    reads_clock,
+    time_of,
+)
 from transforms.tags.tag import ACROSS, CUSTOMER, Tag
 
 # stands in an aggregate for the condition of the rows that count
@@ -315,17 +325,19 @@ def _scan_of(measure: Measure) -> str:
 
 
 def _aged(item: Ranking) -> str:
-    """A weight that halves with every `half_life` days of age. Past the factors listed it is nothing."""
-    assert item.half_life  # noqa: S101  (only such items come here)
-    ages = range(min(item.window or NOTHING_LEFT * item.half_life, NOTHING_LEFT * item.half_life))
+    """A weight that halves with every `half_life` days. Past the factors listed it is nothing."""
+    assert item.half_life and item.stretch  # noqa: S101  (only such items come here)
+    newest = item.stretch - 1  # days after the first of the stretch
+    oldest = NOTHING_LEFT * item.half_life
+    ages = range(min(item.window + newest, oldest) if item.window else oldest)
     # a list of factors, because a power and its twelve digits for every row cost more than all the rest
-    factors = ", ".join(f"{_halved(age, item.half_life)}BD" for age in ages)
-    factor = f"coalesce(get(array({factors}), datediff({DAY}, `event_date`)), 0BD)"
-    return f"try_multiply(try_cast({item.weight} as decimal(24,6)), cast({factor} as decimal(13,12)))"
+    factors = ", ".join(f"{_halved(age - newest, item.half_life)}BD" for age in ages)
+    factor = f"coalesce(get(array({factors}), datediff({last_of_stretch(item.stretch)}, `event_date`)), 0BD)"
+    return f"try_multiply(try_cast({item.weight} as decimal(24,6)), cast({factor} as decimal(15,12)))"
 
 
 def _halved(age: int, half_life: int) -> str:
-    """0.5 ** (age / half_life) to twelve digits, so that all machines agree."""
+    """0.5 ** (age / half_life) to twelve digits after the point, so that all machines agree."""
     return f"{Decimal(0.5 ** (age / half_life)).quantize(Decimal('1e-12')):f}"
 
 
