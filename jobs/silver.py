@@ -160,7 +160,9 @@ def _refine(night: Night, batch: Batch) -> None:
     """Judge a batch's rows, and write those that are accepted."""
     if _mostly_meet_no_other(night, batch):
         _write_apart(night, batch)
-    keys = None if batch.few or batch.aside else contested(refine.compared(batch.rows, batch.sources)).persist()
+    keys = None
+    if not (batch.few or batch.aside):
+        keys = contested(refine.compared(batch.rows, batch.sources), landed=batch.landed).persist()
     judged = refine.judged(batch.rows, keys, batch.entity, batch.sources, few=_sendable(keys))
     counts = [*versions.fate_counts(batch.names), *_check_counts(batch, night)]
     if night.has_rows(batch.entity.table):
@@ -198,7 +200,7 @@ def _write_apart(night: Night, batch: Batch) -> None:
     table = batch.entity.table
     sources = refine.defined(batch.sources)
     held = night.load(table).where(holdings.compared(sources, batch.day)) if night.has_rows(table) else None
-    keys = contested(batch.rows, held).persist()
+    keys = contested(batch.rows, held, landed=batch.landed).persist()
     rows, unwanted = batch.rows.transform(versions.met, keys, few=_sendable(keys)), None
     if batch.leaves_out:
         unwanted = Observation(f"unwanted {batch.entity.name} {batch.day}")

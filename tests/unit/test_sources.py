@@ -7,6 +7,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from jobs.engines import contested as contested_keys
 from jobs.engines.contested import contested
 from transforms.errors import DefinitionError
 from transforms.schemas import CONTACT, TRANSACTION
@@ -100,7 +101,7 @@ def test_every_flaw_is_named(spark: SparkSession) -> None:
     assert row["_node"] is None
 
 
-def test_each_row_has_one_fate(spark: SparkSession) -> None:
+def test_each_row_has_one_fate(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
     at = "2026-01-31 10:00:00"
     rows = refined(
         spark,
@@ -111,7 +112,11 @@ def test_each_row_has_one_fate(spark: SparkSession) -> None:
         ("TEST", "1", at, "1", "7", None, None),
         ("C", None, at, "1", "7", None, None),
     )
-    for keys in (None, contested(rows)):
+    sorted_out = contested(rows, landed=6)
+    monkeypatch.setattr(contested_keys, "MOST_SORTED", 5)
+    grouped_out = contested(rows, landed=6)
+    assert sorted_out.collect() == grouped_out.collect() and sorted_out.count() == 1  # A's
+    for keys in (None, sorted_out, grouped_out):
         judged = versions.judged_within(rows, keys, TRANSACTION, [compiled().source])
         fates = {row["_fate"]: row["count"] for row in judged.groupBy("_fate").count().collect()}
         # of A's three rows one counts; the equal pair is a duplicate if it wins, and superseded if it loses
