@@ -38,6 +38,8 @@ from transforms.schemas import OPS_ERASURE, OPS_EXPORT, OPS_LINEAGE, OPS_QUALITY
 
 # What is written in many small commits is put together past so many files of less than that on average.
 MANY_FILES, SMALL_FILE = 32, 8_000_000
+# No larger: a file is written anew where one of its rows ends.
+PUT_TOGETHER = 16_000_000
 # Proofs are made so many days before they are due, as maintenance may run once a week only.
 IN_GOOD_TIME = 7
 _TOLD_OF_RUNS = (OPS_RUN, OPS_STAGE, OPS_QUALITY, OPS_LINEAGE, OPS_EXPORT)
@@ -155,7 +157,7 @@ def _compacted(lakehouse: Lakehouse, table: str, version: int, done: Maintained)
     sizes = pa.table(opened.get_add_actions())["size_bytes"].to_pylist() if opened else []
     if opened is None or len(sizes) < MANY_FILES or sum(sizes) / len(sizes) > SMALL_FILE:
         return version
-    if opened.optimize.compact()["numFilesRemoved"]:
+    if opened.optimize.compact(target_size=PUT_TOGETHER)["numFilesRemoved"]:
         done.compacted.append(table)
     return opened.version()
 

@@ -44,9 +44,11 @@ REST = "_rest"
 _INDEXED = (date, datetime, int)
 # A dictionary of texts up to so many bytes; past them the rest of a row group is written text by text.
 _DICTIONARY = 64_000_000
-# What Spark writes: to look values up in a large dictionary costs more than to write them as they stand, and takes more
-# room than these do once compressed; see docs/performance.md.
+# What Spark writes. To look values up in a large dictionary costs more than to write them as they stand, and takes more
+# room than these do once compressed; see docs/performance.md. A file of which one row ends, or is forgotten, is written
+# anew, so none holds very many.
 _WRITING = {
+    "maxRecordsPerFile": "500000",
     "compression": "zstd",
     "parquet.compression.codec.zstd.level": "1",
     "parquet.dictionary.page.size": "65536",

@@ -9,6 +9,7 @@ import pytest
 from deltalake import DeltaTable
 from pyarrow import parquet as pq
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from jobs.engines.state_rows import state_rows
 from jobs.runtime.commits import Mode, commit, write_files
@@ -87,6 +88,16 @@ def test_a_row_is_found_where_it_lies(spark: SparkSession, house: Lakehouse) -> 
     with state_rows(house, {VISITS.name: 0}) as rows:
         [(file, places)] = rows.places(VISITS.name, "name = 'bea'").items()
     assert pq.read_table(file).slice(*places, 1)["name"].to_pylist() == ["bea"]
+
+
+def test_no_file_holds_very_many_rows(spark: SparkSession, house: Lakehouse) -> None:
+    """So that to end one of its rows is not to write millions anew."""
+    day = F.lit(date(2026, 3, 1)).alias("_batch_date")
+    rows = spark.range(0, 1_100_000, 1, 1).select(F.col("id").cast("string").alias("name"), day)
+    uri = house.path(LANDED.name)
+    commit(uri, LANDED, write_files(rows, uri, LANDED, {"_batch_date": date(2026, 3, 1)}), mode="append")
+    found = [pq.read_metadata(file).num_rows for file in house.located(LANDED.name, DeltaTable(uri))]
+    assert sorted(found) == [100_000, 500_000, 500_000]
 
 
 def test_files_that_are_replaced_leave_in_the_commit_that_replaces_them(spark: SparkSession, house: Lakehouse) -> None:
