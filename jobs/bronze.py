@@ -161,12 +161,16 @@ def _tell_of_cut(night: Night, source: Source, new: Iterable[ExtractFile], taken
     """Warn of new files that end within a line, as other files of the source do not: rows may be missing."""
     if source.read.format not in _ENDED:
         return
-    plain, taken = ([file for file in files if Path(file.path).suffix not in PACKED] for files in (new, taken))
-    for file in cut_short(plain, taken):
+    for file in cut_short(filter(_is_plain, new), filter(_is_plain, taken)):
         night.warn(
             f"source {source.source}: {file.path}: its last line has no end, as others of its kind have: is it cut "
-            "short? It landed as it is; if rows are missing, deliver the whole extract again"
+            "short? It landed as it is; if rows are missing, deliver the whole extract again under another name"
+            f"{', of a newer date' if source.extract == 'snapshot' else ''}"
         )
+
+
+def _is_plain(file: ExtractFile) -> bool:
+    return Path(file.path).suffix not in PACKED
 
 
 def _rewritten(

@@ -23,6 +23,7 @@ from jobs.engines.retention import too_old
 from jobs.engines.search import SHORTEST, Search
 from jobs.engines.state_rows import StateRows, state_rows
 from jobs.runtime import releases
+from jobs.runtime.commits import MOST_ROWS
 from jobs.runtime.configuration import Configuration
 from jobs.runtime.console import Screen
 from jobs.runtime.lease import Lease
@@ -154,8 +155,10 @@ def _expire_told(lakehouse: Lakehouse, table: Table, before: date, done: Maintai
 def _compacted(lakehouse: Lakehouse, table: str, version: int, done: Maintained) -> int:
     """The version with its many small files put together; the same where it has none."""
     opened = lakehouse.open(table, version)
-    sizes = pa.table(opened.get_add_actions())["size_bytes"].to_pylist() if opened else []
-    if opened is None or len(sizes) < MANY_FILES or sum(sizes) / len(sizes) > SMALL_FILE:
+    files = pa.table(opened.get_add_actions()).to_pylist() if opened else []
+    # what holds as many rows as a file may is not small, however little room they take
+    small = [file["size_bytes"] for file in files if file["num_records"] < MOST_ROWS / 2]
+    if opened is None or len(small) < MANY_FILES or sum(small) / len(small) > SMALL_FILE:
         return version
     if opened.optimize.compact(target_size=PUT_TOGETHER)["numFilesRemoved"]:
         done.compacted.append(table)

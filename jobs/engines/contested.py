@@ -1,5 +1,5 @@
-"""Which records more than one row is about. The driver sorts their keys, 8 bytes a row, in numpy: to group as many
-distinct keys in Spark takes three times the processor time, and there is one for nearly every row."""
+"""Which records more than one row is about. Up to a bound the driver sorts their keys, 8 bytes a row, in numpy: to
+group as many distinct keys in Spark takes three times the processor time, and there is one for nearly every row."""
 
 import numpy as np
 import pyarrow as pa
@@ -19,17 +19,17 @@ def contested(rows: DataFrame, held: DataFrame | None = None, *, landed: int) ->
     `held`: silver's versions, with `record_id`. `landed`: how many rows there are at most.
     """
     keys = versions.keys(rows)
-    repeated = _sorted_out(keys) if landed <= MOST_SORTED else _grouped_out(keys)
+    repeated = _by_sorting(keys) if landed <= MOST_SORTED else _by_grouping(keys)
     if held is None:
         return repeated
     return repeated.union(keys.join(versions.keys(held), "_key", "left_semi")).distinct()
 
 
-def _sorted_out(keys: DataFrame) -> DataFrame:
+def _by_sorting(keys: DataFrame) -> DataFrame:
     found = np.sort(keys.toArrow()["_key"].to_numpy())
     repeated = np.unique(found[1:][found[1:] == found[:-1]])
     return keys.sparkSession.createDataFrame(pa.table({"_key": repeated}))
 
 
-def _grouped_out(keys: DataFrame) -> DataFrame:
+def _by_grouping(keys: DataFrame) -> DataFrame:
     return keys.groupBy("_key").agg(F.count("*").alias("_rows")).where("_rows > 1").select("_key")

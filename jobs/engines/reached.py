@@ -76,7 +76,7 @@ def reached_by_news(night: Night, plan: EntityPlan) -> Reached | None:
     night and of nothing else, made by the same configuration and code, or where most would have to be done again.
     """
     base, silver, lasting = night.base, ENTITIES[plan.entity].table, plan.lasting
-    news = touched_nodes(night, [silver]) if base and lasting.items and _holds(night, base, lasting) else None
+    news = touched_nodes(night, [silver]) if base and lasting.items and _tells(night, base, lasting) else None
     if base is None or news is None:
         return None
     # no date lies more days back than the calendar has
@@ -129,11 +129,6 @@ def carried_over(
     every = rows_of(night, plan.entity, ageing.columns, nodes)
     aged = evaluate.worked_out(every, customers=known, plan=ageing, day=night.day, as_of=night.as_of)
     return found.join(aged, "customer_id")
-
-
-def _holds(night: Night, base: Release, plan: EntityPlan) -> bool:
-    """Is what the release tells still so, but for what its rows changed?"""
-    return not any(item.turned(base.date, night.day) for item in plan.items) and _tells(night, base, plan)
 
 
 def _tells(night: Night, base: Release, plan: EntityPlan) -> bool:

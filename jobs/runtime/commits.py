@@ -47,8 +47,9 @@ _DICTIONARY = 64_000_000
 # What Spark writes. To look values up in a large dictionary costs more than to write them as they stand, and takes more
 # room than these do once compressed; see docs/performance.md. A file of which one row ends, or is forgotten, is written
 # anew, so none holds very many.
+MOST_ROWS = 500_000
 _WRITING = {
-    "maxRecordsPerFile": "500000",
+    "maxRecordsPerFile": str(MOST_ROWS),
     "compression": "zstd",
     "parquet.compression.codec.zstd.level": "1",
     "parquet.dictionary.page.size": "65536",

@@ -162,7 +162,7 @@ def cut_short(new: Iterable[ExtractFile], taken: Iterable[ExtractFile]) -> list[
     """
     new = list(new)
     suspects = [file for file in new if not _ends_its_last_line(file)]
-    known = [*taken, *new] if suspects else []
+    known = [file for file in (*taken, *new) if file.size] if suspects else []
     return [file for file in suspects if _mostly_end(other for other in known if _alike(other, file))]
 
 

@@ -290,7 +290,7 @@ def test_a_file_that_ends_within_its_last_line_is_named(extracts: Extracts) -> N
     extracts.night(6)
     assert extracts.warned == [
         f"source receipts: {file}: its last line has no end, as others of its kind have: is it cut short? It landed as "
-        "it is; if rows are missing, deliver the whole extract again"
+        "it is; if rows are missing, deliver the whole extract again under another name"
         for file in cut[:1]
     ]
 

@@ -44,7 +44,6 @@ BODIES = {
     + "scores: 2\ncases: [{value: best, when: r = 2 and f = 2}, {value: rest, when: r >= 1}]",
 }
 DAY = date(2026, 3, 1)
-FADES_ANEW = date(2026, 3, 16)  # 1,283 times 8 half-lives of 2 days after 1 January 1970
 TABLES = ("tag/transaction", "tag/customer")
 AGEING = {"lately"}
 
@@ -168,8 +167,7 @@ def test_what_is_new_gives_what_the_whole_gives(
 
 @pytest.mark.usefixtures("looked_again")
 @pytest.mark.parametrize(
-    "case",
-    ["code", "silent", "configuration", "override of another", "full refresh", "rows gone", "most reached", "stretch"],
+    "case", ["code", "silent", "configuration", "override of another", "full refresh", "rows gone", "most reached"]
 )
 def test_the_whole_is_worked_out_where_the_last_night_does_not_tell(
     spark: SparkSession, tmp_path, monkeypatch: pytest.MonkeyPatch, case: str
@@ -181,8 +179,7 @@ def test_the_whole_is_worked_out_where_the_last_night_does_not_tell(
         night, code="older" if case == "code" else None, silent=("spend",) if case == "silent" else (),
         configuration="2" if case == "override of another" else "1",
     )  # fmt: skip
-    next_day = FADES_ANEW if case == "stretch" else DAY + timedelta(days=1)
-    again = _night(spark, lakehouse, next_day, _released(night, 1), whole=case == "full refresh")
+    again = _night(spark, lakehouse, DAY + timedelta(days=1), _released(night, 1), whole=case == "full refresh")
     if case == "configuration":
         again.conf.hash = "2"
     if case == "rows gone":
@@ -208,12 +205,3 @@ def test_on_which_days_a_row_begins_to_count_otherwise(where: str, crossed: set[
     text = HEAD.format("a") + OVER + f"type: integer\nselect: count(*)\nwhere: {json.dumps(where)}\nwindow: 7d\n"
     item = items_of(parse_tags({"t/a.yml": text})["a"], timezone="UTC")[0]
     assert (item.crossed, item.ages) == ({7, *crossed}, ages)
-
-
-def test_weights_are_as_of_the_first_day_of_eight_half_lives():
-    text = HEAD.format("fades") + BODIES["fades"] + "\n"
-    item = items_of(parse_tags({"t/fades.yml": text})["fades"], timezone="UTC")[0]
-    last, first = FADES_ANEW - timedelta(days=1), FADES_ANEW - timedelta(days=16)
-    assert not item.ages and not item.turned(first, last)
-    assert item.turned(last, FADES_ANEW) and item.turned(first - timedelta(days=1), first)
-    assert item.turned(first, first + timedelta(days=32))

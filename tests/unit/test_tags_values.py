@@ -323,6 +323,21 @@ def test_a_weight_halves_with_each_half_life(spark: SparkSession) -> None:
     }
 
 
+@pytest.mark.parametrize("day", [date(2016, 3, 8) + timedelta(days=later) for later in (0, 3, 7, 272, 273, 280, 287)])
+def test_what_weighs_the_same_does_so_on_every_day(spark: SparkSession, day: date) -> None:
+    """Two of a week before weigh what one weighs, three of two weeks before less; nothing is left after 41 weeks."""
+    rows = [
+        purchase("a", datetime(2016, 3, 1, 12), category="TWICE", quantity=Decimal(2)),
+        purchase("a", datetime(2016, 3, 8, 12), category="ONCE", quantity=Decimal(1)),
+        purchase("a", datetime(2016, 2, 23, 12), category="OLD", quantity=Decimal(3)),
+    ]
+    bodies = {"top": "from: transaction\npreference: {of: category, weight: quantity, half_life: 7d}"}
+    found = values(spark, bodies, spark.createDataFrame(rows, SCHEMA), ["a"], day=day)["a"]["top"]
+    # 287 days after 1 March is 13 December, a week earlier the oldest goes, a week later the newest
+    left = {"OLD": date(2016, 12, 6), "TWICE": date(2016, 12, 13), "ONCE": date(2016, 12, 20)}
+    assert (found or []) == [value for value in ("ONCE", "TWICE", "OLD") if day < left[value]]
+
+
 def test_another_engine_is_told_the_same() -> None:
     """A Thursday; a half that is rounded up: 2.01 / 2 = 1.005, of which the nearest double is less; what is cut off."""
     bodies = {

@@ -21,10 +21,8 @@ _READABLE = ("event_date", "event_at", "source", "ids")
 _LARGEST = "1.7976931348623157E308D"
 # How a next value is foretold from what is known: the twenty that weigh most, each day's weight halved after 60 days.
 KNOWN_VALUES = {"top": 20, "half_life": "60d"}
-# Weights are as of the first day of a stretch of so many half-lives, however many of it have passed: their order is the
-# same as if they were as of today, and no day but the first of a stretch changes one.
-STRETCH = 8
-_FIRST_STRETCH = date(1970, 1, 1)
+# After so many half-lives a row weighs nothing.
+NOTHING_LEFT = 41
 _UP_TO_TODAY = f"`event_date` <= {DAY}"
 # a part of a value, or a value that a function hands over, may have the name too
 _SHADOWED = re.compile(r"\.`event_date`|`event_date`[^(]*->")
@@ -61,16 +59,6 @@ class Item:
         return any(reads_clock(_CROSSED.sub("", sql)) for sql in (condition, *self.of_rows))
 
     @property
-    def stretch(self) -> int | None:
-        """After so many days every row counts otherwise."""
-        return None
-
-    def turned(self, before: date, day: date) -> bool:
-        """Does another stretch hold on a day than on one before it?"""
-        places = {(at - _FIRST_STRETCH).days // self.stretch for at in (before, day)} if self.stretch else ()
-        return len(places) > 1
-
-    @property
     def of_rows(self) -> Iterator[str]:
         """SQL over a row, beside the condition."""
         raise NotImplementedError
@@ -104,17 +92,16 @@ class Pick(Item):
 
 @dataclass(frozen=True)
 class Ranking(Item):
-    """The values of `of` with the greatest total `weight` (SQL), which halves with each `half_life` days of age."""
+    """The values of `of` with the greatest total `weight` (SQL), which halves with each `half_life` days of age.
+
+    A day later all weights are less by one factor: which values are the greatest changes with the rows alone.
+    """
 
     of: Expression
     weight: str
     weight_type: str
     top: int
     half_life: int | None
-
-    @property
-    def stretch(self) -> int | None:
-        return STRETCH * self.half_life if self.half_life else None
 
     @property
     def of_rows(self) -> Iterator[str]:
@@ -130,11 +117,6 @@ class Formula:
     select: Expression
     type: str
     values: tuple[str, ...]
-
-
-def last_of_stretch(days: int, day: str = DAY) -> str:
-    """SQL: the last day of the stretch of so many days that `day` is in."""
-    return f"date_add({day}, {days - 1} - pmod(datediff({day}, date'{_FIRST_STRETCH}'), {days}))"
 
 
 def reads_clock(sql: str) -> bool:
@@ -251,7 +233,9 @@ def _rankings(tag: Tag, timezone: str) -> Iterator[Item]:
         raise DefinitionError(f"{tag.place}: preference.weight: is {types.describe(weight.type)}, not a number")
     if wanted.half_life and not ENTITIES[tag.from_].time:
         raise DefinitionError(f"{tag.place}: preference.half_life: {tag.from_} has no time of its own; remove it")
-    common = _common(tag, timezone, of, weight)
+    longest = NOTHING_LEFT * wanted.half_life if wanted.half_life else None
+    window = min((days for days in (tag.window, longest) if days), default=None)
+    common = _common(tag.model_copy(update={"window": window}), timezone, of, weight)
     common["type"] = "array<string>"
     yield Ranking(
         **common, of=of, weight=weight.sql, weight_type=weight.type, top=wanted.top, half_life=wanted.half_life

@@ -15,17 +15,18 @@ Each gives one narrow row a customer; they are joined at the end.
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from functools import cached_property
 
 from transforms.schemas import Column, Table
 from transforms.sql import types
 from transforms.sql.aggregates import Measure
+from transforms.sql.operands import DAY
 from transforms.tags.across import TABLE as ACROSS_TABLE
 from transforms.tags.across import AcrossPlan, plan_across
 from transforms.tags.foretold import PREDICTIONS
 from transforms.tags.formulas import formula_of
 from transforms.tags.items import (
+    NOTHING_LEFT,
     Formula,
     Item,
     Pick,
@@ -33,7 +34,6 @@ from transforms.tags.items import (
     Statistic,
     ended,
     items_of,
-    last_of_stretch,
     reads_clock,
     time_of,
 )
@@ -42,8 +42,10 @@ from transforms.tags.tag import ACROSS, CUSTOMER, Tag
 # stands in an aggregate for the condition of the rows that count
 _ROWS = "\0rows\0"
 _OVER_ROWS = ("statistic", "first", "last", "preference", "rfm", "lifetime_value", "next_category")
-# After so many half-lives twelve digits hold nothing but zeros.
-NOTHING_LEFT = 41
+# From this day on half-lives are counted: it is before every row's.
+_FIRST_DAY = "date'0001-01-01'"
+# Halvings within a half-life have so many digits, in whole numbers.
+_HALVED = 1_000_000
 _FORMULAS = ("derived", "rule")
 _CUSTOMER_ID = Column("customer_id", "string", "the known customer", "normal", True)
 
@@ -272,8 +274,8 @@ class _Builder:
 
     def _ranking(self, item: Ranking) -> str:
         values = (item.of.sql,)
-        weight = _aged(item) if item.half_life else item.weight
-        exact = f"try_cast({weight} as decimal(38,10))" if item.weight_type in types.FRACTIONS else weight
+        exact = f"try_cast({item.weight} as decimal(38,10))" if item.weight_type in types.FRACTIONS else item.weight
+        exact = _aged(item.weight, item.half_life) if item.half_life else exact
         total = self._column(
             ("values", *values), f"try_sum(if({_ROWS}, {exact}, null))", item.condition, f"try_sum({exact})"
         )
@@ -324,21 +326,18 @@ def _scan_of(measure: Measure) -> str:
     return "fixed" if fixed else "sorted"
 
 
-def _aged(item: Ranking) -> str:
-    """A weight that halves with every `half_life` days. Past the factors listed it is nothing."""
-    assert item.half_life and item.stretch  # noqa: S101  (only such items come here)
-    newest = item.stretch - 1  # days after the first of the stretch
-    oldest = NOTHING_LEFT * item.half_life
-    ages = range(min(item.window + newest, oldest) if item.window else oldest)
-    # a list of factors, because a power and its twelve digits for every row cost more than all the rest
-    factors = ", ".join(f"{_halved(age - newest, item.half_life)}BD" for age in ages)
-    factor = f"coalesce(get(array({factors}), datediff({last_of_stretch(item.stretch)}, `event_date`)), 0BD)"
-    return f"try_multiply(try_cast({item.weight} as decimal(24,6)), cast({factor} as decimal(15,12)))"
+def _aged(weight: str, half_life: int) -> str:
+    """A weight that halves with every `half_life` days, times 2 ** NOTHING_LEFT: a number without rounding.
 
-
-def _halved(age: int, half_life: int) -> str:
-    """0.5 ** (age / half_life) to twelve digits after the point, so that all machines agree."""
-    return f"{Decimal(0.5 ** (age / half_life)).quantize(Decimal('1e-12')):f}"
+    Half-lives are counted from one day on for all rows, so that whole ones are exact powers of two on whatever day it
+    is asked: what weighs the same today weighs the same tomorrow, to the last digit. The rows are within NOTHING_LEFT
+    half-lives. decimal(18,6) times 19 digits are the 38 that there are.
+    """
+    within = ", ".join(f"{round(2 ** (days / half_life) * _HALVED)}L" for days in range(half_life))
+    since, today = (f"datediff({at}, {_FIRST_DAY})" for at in ("`event_date`", DAY))
+    doubled = f"cast({NOTHING_LEFT} + {since} div {half_life} - {today} div {half_life} as int)"
+    factor = f"shiftleft(element_at(array({within}), {since} % {half_life} + 1), {doubled})"
+    return f"try_multiply(try_cast({weight} as decimal(18,6)), cast({factor} as decimal(19,0)))"
 
 
 def meaning(tag: Tag, tags: Mapping[str, Tag]) -> str:
