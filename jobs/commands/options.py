@@ -26,6 +26,7 @@ CONF = Path("conf")
 LONGEST_REASON = 1000
 # what the libraries that reach stores raise, without importing them
 _OF_STORES = ("_internal", "deltalake", "pyarrow")
+_OF_FILES = ("_duckdb.IOException", "_duckdb.InvalidInputException")  # where they name a data file
 _INTERRUPTED = "interrupted; run the same command again to go on"
 _BY_DUCKDB = "Query interrupted"  # which raises a RuntimeError for it
 
@@ -65,7 +66,9 @@ def _ended(screen: Screen, lines: list[str], status: int) -> typer.Exit:
 
 def of_the_store(error: Exception) -> str | None:
     """What a store's refusal to be read or written is told as, a line; None for any other error."""
-    if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in _OF_STORES:
+    kind = type(error)
+    of_file = f"{kind.__module__}.{kind.__name__}" in _OF_FILES and ".parquet'" in str(error)
+    if not (isinstance(error, OSError) or kind.__module__.partition(".")[0] in _OF_STORES or of_file):
         return None
     return (
         f"the store cannot be read or written: {scrubbed(str(error)) or type(error).__name__}; look at the disk or the "

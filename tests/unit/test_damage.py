@@ -5,11 +5,13 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError
 
+from jobs.commands.options import of_the_store
 from jobs.runtime.clock import now_after
 from jobs.runtime.commits import KEPT_LOG
 from jobs.runtime.damage import damage
@@ -138,3 +140,16 @@ def test_what_is_noted_is_in_order_wherever_the_clock_stands() -> None:
     assert now_after([now - timedelta(days=400)]) >= now
     ahead = now + timedelta(days=2)
     assert now_after([now, ahead]) == ahead + timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1" + b"x" * 40])
+def test_a_data_file_that_breaks_under_a_command_is_told_in_a_line(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "part-0.parquet"
+    file.write_bytes(content)
+    with pytest.raises(duckdb.Error) as broken:
+        duckdb.sql(f"from read_parquet('{file}')").fetchall()
+    told = of_the_store(broken.value)
+    assert told and str(file) in told and told.startswith("the store cannot be read or written: ")
+    with pytest.raises(duckdb.Error) as mistake:
+        duckdb.sql("select cast('x' as int)").fetchall()
+    assert of_the_store(mistake.value) is None
