@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,7 +27,7 @@ CONF = Path("conf")
 LONGEST_REASON = 1000
 # what the libraries that reach stores raise, without importing them
 _OF_STORES = ("_internal", "deltalake", "pyarrow")
-_OF_FILES = ("_duckdb.IOException", "_duckdb.InvalidInputException")  # where they name a data file
+_DATA_FILE = re.compile(r"'([^']+\.parquet)'")  # as DuckDB names one that it cannot read
 _INTERRUPTED = "interrupted; run the same command again to go on"
 _BY_DUCKDB = "Query interrupted"  # which raises a RuntimeError for it
 
@@ -66,9 +67,13 @@ def _ended(screen: Screen, lines: list[str], status: int) -> typer.Exit:
 
 def of_the_store(error: Exception) -> str | None:
     """What a store's refusal to be read or written is told as, a line; None for any other error."""
-    kind = type(error)
-    of_file = f"{kind.__module__}.{kind.__name__}" in _OF_FILES and ".parquet'" in str(error)
-    if not (isinstance(error, OSError) or kind.__module__.partition(".")[0] in _OF_STORES or of_file):
+    module, name = type(error).__module__, type(error).__name__
+    broken = _DATA_FILE.search(str(error)) if name in ("IOException", "InvalidInputException") else None
+    if module == "_duckdb" and broken:
+        from jobs.runtime.damage import REMEDY  # which commands that fail at nothing need not load
+
+        return f"{broken[1]}: cannot be read; {REMEDY}"
+    if not isinstance(error, OSError) and module.partition(".")[0] not in _OF_STORES:
         return None
     return (
         f"the store cannot be read or written: {scrubbed(str(error)) or type(error).__name__}; look at the disk or the "
