@@ -8,7 +8,6 @@ if __name__ == "__main__":  # first of all: stage_main takes this folder off the
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -16,7 +15,7 @@ import pyarrow as pa
 from jobs.engines.landing import GoneError, land_answer, land_files
 from jobs.runtime import databases
 from jobs.runtime.files import ExtractFile, check_whole, checksum, cut_short, files_of, is_as_taken, signature, to_take
-from jobs.runtime.formats.unpacked import PACKED
+from jobs.runtime.formats.unpacked import is_packed
 from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
 from transforms.errors import DataError
@@ -161,16 +160,13 @@ def _tell_of_cut(night: Night, source: Source, new: Iterable[ExtractFile], taken
     """Warn of new files that end within a line, as other files of the source do not: rows may be missing."""
     if source.read.format not in _ENDED:
         return
-    for file in cut_short(filter(_is_plain, new), filter(_is_plain, taken)):
+    plain, known = ([file for file in files if not is_packed(file.path)] for files in (new, taken))
+    for file in cut_short(plain, known):
         night.warn(
             f"source {source.source}: {file.path}: its last line has no end, as others of its kind have: is it cut "
             "short? It landed as it is; if rows are missing, deliver the whole extract again under another name"
             f"{', of a newer date' if source.extract == 'snapshot' else ''}"
         )
-
-
-def _is_plain(file: ExtractFile) -> bool:
-    return Path(file.path).suffix not in PACKED
 
 
 def _rewritten(

@@ -14,8 +14,7 @@ from transforms.schemas import (
 )
 from transforms.tags.across import query_of
 from transforms.tags.catalog import built_on
-from transforms.tags.items import NOTHING_LEFT
-from transforms.tags.tag import KEYS, Tag
+from transforms.tags.tag import KEYS, NOTHING_LEFT, Tag
 
 PLACE = "conf/privacy.yml"
 RELEASES = "releases"

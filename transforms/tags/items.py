@@ -21,8 +21,6 @@ _READABLE = ("event_date", "event_at", "source", "ids")
 _LARGEST = "1.7976931348623157E308D"
 # How a next value is foretold from what is known: the twenty that weigh most, each day's weight halved after 60 days.
 KNOWN_VALUES = {"top": 20, "half_life": "60d"}
-# After so many half-lives a row weighs nothing.
-NOTHING_LEFT = 41
 _UP_TO_TODAY = f"`event_date` <= {DAY}"
 # a part of a value, or a value that a function hands over, may have the name too
 _SHADOWED = re.compile(r"\.`event_date`|`event_date`[^(]*->")
@@ -186,7 +184,7 @@ def _condition(tag: Tag, timezone: str, read: frozenset[str]) -> str:
             raise DefinitionError(f"{tag.place}: where: is {types.describe(where.type)}, not a condition")
         parts.append(where.sql)
     parts.extend(no_cancelled(str(tag.from_), (where.columns if where else frozenset()) | read))
-    parts.extend(within_window(tag.window))
+    parts.extend(within_window(tag.looks_back))
     return " and ".join(parts)
 
 
@@ -233,9 +231,7 @@ def _rankings(tag: Tag, timezone: str) -> Iterator[Item]:
         raise DefinitionError(f"{tag.place}: preference.weight: is {types.describe(weight.type)}, not a number")
     if wanted.half_life and not ENTITIES[tag.from_].time:
         raise DefinitionError(f"{tag.place}: preference.half_life: {tag.from_} has no time of its own; remove it")
-    longest = NOTHING_LEFT * wanted.half_life if wanted.half_life else None
-    window = min((days for days in (tag.window, longest) if days), default=None)
-    common = _common(tag.model_copy(update={"window": window}), timezone, of, weight)
+    common = _common(tag, timezone, of, weight)
     common["type"] = "array<string>"
     yield Ranking(
         **common, of=of, weight=weight.sql, weight_type=weight.type, top=wanted.top, half_life=wanted.half_life
@@ -308,7 +304,7 @@ def _common(tag: Tag, timezone: str, *read: Expression) -> dict[str, Any]:
         "tag": tag.tag,
         "entity": tag.from_,
         "condition": _condition(tag, timezone, columns),
-        "window": tag.window,
+        "window": tag.looks_back,
         "columns": columns | where | by_itself,
         "default": literal(tag.default),
         "type": COLUMN_TYPES[tag.type] if tag.type else "",

@@ -26,7 +26,6 @@ from transforms.tags.across import AcrossPlan, plan_across
 from transforms.tags.foretold import PREDICTIONS
 from transforms.tags.formulas import formula_of
 from transforms.tags.items import (
-    NOTHING_LEFT,
     Formula,
     Item,
     Pick,
@@ -37,7 +36,7 @@ from transforms.tags.items import (
     reads_clock,
     time_of,
 )
-from transforms.tags.tag import ACROSS, CUSTOMER, Tag
+from transforms.tags.tag import ACROSS, CUSTOMER, NOTHING_LEFT, Tag
 
 # stands in an aggregate for the condition of the rows that count
 _ROWS = "\0rows\0"

@@ -15,7 +15,7 @@ from transforms.expressions import canonical_names_in
 from transforms.schemas import ENTITIES
 from transforms.sql.in_duckdb import Clock
 from transforms.tags.changes import quoted, text_of
-from transforms.tags.items import NOTHING_LEFT, time_of
+from transforms.tags.items import time_of
 from transforms.tags.tag import CUSTOMER, Tag
 
 
@@ -60,8 +60,8 @@ def _condition(tag: Tag, clock: Clock) -> str:
     parts = [f"coalesce({clock.said(tag.where, tag.place)}, false)"] if tag.where else []
     if tag.from_ == "transaction" and "status" not in read_by(tag):
         parts.append("status is distinct from 'cancelled'")
-    if tag.window:
-        parts.append(f"event_date > {clock.day} - {tag.window} and event_date <= {clock.day}")
+    if days := tag.looks_back:
+        parts.append(f"event_date > {clock.day} - {days} and event_date <= {clock.day}")
     return " and ".join(parts) or "true"
 
 
@@ -94,13 +94,12 @@ def _preference(tag: Tag, clock: Clock) -> str:
     assert wanted  # noqa: S101  (checked with the tag's keys)
     value = clock.said(f"cast(({wanted.of}) as string)", tag.place)
     weight = clock.said(wanted.weight or "1", tag.place)
-    weighed, rows = f"({weight})", "counted"
+    weighed = f"({weight})"
     if days := wanted.half_life:
         since, today = (f"date_diff('day', date '0001-01-01', {at})" for at in ("event_date", clock.day))
         weighed += f" * round(pow(2, ({since} % {days}) / {days}), 6) * pow(2, {since} // {days} - {today} // {days})"
-        rows = f"(from counted where event_date > {clock.day} - {NOTHING_LEFT * days})"
     total = (
-        f"select {value} as v, sum({weighed}) as w from {rows} group by 1 "
+        f"select {value} as v, sum({weighed}) as w from counted group by 1 "
         f"having w > 0 and v is not null order by w desc, v limit {wanted.top}"
     )
     return f"select nullif(list(v order by w desc, v), []) from ({total})"

@@ -41,6 +41,8 @@ COLUMN_TYPES: dict[str, str] = {
     "date": "date", "timestamp": "timestamp", "list": "array<string>",
 }  # fmt: skip
 CUSTOMER = "customer"
+# After so many half-lives a row weighs nothing.
+NOTHING_LEFT = 41
 SENSITIVITIES = ("none", "normal", "personal", "sensitive")
 ACROSS = ("sequence", "sql", "import")  # kinds that no single entity gives
 _MODELS = ("rfm", "kmeans", "lifecycle", *PREDICTIONS)
@@ -365,6 +367,12 @@ class Tag(Definition):
         if self.sequence:
             return tuple(dict.fromkeys(step.event for step in self.sequence))
         return (self.from_,) if self.from_ else ()
+
+    @property
+    def looks_back(self) -> int | None:
+        """Over how many days rows count: the window, or, if that is less, until a weight that halves is nothing."""
+        halved = self.preference.half_life if self.preference else None
+        return min((days for days in (self.window, halved and NOTHING_LEFT * halved) if days), default=None)
 
     @property
     def category(self) -> tuple[str, ...]:

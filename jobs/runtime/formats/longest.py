@@ -5,13 +5,12 @@ with it. What reads lines is given no file with such a line. In a plain file tha
 that a line may be long, only its end is read, as a rule, to see that one ends there.
 """
 
-from pathlib import Path
 from typing import Any
 
 from pyarrow import ArrowException
 
 from jobs.runtime.formats.landing import Landing
-from jobs.runtime.formats.unpacked import PACKED, plain
+from jobs.runtime.formats.unpacked import is_packed, plain
 from jobs.runtime.stores import store_of
 from transforms.errors import DataError
 
@@ -26,7 +25,7 @@ def check_lines(landing: Landing, paths: dict[str, str]) -> None:
     `paths`: path that Spark reads -> the extract's file. Lines end as Spark takes them to: CR, LF, or both.
     """
     for read, original in paths.items():
-        packed = read == original and Path(original).suffix in PACKED
+        packed = read == original and is_packed(original)
         try:
             at = _in_packed(landing, original) if packed else _in_plain(read)
         except (OSError, ArrowException) as error:

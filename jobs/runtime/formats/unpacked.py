@@ -32,6 +32,11 @@ _CHUNK = 1 << 20
 _NOT_WHOLE = "cannot be read to its end (truncated or not what its name says)"
 
 
+def is_packed(path: str) -> bool:
+    """Is a file compressed, as its name tells?"""
+    return Path(path).suffix in PACKED
+
+
 def is_utf8(source: Source) -> bool:
     """Is the source's text in UTF-8, as Spark reads it at once?"""
     return codecs.lookup(str(source.read.options.get("encoding", "utf-8"))).name in ("utf-8", "utf-8-sig", "ascii")
