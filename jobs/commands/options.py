@@ -27,7 +27,9 @@ CONF = Path("conf")
 LONGEST_REASON = 1000
 # what the libraries that reach stores raise, without importing them
 _OF_STORES = ("_internal", "deltalake", "pyarrow")
-_DATA_FILE = re.compile(r"'([^']+\.parquet)'")  # as DuckDB names one that it cannot read
+# what DuckDB and Arrow raise over a data file, and how they name it
+_BROKEN = {("_duckdb", "IOException"), ("_duckdb", "InvalidInputException"), ("pyarrow.lib", "ArrowInvalid")}
+_DATA_FILE = re.compile(r"'([^']+\.parquet)'")
 _INTERRUPTED = "interrupted; run the same command again to go on"
 _BY_DUCKDB = "Query interrupted"  # which raises a RuntimeError for it
 
@@ -68,8 +70,8 @@ def _ended(screen: Screen, lines: list[str], status: int) -> typer.Exit:
 def of_the_store(error: Exception) -> str | None:
     """What a store's refusal to be read or written is told as, a line; None for any other error."""
     module, name = type(error).__module__, type(error).__name__
-    broken = _DATA_FILE.search(str(error)) if name in ("IOException", "InvalidInputException") else None
-    if module == "_duckdb" and broken:
+    broken = _DATA_FILE.search(str(error)) if (module, name) in _BROKEN else None
+    if broken:
         from jobs.runtime.damage import REMEDY  # which commands that fail at nothing need not load
 
         return f"{broken[1]}: cannot be read; {REMEDY}"

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet as pq
 
+from jobs.runtime.damage import whole
 from jobs.runtime.stores import at_once, read_file
 
 # A shorter value is met by chance in what is not text; in texts it must stand by itself.
@@ -73,8 +74,12 @@ class Search:
             return {file: count for file, count in found if count}
 
     def of_file(self, file: str) -> int:
-        """How many cells or places of a file hold one of the values."""
+        """How many cells or places of a file hold one of the values. Raises PortraitError where it is damaged."""
         content = read_file(file)
+        with whole(file):
+            return self._of_content(content)
+
+    def _of_content(self, content: bytes) -> int:
         raw = sum(1 for _ in self._raw.finditer(content)) if self._raw else 0
         if content[:4] == b"PAR1":
             return max(raw, sum(self._in_cells(cells) for cells in _texts_of(content)))
@@ -86,8 +91,10 @@ class Search:
         return max(raw, sum(1 for _ in self._text.finditer(content)))
 
     def in_columns(self, file: str, columns: Collection[str]) -> bool:
-        """Would `blot` find anything in the Parquet file?"""
-        return any(self._to_blot(cells) for cells in _texts_of(read_file(file), columns))
+        """Would `blot` find anything in the Parquet file? Raises PortraitError where it is damaged."""
+        content = read_file(file)
+        with whole(file):
+            return any(self._to_blot(cells) for cells in _texts_of(content, columns))
 
     def blot(self, part: pa.Table, columns: Collection[str]) -> pa.Table:
         """Rows with whatever is found in the texts of some columns made unreadable, in lists, maps and structs too.

@@ -10,7 +10,7 @@ from jobs.engines.node_rows import rows_of_nodes
 from jobs.engines.touched import touched_nodes
 from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
-from transforms.errors import PortraitError
+from transforms.errors import DataError, PortraitError
 from transforms.identity import edges
 from transforms.schemas import GOLD_CUSTOMER, IDENTITY_CONFLICT, IDENTITY_EDGE, IDENTITY_RECORD, LEDGER, Table
 
@@ -38,17 +38,31 @@ class News:
 def tonights_ties(night: Night) -> News | pa.Table:
     """What ties the nodes of this night's silver to identifiers: all, or what is new beside the last release's.
 
-    Raises PortraitError where silver holds no records to link.
+    Raises PortraitError where silver holds no records to link, DataError past limits.driver_ties of conf/identity.yml.
     """
+    _check_held(night, rows_in(night, IDENTITY_EDGE))
     tables = [entity.table for entity in edges.LINKING if night.has(entity.table)]
     if not tables:
         raise PortraitError("identity: silver holds no records to link; run the stages before this one first")
     touched = touched_nodes(night, tables) if _remembers(night) else None
     if touched is None or len(touched) > _MOST_TOUCHED * rows_in(night, IDENTITY_RECORD):
-        return _worked_out(night)
+        ties = _worked_out(night)
+        _check_held(night, len(ties))
+        return ties
     with ThreadPoolExecutor(_AT_ONCE) as pool, night.for_rows(len(touched)):  # read while Spark plans
         last = [pool.submit(released, night, table) for table in LAST]
         return News(touched, _worked_out(night, touched), *(table.result() for table in last))
+
+
+def _check_held(night: Night, ties: int) -> None:
+    """The ties themselves are a fifth of what the driver would hold at the peak: there is time to say so."""
+    most = night.conf.identity.limits.driver_ties
+    if ties > most:
+        raise DataError(
+            f"identity: {ties:,} ties of records to identifiers, of which the driver holds at most {most:,} "
+            "(limits.driver_ties of conf/identity.yml); they take half a GB a million at the peak: give the driver's "
+            "machine that much memory and raise the limit, or stop giving identifiers that tie nobody"
+        )
 
 
 def released(night: Night, table: Table, where: ds.Expression | None = None) -> pa.Table:

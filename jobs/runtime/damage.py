@@ -5,7 +5,9 @@ What an S3 store has taken in whole it keeps whole: there it is looked at whethe
 """
 
 import json
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -13,11 +15,26 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from jobs.runtime.stores import delta_options, on_s3, read_file, sizes_below, sizes_of
+from transforms.errors import PortraitError
 
 REMEDY = (
     "it is damaged: bring the file back from a copy, go back to a release without it (portrait restore --to RUN), or "
     "restore the backup (portrait restore --from PATH)"
 )
+
+
+@contextmanager
+def whole(file: str) -> Iterator[None]:
+    """Read a file of the lakehouse within. Raises PortraitError, naming it, where what it holds is cut or broken.
+
+    A store that cannot be reached says so with a number of its own: that is no fault of the file.
+    """
+    try:
+        yield
+    except (pa.ArrowInvalid, EOFError, zlib.error, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise PortraitError(f"{file}: cannot be read; {REMEDY}") from error
 
 
 def damage(folder: str, version: int) -> str | None:

@@ -15,6 +15,7 @@ from deltalake.transaction import AddAction
 from pyarrow import parquet as pq
 
 from jobs.runtime.commits import Written, commit, statistics
+from jobs.runtime.damage import whole
 from jobs.runtime.stores import make_folder, on_s3, store_of
 from jobs.runtime.tables import Lakehouse
 from transforms.schemas import Table
@@ -31,8 +32,8 @@ def take_out(
     """The table's version without those rows (data file -> places of rows in it, None: all), in one commit.
 
     Gives the new version; where nothing is to be taken out there is no commit. The other rows keep their order.
-    `edit` changes what stays in
-    those files, part by part; every part keeps its schema. The version is the table's head.
+    `edit` changes what stays in those files, part by part; every part keeps its schema. The version is the table's
+    head. Raises PortraitError where one of them is damaged.
     """
     if not rows:
         return version
@@ -69,14 +70,16 @@ def _rewritten(
     # its name alone tells it from every other: that is how the nights find files
     folder = "/".join([*partitions, secrets.token_hex(8)])
     place = f"{folder}/part-{secrets.token_hex(16)}.parquet"
-    known = pq.read_metadata(f"{within}/{held}", filesystem=store)
-    source = pq.ParquetFile(
-        f"{within}/{held}", filesystem=store, metadata=known, read_dictionary=() if edit else _listed(known),
-        pre_buffer=on_s3(root),
-    )  # fmt: skip
+    with whole(file):
+        known = pq.read_metadata(f"{within}/{held}", filesystem=store)
+        source = pq.ParquetFile(
+            f"{within}/{held}", filesystem=store, metadata=known, read_dictionary=() if edit else _listed(known),
+            pre_buffer=on_s3(root),
+        )  # fmt: skip
     first, gone, out = 0, np.fromiter(places, np.int64, len(places)), None
     for number in range(source.num_row_groups):
-        group = source.read_row_group(number)
+        with whole(file):
+            group = source.read_row_group(number)
         kept = group.filter(pa.array(~np.isin(np.arange(first, first + len(group)), gone)))
         first += len(group)
         kept = edit(kept) if edit else _only_used(kept)

@@ -1,5 +1,6 @@
 """A damaged table is told by the file and what to do, and never read as something else."""
 
+import gzip
 import os
 import time
 from datetime import UTC, datetime, timedelta
@@ -12,11 +13,13 @@ from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError
 
 from jobs.commands.options import of_the_store
+from jobs.engines.search import Search
 from jobs.runtime.clock import now_after
 from jobs.runtime.commits import KEPT_LOG
 from jobs.runtime.damage import damage
 from jobs.runtime.releases import all_releases, publish
-from jobs.runtime.tables import Lakehouse
+from jobs.runtime.rewriting import take_out
+from jobs.runtime.tables import Lakehouse, dataset_of
 from tests.unit.test_recovery import MONDAY, TUESDAY
 from transforms.errors import LockedError, PortraitError
 from transforms.schemas import Column, Table
@@ -153,3 +156,48 @@ def test_a_data_file_that_breaks_under_a_command_is_told_in_a_line(tmp_path: Pat
     with pytest.raises(duckdb.Error) as mistake:
         duckdb.sql("select cast('x' as int)").fetchall()
     assert of_the_store(mistake.value) is None
+
+
+@pytest.mark.parametrize("keep", [0, 300])
+def test_and_where_arrow_meets_it(lakehouse: Lakehouse, keep: int) -> None:
+    file, opened = data(lakehouse), lakehouse.open(THING.name)
+    assert opened
+    os.truncate(file, keep)
+    with pytest.raises(pa.ArrowInvalid) as broken:
+        dataset_of(opened).to_table()
+    told = of_the_store(broken.value)
+    assert told and told.startswith(f"{file.name}: cannot be read; it is damaged: bring the file back")
+    with pytest.raises(pa.ArrowInvalid) as mistake:
+        pa.array(["x"]).cast(pa.int64())
+    assert "damaged" not in str(of_the_store(mistake.value))
+
+
+CUT = {
+    "rows.parquet": lambda whole: whole[: len(whole) // 2],
+    "page.parquet": lambda whole: whole[:4] + bytes(200) + whole[204:],
+    "log.gz": lambda whole: gzip.compress(whole)[:-20],
+    "broken.gz": lambda whole: gzip.compress(whole)[:40] + b"\xff" * 100,
+    "notes.zst": lambda whole: pa.compress(whole, codec="zstd", asbytes=True)[:-20],
+}
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_the_proof_names_a_file_that_it_cannot_look_into(lakehouse: Lakehouse, tmp_path: Path, name: str) -> None:
+    texts = Table("gold/texts", (Column("v", "string", ""),))
+    lakehouse.append(texts, [{"v": f"ann{number}@example.org"} for number in range(500)])
+    (held,) = lakehouse.files(texts.name)
+    whole = Path(lakehouse.path(texts.name), held).read_bytes()
+    search, file = Search(["ann7@example.org"]), tmp_path / name
+    file.write_bytes(whole if name.endswith("parquet") else gzip.compress(whole))
+    assert not name.endswith("parquet") or search.of_file(str(file))
+    file.write_bytes(CUT[name](whole))
+    with pytest.raises(PortraitError, match=rf"{file}: cannot be read; it is damaged: bring the file back") as told:
+        search.of_file(str(file))
+    assert "ann7" not in str(told.value)
+
+
+def test_so_does_a_table_that_rows_are_taken_out_of(lakehouse: Lakehouse) -> None:
+    file = data(lakehouse)
+    os.truncate(file, 200)
+    with pytest.raises(PortraitError, match=rf"{file}: cannot be read; it is damaged: bring the file back"):
+        take_out(lakehouse, THING.name, 1, {str(file): [0]})

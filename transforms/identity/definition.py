@@ -58,11 +58,12 @@ class Identifier(Definition):
 
 
 class Limits(Definition):
-    """Past them: the night stops (id_churn), components need more than one machine (driver_edges),
-    a matching block is refused (block)."""
+    """Past them: the night stops (id_churn; driver_ties, which the driver holds at half a GB a million), components
+    need more than one machine (driver_edges), a matching block is refused (block)."""
 
     id_churn: float = Field(0.01, ge=0, le=1)
     driver_edges: int = Field(20_000_000, ge=1)
+    driver_ties: int = Field(40_000_000, ge=1)
     block: int = Field(10_000, ge=1)
 
 

@@ -2,7 +2,8 @@
 
 Codes are ranks in the texts' order (Arrow's, by bytes), so that nothing computed from them depends on the order
 in which rows came. All of it is held in memory, also where Spark finds the components (`limits.driver_edges` of
-conf/identity.yml): with all that is worked out from it, a million ties take about half a GB at the peak.
+conf/identity.yml): with all that is worked out from it, a million ties take about half a GB at the peak, and past
+`limits.driver_ties` the night stops.
 """
 
 from collections.abc import Mapping
