@@ -8,8 +8,7 @@ from pyspark.sql import functions as F
 
 from transforms.sources import versions
 
-# Of more rows Spark groups the keys: so many are 0.8 GB, twice that while they are sorted, and by its own setting no
-# job of Spark hands the driver more than 1 GB.
+# Of more rows Spark groups the keys: so many are 0.8 GB, twice that while they are sorted.
 MOST_SORTED = 100_000_000
 
 

@@ -83,24 +83,29 @@ def _find_nodes(rows: StateRows, entities: Iterable[Entity]) -> None:
     """`node`: every node of any version in silver, the identifiers it gives (JSON), whose it is, and whether mine."""
     parts = []
     for entity in entities:
-        text = "cast(to_json(ids) as varchar)" if entity.person else "substr(_node, length(source) + 2)"
-        parts.append(f"select distinct _node as node, {text} as text from {rows.scan(entity.table.name)}")
+        # of the many rows that have one node it is told once
+        text = "coalesce(cast(to_json(ids) as varchar), '{}')" if entity.person else "null"
+        parts.append(f"select distinct source, _node, {text} as ids from {rows.scan(entity.table.name)}")
     owners = rows.scan(IDENTITY_RECORD.name)
-    every = " union all ".join(parts) or "select null::varchar as node, null::varchar as text where false"
+    every = " union all ".join(parts) or "select null as source, null::varchar as _node, null as ids where false"
     rows.db.execute(
         f"""create or replace table node as
-        select node, text, owner.customer_id as owner,
+        select _node as node, coalesce(ids, substr(_node, length(source) + 2)) as text, owner.customer_id as owner,
             coalesce(owner.customer_id in (select v from customers), false) as mine
-        from ({every}) left join (select record_id, customer_id from {owners}) owner on owner.record_id = node
-        where node is not null"""
+        from ({every}) left join (select record_id, customer_id from {owners}) owner on owner.record_id = _node
+        where _node is not null"""
     )
+    orphans = "select node from node where owner is null"
+    if not rows.db.sql(f"{orphans} limit 1").fetchall():
+        return
     for entity in entities:
         # another version of the same record, under a node that nobody owns any more
         scan = rows.scan(entity.table.name)
         if not entity.person:
             rows.db.execute(
-                f"""update node set mine = true where owner is null and node in (select _node from {scan}
-                where record_id in (select record_id from {scan} where _node in (select node from node where mine)))"""
+                f"""update node set mine = true where owner is null and node in (
+                select _node from (select _node, record_id from {scan} where _node in ({orphans}))
+                where record_id in (select record_id from {scan} where _node in ({_MINE})))"""
             )
 
 

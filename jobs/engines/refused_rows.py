@@ -15,8 +15,13 @@ from transforms.identity.written import forms
 from transforms.sources.definition import Source
 from transforms.sources.standard.countries import country
 
-_IN_PHONES = " ()[]./~*+xX-"  # what may stand between a number's digits
-_BETWEEN = r"[ ()\[\]./~*+-]*"
+# What may stand between a number's digits, and the letters that may stand for one (ITU-T E.161): for all of them, or
+# letters mean nothing.
+_BETWEEN = r' ()\[\]./~*+xX"\\-'
+_LETTERS = {"2": "ABC", "3": "DEF", "4": "GHI", "5": "JKL", "6": "MNO", "7": "PQRS", "8": "TUV", "9": "WXYZ"}
+# Letters that no normalisation turns into one of ASCII: of Western Europe without ß, and Han
+_STAY = "\u00c0-\u00d6\u00d8-\u00de\u00e0-\u00f6\u00f8-\u00ff\u4e00-\u9fff"
+OTHER_LETTERS = rf"[^\x00-\x7f{_STAY}]"
 
 
 class OfPerson:
@@ -55,23 +60,32 @@ class OfPerson:
         if not every:
             return "false", {}
         known = {"values": "|".join(map(re.escape, every))}
-        met = ["regexp_matches(raw, $values)", "strlen(raw) > length(raw)", "contains(raw, '\\')"]
+        # letters that a normalisation may change, and what JSON writes as a mark and a letter or number
+        other = f"regexp_matches(raw, '{OTHER_LETTERS}')" if "".join(every).isascii() else "strlen(raw) > length(raw)"
+        escaped = "(starts_with(ltrim(raw), '{') and regexp_matches(raw, '\\\\[^\"\\\\]'))"
+        met = ["regexp_matches(raw, $values)", other, escaped]
         if emails := values.get("email"):
             known["emails"] = "|".join(re.sub("[^a-z0-9]", "", value.rpartition("@")[0]) for value in emails)
             letters = "regexp_replace(lower(raw), '[^a-z0-9]', '', 'g')"
             met.append(f"(contains(raw, '@') and regexp_matches({letters}, $emails))")
         if phones := values.get("phone"):
-            # however it is written the last digits stay, or letters stand for some
-            known["phones"] = "|".join(value[-4:] for value in phones)
-            met.append(f"regexp_matches(translate(raw, '{_IN_PHONES}', ''), $phones)")
-            met.append(
-                f"regexp_matches(raw, '(?:[0-9]{_BETWEEN}){{3}}[0-9]*{_BETWEEN}(?:[A-Za-z][0-9]*{_BETWEEN}){{3}}')"
-            )
+            known["phones"] = "|".join([*map(_last_digits, phones), "(?i:phone-context)"])  # RFC 3966
+            met.append("regexp_matches(raw, $phones)")
         return " or ".join(met), known
 
     @cached_property
     def _kinds(self) -> frozenset[str]:
         return frozenset(kind for kind, _ in self.person.own)
+
+
+def _last_digits(phone: str) -> str:
+    """A regular expression that a number meets however it is written: its last digits stay, or letters stand for them.
+
+    Country codes have three digits at the most, so the last six are within the country.
+    """
+    digits = phone[-6:] if len(phone) > len("+123") + 6 else phone[-4:]
+    lettered = (f"[{digit}{letters}{letters.lower()}]" for digit in digits for letters in [_LETTERS.get(digit, "")])
+    return f"{f'[A-Za-z{_BETWEEN}]*'.join(digits)}|{f'[{_BETWEEN}]*'.join(lettered)}"
 
 
 def _identifying(source: Source) -> Iterator[tuple[str, set[str]]]:

@@ -113,9 +113,7 @@ class StateRows:
         """Where the rows that meet a condition lie."""
         found = defaultdict(list)
         if self.scan(table):
-            told = self.placed(
-                table, lambda scan: f"select _data_file, file_row_number from {scan} where coalesce({condition}, false)"
-            )
+            told = self.placed(table, lambda scan: f"select _data_file, file_row_number from {scan} where {condition}")
             for file, row in sorted(zip(*(column.to_pylist() for column in told.columns), strict=True)):
                 found[file].append(row)
         return dict(found)
@@ -125,9 +123,7 @@ class StateRows:
         scan = self.scan(table)
         if scan is None:
             return {}
-        counted = (
-            f"select _data_file, count(*), count(*) filter (coalesce({condition}, false)) from {scan} group by all"
-        )
+        counted = f"select _data_file, count(*), count(*) filter ({condition}) from {scan} group by all"
         told = {file: (every, met) for file, every, met in self.db.execute(counted).fetchall() if met}
         parts = self.places(table, condition) if any(every > met for every, met in told.values()) else {}
         return {file: None if every == met else parts[file] for file, (every, met) in told.items()}

@@ -1,6 +1,9 @@
 """What DuckDB leaves out before a row is looked at closely: nothing that a closer look would find. Without Spark."""
 
 import json
+import re
+import sys
+import unicodedata
 from typing import Any
 
 import duckdb
@@ -8,7 +11,7 @@ import pytest
 
 from jobs.engines.landed_rows import Landed
 from jobs.engines.persons import Person
-from jobs.engines.refused_rows import OfPerson
+from jobs.engines.refused_rows import OTHER_LETTERS, OfPerson
 from transforms.definitions import parse, parse_yaml
 from transforms.erasure import said
 from transforms.sources.definition import Source, compile_source
@@ -87,7 +90,9 @@ def test_few_others_are_looked_at(shop: Source, text: str) -> None:
     "cells",
     [{"Mail": " Ann.Lee@gmail.com"}, {"Mail": "ann\tlee@gmail.com"}, {"Mail": "ａｎｎｌｅｅ＠gmail．com"},
      {"Phone": "(937) 555-0142"}, {"Phone": "937.555.0142 ext. 7"}, {"Phone": "1-800-FLOWERS"},
-     {"Phone": "(800)FLOWERS"},
+     {"Phone": "(800)FLOWERS"}, {"Phone": "(800) 3569-DPP"}, {"Phone": "937a555b0142"},
+     {"Phone": "tel:0142;phone-context=+1937555"}, {"Phone": "+1 937\u00a0555\u201101.42"},
+     {"Mail": "ann\u00adlee@gmail.com"},
      {"Phone": "９３７５５５０１４２"}, {"Phone": "06 12 34 56 78", "Land": "France"},
      {"No": " 13347"}, {"Handle": "小明 x"}, {"Handle": "a|b.*c"}],
 )  # fmt: skip
@@ -97,4 +102,15 @@ def test_no_refused_row_of_the_persons_is_overlooked(shop: Source, cells: dict[s
     assert asked.holds("shop", raw)
     condition, known = asked.may_hold
     assert met(condition, known, raw=raw)
-    assert not met(condition, known, raw='{"No":"77","Mail":"bob@x.org","Phone":"937 555 0143"}')
+    for others in (
+        '{"No":"77","Mail":"bob@x.org","Phone":"937 555 0143"}',
+        '{"Name":"Zoë 王","said":"\\"7\\""}',
+        '10.0.0.1 - - [29/Nov/2017:20:28:22 -0500] "\\x16\\x03\\x01"',
+    ):
+        assert not met(condition, known, raw=others)
+
+
+def test_no_letter_that_is_passed_over_stands_for_one_of_ascii() -> None:
+    letters = [chr(code) for code in range(0x80, sys.maxunicode) if not re.match(OTHER_LETTERS, chr(code))]
+    assert len(letters) == 23 + 7 + 23 + 8 + 20_992  # À-Ö, Ø-Þ, à-ö, ø-ÿ; 4E00-9FFF
+    assert not any(form.isascii() for letter in letters for form in unicodedata.normalize("NFKC", letter).lower())
