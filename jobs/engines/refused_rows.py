@@ -19,7 +19,7 @@ from transforms.sources.standard.countries import country
 # letters mean nothing.
 _BETWEEN = r' ()\[\]./~*+xX"\\-'
 _LETTERS = {"2": "ABC", "3": "DEF", "4": "GHI", "5": "JKL", "6": "MNO", "7": "PQRS", "8": "TUV", "9": "WXYZ"}
-# Letters that no normalisation turns into one of ASCII: of Western Europe without ß, and Han
+# Whatever is not ASCII, but for letters that no normalisation turns into ASCII: of Western Europe without ß, and Han.
 _STAY = "\u00c0-\u00d6\u00d8-\u00de\u00e0-\u00f6\u00f8-\u00ff\u4e00-\u9fff"
 OTHER_LETTERS = rf"[^\x00-\x7f{_STAY}]"
 
@@ -59,19 +59,16 @@ class OfPerson:
         every = [json.dumps(value, ensure_ascii=False)[1:-1] for of_kind in values.values() for value in of_kind]
         if not every:
             return "false", {}
-        known = {"values": "|".join(map(re.escape, every))}
-        # letters that a normalisation may change, and what JSON writes as a mark and a letter or number
-        other = f"regexp_matches(raw, '{OTHER_LETTERS}')" if "".join(every).isascii() else "strlen(raw) > length(raw)"
+        met = [*map(re.escape, every), *map(_last_digits, values.get("phone", [])), "(?i:phone-context)"]  # RFC 3966
+        met.append(OTHER_LETTERS)
+        # what JSON writes as a mark and a letter or number
         escaped = "(starts_with(ltrim(raw), '{') and regexp_matches(raw, '\\\\[^\"\\\\]'))"
-        met = ["regexp_matches(raw, $values)", other, escaped]
+        parts, known = ["regexp_matches(raw, $met)", escaped], {"met": "|".join(met)}
         if emails := values.get("email"):
             known["emails"] = "|".join(re.sub("[^a-z0-9]", "", value.rpartition("@")[0]) for value in emails)
             letters = "regexp_replace(lower(raw), '[^a-z0-9]', '', 'g')"
-            met.append(f"(contains(raw, '@') and regexp_matches({letters}, $emails))")
-        if phones := values.get("phone"):
-            known["phones"] = "|".join([*map(_last_digits, phones), "(?i:phone-context)"])  # RFC 3966
-            met.append("regexp_matches(raw, $phones)")
-        return " or ".join(met), known
+            parts.append(f"(contains(raw, '@') and regexp_matches({letters}, $emails))")
+        return " or ".join(parts), known
 
     @cached_property
     def _kinds(self) -> frozenset[str]:

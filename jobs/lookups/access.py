@@ -46,11 +46,8 @@ def held_on(conf: Configuration, identifier: str) -> dict[str, Any]:
     with state_rows(reader.lakehouse, reader.release.versions) as rows:
         person = person_of(rows, conf, owner)
         know(rows, person, ())
-        tables = {
-            name: found
-            for name in sorted(rows.versions)
-            if (found := _rows_of(rows, name, OfPerson(person, conf.sources)))
-        }
+        refused = OfPerson(person, conf.sources)
+        tables = {name: found for name in sorted(rows.versions) if (found := _rows_of(rows, name, refused))}
     records = {name: found for name, found in tables.items() if name.startswith("silver/")}
     return {
         "customer_id": owner,
