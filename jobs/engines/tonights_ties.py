@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from pyarrow import dataset as ds
 
-from jobs.engines.node_rows import rows_of_nodes
+from jobs.engines.node_rows import rows_of_nodes, versions_of_nodes
 from jobs.engines.touched import touched_nodes
 from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
@@ -76,11 +76,13 @@ def released(night: Night, table: Table, where: ds.Expression | None = None) -> 
 
 def _worked_out(night: Night, nodes: pa.Array | None = None) -> pa.Table:
     """By Spark from silver: the ties of all nodes, or of some."""
-    linking = [(entity, entity.table) for entity in edges.LINKING if night.has(entity.table)]
-    silver = [
-        (entity, night.load(table) if nodes is None else rows_of_nodes(night, table, nodes, edges.read(entity)))
-        for entity, table in linking
-    ]
+    linking = [entity for entity in edges.LINKING if night.has(entity.table)]
+    if nodes is None:
+        silver = [(entity.person, night.load(entity.table)) for entity in linking]
+    else:
+        told = edges.read(person=True)
+        silver = [(True, rows_of_nodes(night, one.table, nodes, told)) for one in linking if one.person]
+        silver.append((False, versions_of_nodes(night, [one.table for one in linking if not one.person], nodes)))
     types = sorted(night.conf.identity.identifiers)
     return edges.ties(silver, day=night.day, as_of=night.as_of, types=types).toArrow()
 

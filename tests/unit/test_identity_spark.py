@@ -7,7 +7,7 @@ from pyspark.sql import Observation, Row
 from transforms.identity.definition import Identity
 from transforms.identity.edges import EMPTY, OVERLONG, ties
 from transforms.identity.survivorship import disagreements, golden_records
-from transforms.schemas import CONTACT, ENTITIES, GOLD_CUSTOMER, WEB_EVENT
+from transforms.schemas import CONTACT, ENTITIES, GOLD_CUSTOMER
 
 D1, D2, D3, D4 = (date(2026, 3, day) for day in (1, 2, 3, 4))
 AS_OF = datetime(2026, 3, 3, 23, 59, 59, tzinfo=UTC)
@@ -15,7 +15,7 @@ SILVER = "_batch_date date, _valid_to date, event_at timestamp, _node string, id
 
 
 def _silver(spark, entity: str, rows: list[tuple]):
-    return ENTITIES[entity], spark.createDataFrame(rows, SILVER)
+    return ENTITIES[entity].person, spark.createDataFrame(rows, SILVER)
 
 
 def _ties(spark, *silver, types=("cookie", "email", "phone")) -> set[tuple]:
@@ -288,7 +288,7 @@ def test_partitions_change_nothing(spark):
     ]
     silver = spark.createDataFrame(rows, SILVER)
     found = [
-        {tuple(row) for row in ties([(WEB_EVENT, frame)], day=D3, as_of=AS_OF, types=["cookie", "email"]).collect()}
+        {tuple(row) for row in ties([(False, frame)], day=D3, as_of=AS_OF, types=["cookie", "email"]).collect()}
         for frame in (silver.coalesce(1), silver.repartition(5, "_node"), silver.orderBy("_node").repartition(3))
     ]
     assert found[0] == found[1] == found[2]

@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from transforms.columns import visible
-from transforms.schemas import ENTITIES, Entity
+from transforms.schemas import ENTITIES
 
 LONGEST = 256
 EMPTY = "empty"
@@ -18,30 +18,25 @@ _READ = ("_node", "_batch_date", "_valid_to", "event_at")
 LINKING = tuple(entity for entity in ENTITIES.values() if not entity.reference)
 
 
-def read(entity: Entity) -> tuple[str, ...]:
+def read(*, person: bool) -> tuple[str, ...]:
     """The columns of silver that ties come from: what happened names its identifiers in its node."""
-    return (*_READ, "ids") if entity.person else _READ
+    return (*_READ, "ids") if person else _READ
 
 
-def ties(silver: Sequence[tuple[Entity, DataFrame]], *, day: date, as_of: datetime, types: Sequence[str]) -> DataFrame:
-    """Every node with the identifiers of `types` that it gives tonight.
+def ties(silver: Sequence[tuple[bool, DataFrame]], *, day: date, as_of: datetime, types: Sequence[str]) -> DataFrame:
+    """Every node with the identifiers of `types` that it gives tonight. silver: does each row tell of a person, rows.
 
     Grain: node × identifier; a node that gives none has one row without an identifier.
     Columns: node, person, id_type, id_value, unfit (why the value cannot link, else NULL), and the business
     dates first_seen and last_seen: over all versions that landed, closed ones too, so that a tie keeps its
     age when a record is restated. Nodes and ties of which no version is visible any more are left out.
     """
-    persons = [(entity, rows) for entity, rows in silver if entity.person]
-    others = [(entity, rows) for entity, rows in silver if not entity.person]
-    parts = [
-        *([_union(persons).transform(_person_ties, day=day, as_of=as_of, types=types)] if persons else []),
-        *([_union(others).transform(_event_ties, day=day, as_of=as_of, types=types)] if others else []),
-    ]
+    parts = []
+    for of_persons, told in ((True, _person_ties), (False, _event_ties)):
+        rows = [rows.select(*read(person=of_persons)) for person, rows in silver if person == of_persons]
+        if rows:
+            parts.append(told(reduce(DataFrame.unionByName, rows), day=day, as_of=as_of, types=types))
     return reduce(DataFrame.unionByName, parts)
-
-
-def _union(silver: Sequence[tuple[Entity, DataFrame]]) -> DataFrame:
-    return reduce(DataFrame.unionByName, (rows.select(*read(entity)) for entity, rows in silver))
 
 
 def _landed(rows: DataFrame, day: date, as_of: datetime) -> DataFrame:
