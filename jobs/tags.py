@@ -185,7 +185,10 @@ def everything_known(night: Night, plan: TagPlan) -> DataFrame:
     def held(table: str | Table) -> DataFrame:
         return night.load(table).coalesce(1) if few else night.load(table)
 
-    facts = evaluate.facts(held(GOLD_CUSTOMER), facts=plan.facts, day=night.day, as_of=night.as_of)
+    customers = held(GOLD_CUSTOMER)
+    if not few:  # what the driver wrote is one file, so one task's
+        customers = customers.repartition(night.spark.sparkContext.defaultParallelism, "customer_id")
+    facts = evaluate.facts(customers, facts=plan.facts, day=night.day, as_of=night.as_of)
     tables = {tag_table(entity.entity, []).name: entity for entity in plan.entities}
     frames = [
         held(name).select("customer_id", *(result.name for result in entity.results))
@@ -246,11 +249,14 @@ def fitted_rfm(frame: DataFrame, tag: Tag) -> tuple[dict[str, Any], dict[str, An
 def save_counted(night: Night, frame: DataFrame, table: Table, counts: Sequence[Count]) -> dict[str, dict[str, int]]:
     """Write the table; figure -> key -> customers, counted while writing."""
     observation = Observation("tags")
-    columns = [
-        F.count_if(F.expr(at(count.condition, day=night.day, as_of=night.as_of))).alias(f"c{place}")
+    # what is observed Spark interprets, expression by expression, for each row: so that is to count what is there
+    holds = {
+        f"_c{place}": F.when(F.expr(at(count.condition, day=night.day, as_of=night.as_of)), True)
         for place, count in enumerate(counts)
-    ]
-    night.save(frame.observe(observation, F.count(F.lit(1)).alias("customers"), *columns), table)
+    }
+    counted = [F.count(name).alias(name.removeprefix("_")) for name in holds]
+    frame = frame.withColumns(holds).observe(observation, F.count(F.lit(1)).alias("customers"), *counted)
+    night.save(frame.drop(*holds), table)
     return by_figure(counts, observation.get)
 
 
