@@ -29,7 +29,7 @@ LONGEST_REASON = 1000
 _OF_STORES = ("_internal", "deltalake", "pyarrow")
 # what DuckDB and Arrow raise over a data file, and how they name it
 _BROKEN = {("_duckdb", "IOException"), ("_duckdb", "InvalidInputException"), ("pyarrow.lib", "ArrowInvalid")}
-_DATA_FILE = re.compile(r"'([^']+\.parquet)'")
+_DATA_FILE = re.compile(r"""['"]([^'"]+\.parquet)['"]""")
 _INTERRUPTED = "interrupted; run the same command again to go on"
 _BY_DUCKDB = "Query interrupted"  # which raises a RuntimeError for it
 
@@ -71,10 +71,11 @@ def of_the_store(error: Exception) -> str | None:
     """What a store's refusal to be read or written is told as, a line; None for any other error."""
     module, name = type(error).__module__, type(error).__name__
     broken = _DATA_FILE.search(str(error)) if (module, name) in _BROKEN else None
-    if broken:
+    if broken or ("orrupt" in str(error) and (module == "_duckdb" or isinstance(error, OSError))):
         from jobs.runtime.damage import REMEDY  # which commands that fail at nothing need not load
 
-        return f"{broken[1]}: cannot be read; {REMEDY}"
+        file = broken[1] if broken else f"a data file ({scrubbed(str(error))})"
+        return f"{file}: cannot be read; {REMEDY}"
     if not isinstance(error, OSError) and module.partition(".")[0] not in _OF_STORES:
         return None
     return (

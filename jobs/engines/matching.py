@@ -96,7 +96,10 @@ def match(
             "join records r on r.record_id = s.record_id) select distinct l.id as l, r.id as r from s l join s r "
             "using (identifier) where l.id < r.id"
         ).fetchall()
-        scored, looked = _sure(linkage, fitted, matching.match_probability)
+        _score(linkage, fitted, "select l, r from pairs union select l, r from sharing")
+        looked = int(con.execute("select count(*) from pairs").fetchall()[0][0])
+        scored = _those(linkage, "pairs", f"p >= {matching.match_probability!r}")
+        apart = _those(linkage, "sharing", f"p <= {1.0 - matching.match_probability!r}")
         before = _places(con, former)
         groups_ = _groups(linkage, fitted, matching.match_probability, scored, before)
         new = groups_[scored.left] == groups_[scored.right]
@@ -104,7 +107,7 @@ def match(
         new &= together[scored.left] != together[scored.right]
         return Matched(
             matches=_matches(names, scored, new, former, day),
-            contradictions=_contradictions(linkage, fitted, matching.match_probability, groups_, names),
+            contradictions=_contradictions(apart, groups_, names),
             refused=refused, model=fitted, fitted=whole, scored=looked,
         )  # fmt: skip
 
@@ -168,24 +171,27 @@ def _levels_of(matching: Matching) -> Iterator[str]:
             yield level["sql_condition"]
 
 
-def _probable(linkage: Linkage, model: Model, table: str, where: str) -> Scored:
-    """The pairs of the table whose probability meets a condition on `p`, ordered."""
-    linkage.score(model, table)
+def _score(linkage: Linkage, model: Model, pairs: str) -> None:
+    """Make the table `probable` (l, r, p) of pairs, as SQL gives them: how probably they are one person."""
+    linkage.con.execute(f"create or replace temp table asked as {pairs}").fetchall()
+    linkage.score(model, "asked")
     stay, moved, home = linkage.weights(model).tolist()
     power = {name: f"pow(2.0, greatest(-60.0, least(60.0, {name})))" for name in "PHA"}
     one = f"{power['P']} * {power['H']} * ({stay!r} * {power['A']} + {moved!r})"
     other = f"{home!r} * {power['H']} * {power['A']} + {1.0 - stay - moved - home!r}"
+    linkage.con.execute(
+        f"create or replace temp table probable as with s as (select l, r, {one} as one, {other} as other from scored) "
+        "select l, r, one / (one + other) as p from s"
+    ).fetchall()
+
+
+def _those(linkage: Linkage, table: str, where: str) -> Scored:
+    """The pairs of a table whose probability meets a condition on `p`, ordered. They are among those of `probable`."""
     rows = linkage.con.execute(
-        f"with s as (select l, r, {one} as one, {other} as other from scored), "
-        f"q as (select l, r, one / (one + other) as p from s) select l, r, p from q where {where} order by l, r"
+        f"select l, r, p from probable semi join {table} using (l, r) where {where} order by l, r"
     ).fetchnumpy()
     left, right = (np.asarray(rows[side], dtype=np.int64) for side in ("l", "r"))
     return Scored(left, right, np.clip(np.asarray(rows["p"], dtype=np.float64), 1e-12, 1.0 - 1e-12))
-
-
-def _sure(linkage: Linkage, model: Model, least: float) -> tuple[Scored, int]:
-    looked = int(linkage.con.execute("select count(*) from pairs").fetchall()[0][0])
-    return _probable(linkage, model, "pairs", f"p >= {least!r}"), looked
 
 
 def _places(con: duckdb.DuckDBPyConnection, pairs: pa.Table) -> tuple[Ints, Ints]:
@@ -211,18 +217,18 @@ def _groups(linkage: Linkage, model: Model, sure: float, scored: Scored, before:
     together = _smallest(components(*before, vertices=linkage.records))
     votes = [scored]
     if len(members):
-        con = linkage.con
-        con.register("held", pa.table({"id": members, "part": held[members], "size": sizes[held[members]]}))
-        con.execute(
-            "create or replace temp table within as select cast(l.id as integer) as l, cast(r.id as integer) as r "
+        parts = pa.table({"id": members, "part": held[members], "size": sizes[held[members]]})
+        linkage.con.register("held", parts)
+        _score(
+            linkage, model, "select cast(l.id as integer) as l, cast(r.id as integer) as r "
             f"from held l join held r using (part) where l.id < r.id and l.size <= {_WHOLE_GROUP} union all "
             f"select p.l, p.r from pairs p join held a on a.id = p.l and a.size > {_WHOLE_GROUP} "
-            "join held b on b.id = p.r and b.part = a.part"
-        ).fetchall()
+            "join held b on b.id = p.r and b.part = a.part",
+        )  # fmt: skip
         small = ~np.isin(held[scored.left], held[members])
         votes = [
             Scored(scored.left[small], scored.right[small], scored.probability[small]),
-            _probable(linkage, model, "within", "true"),
+            _those(linkage, "asked", "true"),
         ]
     left, right = (np.concatenate([getattr(vote, side) for vote in votes]) for side in ("left", "right"))
     probabilities = np.concatenate([vote.probability for vote in votes])
@@ -246,9 +252,8 @@ def _matches(names: pa.Array, scored: Scored, new: Flags, former: pa.Table, day:
     return pa.concat_tables([former.cast(MATCHES), found]).sort_by([("left", "ascending"), ("right", "ascending")])
 
 
-def _contradictions(linkage: Linkage, model: Model, sure: float, groups_: Ints, names: pa.Array) -> pa.Table:
+def _contradictions(found: Scored, groups_: Ints, names: pa.Array) -> pa.Table:
     """Pairs that share an identifier and are as surely two people as a match is one."""
-    found = _probable(linkage, model, "sharing", f"p <= {1.0 - sure!r}")
     apart = groups_[found.left] != groups_[found.right]
     detail = [f"they share an identifier, but are one person with a probability of {p:.4f}" for p in
               found.probability[apart].tolist()]  # fmt: skip

@@ -38,23 +38,26 @@ def rows_of_nodes(night: Night, table: Table, nodes: pa.Array, columns: Collecti
 
 
 def versions_of_nodes(night: Night, tables: Collection[Table], nodes: pa.Array) -> DataFrame:
-    """`_node` and `VERSION` of all rows of some tables of silver that are the nodes', alike ones told once.
+    """Of what happened, as some tables of silver tell it, two rows a node and end: `_node` and `VERSION`.
 
-    Of those that differ in nothing but when they happened the first is told, for if the night sees any of them it sees
-    that one; of those that do not tell when, one. DuckDB reads them, in little more time than the columns take.
+    They are the first and the last that landed, of those rows that the night may know of and that end on the same day:
+    what ties are made of. DuckDB reads them, in little more time than the columns take.
     """
     versions = {table.name: night.versions[table.name] for table in tables}
     night.stage.inputs.update(versions)
     with state_rows(night.lakehouse, versions) as rows:
-        rows.values("asked", v=nodes.to_pylist())
-        found = [_versions(rows, scan) for name in versions if (scan := rows.scan(name))]
+        rows.values("asked", v=nodes)
+        found = [_versions(night, rows, scan) for name in versions if (scan := rows.scan(name))]
     return frame_of(night.spark, pa.concat_tables([_VERSIONS.empty_table(), *found]))
 
 
-def _versions(rows: StateRows, scan: str) -> pa.Table:
-    sql = f"""select _node, _batch_date, _valid_to, min(event_at) as event_at
-        from {scan} where _node in (select v from asked) group by _node, _batch_date, _valid_to, event_at is null"""
-    return rows.db.sql(sql).to_arrow_table().cast(_VERSIONS)
+def _versions(night: Night, rows: StateRows, scan: str) -> pa.Table:
+    sql = f"""select _node, unnest([since, until]) as _batch_date, _valid_to, event_at from (
+        select _node, min(_batch_date) as since, max(_batch_date) as until, _valid_to, min(event_at) as event_at
+        from {scan} where _node in (select v from asked)
+            and _batch_date <= $day and (event_at is null or event_at <= $as_of)
+        group by _node, _valid_to)"""
+    return rows.db.sql(sql, params={"day": night.day, "as_of": night.as_of}).to_arrow_table().cast(_VERSIONS)
 
 
 def seen_of_nodes(night: Night, entity: Entity, nodes: pa.Array, columns: Collection[str]) -> DataFrame:

@@ -56,13 +56,14 @@ class OfPerson:
         To ask of every row would take longer than all else.
         """
         values = {kind: [value for of, value in self.person.own if of == kind] for kind in self._kinds}
-        every = [json.dumps(value, ensure_ascii=False)[1:-1] for of_kind in values.values() for value in of_kind]
+        every = [value for of_kind in values.values() for value in of_kind]
         if not every:
             return "false", {}
-        met = [*map(re.escape, every), *map(_last_digits, values.get("phone", [])), "(?i:phone-context)"]  # RFC 3966
-        met.append(OTHER_LETTERS)
+        written = {form for value in every for form in (value, json.dumps(value, ensure_ascii=False)[1:-1])}
+        met = [*map(re.escape, sorted(written)), *map(_last_digits, values.get("phone", []))]
+        met += ["(?i:phone-context)", OTHER_LETTERS]  # RFC 3966
         # what JSON writes as a mark and a letter or number
-        escaped = "(starts_with(ltrim(raw), '{') and regexp_matches(raw, '\\\\[^\"\\\\]'))"
+        escaped = "(regexp_matches(raw, '^\\s*[{]') and regexp_matches(raw, '\\\\[^\"\\\\]'))"
         parts, known = ["regexp_matches(raw, $met)", escaped], {"met": "|".join(met)}
         if emails := values.get("email"):
             known["emails"] = "|".join(re.sub("[^a-z0-9]", "", value.rpartition("@")[0]) for value in emails)
@@ -81,8 +82,9 @@ def _last_digits(phone: str) -> str:
     Country codes have three digits at the most, so the last six are within the country.
     """
     digits = phone[-6:] if len(phone) > len("+123") + 6 else phone[-4:]
-    lettered = (f"[{digit}{letters}{letters.lower()}]" for digit in digits for letters in [_LETTERS.get(digit, "")])
-    return f"{f'[A-Za-z{_BETWEEN}]*'.join(digits)}|{f'[{_BETWEEN}]*'.join(lettered)}"
+    spelled, bare = [_LETTERS.get(digit, "") for digit in digits], list(map(re.escape, digits))
+    lettered = [f"[{digit}{letters}{letters.lower()}]" for digit, letters in zip(bare, spelled, strict=True)]
+    return f"{f'[A-Za-z{_BETWEEN}]*'.join(bare)}|{f'[{_BETWEEN}]*'.join(lettered)}"
 
 
 def _identifying(source: Source) -> Iterator[tuple[str, set[str]]]:

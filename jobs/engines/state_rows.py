@@ -103,9 +103,14 @@ class StateRows:
         at, names = found.schema.get_field_index("_data_file"), found["_data_file"].to_pylist()
         return found.set_column(at, "_data_file", pa.array([here[name] for name in names], pa.string()))
 
-    def values(self, name: str, **columns: Iterable[str]) -> None:
+    def values(self, name: str, **columns: Iterable[str] | pa.Array) -> None:
         """A table of texts to compare with."""
-        held = pa.table({column: pa.array(list(texts), pa.string()) for column, texts in columns.items()})
+        held = pa.table(
+            {
+                column: texts if isinstance(texts, pa.Array) else pa.array(list(texts), pa.string())
+                for column, texts in columns.items()
+            }
+        )
         self.db.register(f"_{name}", held)
         self.db.execute(f"create or replace table {name} as select * from _{name}")
 

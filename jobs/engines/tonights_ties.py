@@ -4,9 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import dataset as ds
 
 from jobs.engines.node_rows import rows_of_nodes, versions_of_nodes
+from jobs.engines.state_rows import state_rows
 from jobs.engines.touched import touched_nodes
 from jobs.runtime.night import Night
 from jobs.runtime.tables import arrow_schema
@@ -40,18 +42,20 @@ def tonights_ties(night: Night) -> News | pa.Table:
 
     Raises PortraitError where silver holds no records to link, DataError past limits.driver_ties of conf/identity.yml.
     """
-    _check_held(night, rows_in(night, IDENTITY_EDGE))
     tables = [entity.table for entity in edges.LINKING if night.has(entity.table)]
     if not tables:
         raise PortraitError("identity: silver holds no records to link; run the stages before this one first")
-    touched = touched_nodes(night, tables) if _remembers(night) else None
-    if touched is None or len(touched) > _MOST_TOUCHED * rows_in(night, IDENTITY_RECORD):
+    touched = touched_nodes(night, tables) if rows_in(night, IDENTITY_RECORD) > FEW_NODES else None
+    most = _MOST_TOUCHED * rows_in(night, IDENTITY_RECORD)
+    if touched is None or len(touched) > most or not _remembers(night, touched):
         ties = _worked_out(night)
         _check_held(night, len(ties))
         return ties
     with ThreadPoolExecutor(_AT_ONCE) as pool, night.for_rows(len(touched)):  # read while Spark plans
         last = [pool.submit(released, night, table) for table in LAST]
-        return News(touched, _worked_out(night, touched), *(table.result() for table in last))
+        ties = _worked_out(night, touched)
+        _check_held(night, rows_in(night, IDENTITY_EDGE) + len(ties))
+        return News(touched, ties, *(table.result() for table in last))
 
 
 def _check_held(night: Night, ties: int) -> None:
@@ -87,12 +91,25 @@ def _worked_out(night: Night, nodes: pa.Array | None = None) -> pa.Table:
     return edges.ties(silver, day=night.day, as_of=night.as_of, types=types).toArrow()
 
 
-def _remembers(night: Night) -> bool:
-    """Does the last release tell every tie of many nodes? Identifiers that cannot link are not among its edges."""
-    if night.base is None or rows_in(night, IDENTITY_RECORD) <= FEW_NODES:
-        return False
+def _remembers(night: Night, nodes: pa.Array) -> bool:
+    """Does the last release tell every tie of the nodes? Identifiers that cannot link are not among its edges."""
+    assert night.base is not None  # noqa: S101  (without a release nothing is news)
     unfit = (ds.field("kind") == "blocked") & ds.field("detail").isin([edges.EMPTY, edges.OVERLONG])
-    return not released(night, IDENTITY_CONFLICT, unfit & (ds.field("date") == pa.scalar(night.base.date))).num_rows
+    told = released(night, IDENTITY_CONFLICT, unfit & (ds.field("date") == pa.scalar(night.base.date)))["detail"]
+    if not len(told):
+        return True
+    # what happened names its identifiers in its node
+    longest = pc.max(pc.binary_length(nodes)).as_py() or 0
+    return edges.EMPTY not in told.to_pylist() and longest <= edges.LONGEST and not _overlong(night, nodes)
+
+
+def _overlong(night: Night, nodes: pa.Array) -> bool:
+    """Does any version of the persons among the nodes give an identifier that is too long to link?"""
+    tables = {one.table.name for one in edges.LINKING if one.person and night.has(one.table)}
+    with state_rows(night.lakehouse, {name: night.versions[name] for name in tables}) as rows:
+        rows.values("asked", v=nodes)
+        gives = f"len(list_filter(flatten(map_values(ids)), lambda value: strlen(value) > {edges.LONGEST})) > 0"
+        return any(rows.places(name, f"_node in (select v from asked) and {gives}") for name in tables)
 
 
 def rows_in(night: Night, table: Table) -> int:

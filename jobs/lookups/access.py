@@ -145,9 +145,10 @@ def write_access(conf: Configuration, identifier: str, folder: Path) -> Held:
 
 def _written(told: Mapping[str, Any]) -> str:
     """As JSON, with a line for each row of a table: to indent each of its values takes several times as long."""
-    about = json.dumps({**told, "tables": {}}, ensure_ascii=False, indent=2, default=str)
+    about = {name: value for name, value in told.items() if name != "tables"}
     tables = [f"{json.dumps(name)}: [\n{_lines(rows)}\n    ]" for name, rows in told["tables"].items()]
-    return about.removesuffix("{}\n}") + "{\n    " + ",\n    ".join(tables) + "\n  }\n}\n"
+    begun = json.dumps(about, ensure_ascii=False, indent=2, default=str).removesuffix("\n}")
+    return begun + ',\n  "tables": {\n    ' + ",\n    ".join(tables) + "\n  }\n}\n"
 
 
 def _lines(rows: Rows) -> str:

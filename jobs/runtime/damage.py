@@ -27,12 +27,12 @@ REMEDY = (
 def whole(file: str) -> Iterator[None]:
     """Read a file of the lakehouse within. Raises PortraitError, naming it, where what it holds is cut or broken.
 
-    A store that cannot be reached says so with a number of its own: that is no fault of the file.
+    A disk or a store that cannot be reached says so, with a number or by its name: that is no fault of the file.
     """
     try:
         yield
     except (pa.ArrowInvalid, EOFError, zlib.error, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, OSError) and (error.errno is not None or "AWS Error" in str(error)):
             raise
         raise PortraitError(f"{file}: cannot be read; {REMEDY}") from error
 

@@ -67,8 +67,8 @@ _ALWAYS = {
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.sources.partitionOverwriteMode": "static",
-    # what the driver takes has bounds of its own (docs/guides/clusters.md): ten million ties are more than 1 GB
-    "spark.driver.maxResultSize": "0",
+    # what the driver takes has bounds of its own (docs/guides/clusters.md): ten million ties are more than Spark's 1 GB
+    "spark.driver.maxResultSize": "8g",
     # memory of Python's workers, which each batch of rows would else take from the system and give back: a third of the
     # time of scores
     "spark.executorEnv.MALLOC_MMAP_THRESHOLD_": "67108864",

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import random
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,12 +12,13 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError
+from pyarrow import parquet as pq
 
 from jobs.commands.options import of_the_store
 from jobs.engines.search import Search
 from jobs.runtime.clock import now_after
 from jobs.runtime.commits import KEPT_LOG
-from jobs.runtime.damage import damage
+from jobs.runtime.damage import damage, whole
 from jobs.runtime.releases import all_releases, publish
 from jobs.runtime.rewriting import take_out
 from jobs.runtime.tables import Lakehouse, dataset_of
@@ -186,11 +188,11 @@ def test_the_proof_names_a_file_that_it_cannot_look_into(lakehouse: Lakehouse, t
     texts = Table("gold/texts", (Column("v", "string", ""),))
     lakehouse.append(texts, [{"v": f"ann{number}@example.org"} for number in range(500)])
     (held,) = lakehouse.files(texts.name)
-    whole = Path(lakehouse.path(texts.name), held).read_bytes()
+    content = Path(lakehouse.path(texts.name), held).read_bytes()
     search, file = Search(["ann7@example.org"]), tmp_path / name
-    file.write_bytes(whole if name.endswith("parquet") else gzip.compress(whole))
+    file.write_bytes(content if name.endswith("parquet") else gzip.compress(content))
     assert not name.endswith("parquet") or search.of_file(str(file))
-    file.write_bytes(CUT[name](whole))
+    file.write_bytes(CUT[name](content))
     with pytest.raises(PortraitError, match=rf"{file}: cannot be read; it is damaged: bring the file back") as told:
         search.of_file(str(file))
     assert "ann7" not in str(told.value)
@@ -201,3 +203,28 @@ def test_so_does_a_table_that_rows_are_taken_out_of(lakehouse: Lakehouse) -> Non
     os.truncate(file, 200)
     with pytest.raises(PortraitError, match=rf"{file}: cannot be read; it is damaged: bring the file back"):
         take_out(lakehouse, THING.name, 1, {str(file): [0]})
+
+
+def test_a_store_that_is_away_is_no_damage() -> None:
+    away = OSError("When reading information for key 'part-0.parquet': AWS Error NETWORK_CONNECTION during HeadObject")
+    with pytest.raises(OSError, match="NETWORK_CONNECTION"), whole("s3a://bucket/gold/thing/part-0.parquet"):
+        raise away
+    told = of_the_store(away)
+    assert told and "damaged" not in told
+
+
+def test_a_file_that_is_broken_in_its_middle_is_told_of_in_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "part-0.parquet"
+    table = pa.table({"v": [f"{number * 7919 % 1000}" for number in range(50_000)], "n": range(50_000)})
+    pq.write_table(table, file, compression="snappy", row_group_size=10_000)
+    held, chance, told = file.read_bytes(), random.Random(7), 0
+    for _ in range(40):
+        at = chance.randrange(4, len(held) * 3 // 4)
+        file.write_bytes(held[:at] + chance.randbytes(40) + held[at + 40 :])
+        try:
+            duckdb.sql(f"from read_parquet('{file}')").fetchall()
+        except duckdb.Error as broken:
+            line = of_the_store(broken)
+            assert line and "cannot be read; it is damaged" in line and "\n" not in line, broken
+            told += 1
+    assert told > 5

@@ -49,6 +49,19 @@ def met(condition: str, known: dict[str, str], **row: Any) -> bool:
     return bool(found)
 
 
+@pytest.mark.parametrize(
+    "raw",
+    ["7;CORP\\ann.lee-77;x", '{"login":"CORP\\\\ann.lee-77"}', '\r\n\t{"Mail":"\\u0061nnlee@gmail.com"}',
+     '{"Phone":"+49 931 (5550"}', '{"Phone":"***"}'],
+)  # fmt: skip
+def test_nor_one_that_json_or_no_json_writes_otherwise(shop: Source, raw: str) -> None:
+    own = OWN | {("login", "CORP\\ann.lee-77"), ("phone", "+49 931 (5550"), ("phone", "***")}
+    asked = OfPerson(Person(NOBODY, NOBODY, NOBODY, own), {"shop": shop})
+    assert asked.holds("shop", raw)
+    condition, known = asked.may_hold
+    assert met(condition, known, raw=raw)
+
+
 @pytest.mark.parametrize("around", ["{}", "tell <{}>, please", "7;{};cut", '"{}"', "of\t{}\nand", "x={}&y"])
 @pytest.mark.parametrize(
     "word",
