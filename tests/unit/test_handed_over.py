@@ -1,5 +1,6 @@
 """What is told of a person outside the lakehouse: who may read it, and which files of the project name the person."""
 
+import json
 import stat
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,13 +18,16 @@ from transforms.tags.imports import Line
 def test_only_its_owner_reads_what_is_written_over_what_all_could_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access, "held_on", lambda *_: {"email": "ann@example.org"})
+    row = {"email": "ann@example.org", "name": '小\n"Ann"', "ids": {"a": ["1"]}, "none": None}
+    told = {"customer_id": "1", "tags": [], "tables": {"gold/customer": [row], "gold/order": [row, {"n": 1.5}]}}
+    monkeypatch.setattr(access, "held_on", lambda *_: told)
     monkeypatch.setattr(access, "page", lambda _: "<p>ann@example.org")
     (tmp_path / "access.json").write_text("{}")
     (tmp_path / "access.json").chmod(0o644)
     conf: Any = None
     for file in access.write_access(conf, "email:ann@example.org", tmp_path).files:
         assert "ann@example.org" in file.read_text() and stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert json.loads((tmp_path / "access.json").read_text()) == told
 
 
 def test_lists_and_decisions_that_name_the_erased_are_told_of_wherever_they_lie(

@@ -283,9 +283,7 @@ def test_the_churn_limit_stops_the_night(nights):
 def test_more_ties_than_the_driver_may_hold_stop_the_night(nights):
     """Ann's record gives two identifiers, Bob's three."""
     nights.rules["limits"] = {"driver_ties": 4, "id_churn": 1}
-    with pytest.raises(
-        DataError, match=r"identity: 5 ties .* at most 4 \(limits\.driver_ties .* raise the limit"
-    ):
+    with pytest.raises(DataError, match=r"identity: 5 ties .* at most 4 \(limits\.driver_ties .* raise the limit"):
         nights.run(1, {"1": ANN, "2": BOB}, release=False)
     nights.rules["limits"] = {"driver_ties": 5, "id_churn": 1}
     nights.run(1, {"1": ANN, "2": BOB})
