@@ -78,8 +78,7 @@ def know(rows: StateRows, person: Person, raws: Collection[str]) -> None:
     rows.values("customers", v=person.customers)
     rows.values("nodes", v=person.nodes)
     rows.values("raws", v=raws)
-    known = list(pairs(person))
-    rows.values("pairs", kind=[kind for kind, _ in known], v=[value for _, value in known])
+    rows.pairs("pairs", pairs(person))
 
 
 def _without(part: pa.Table, *, customers: Collection[str]) -> pa.Table:

@@ -53,7 +53,7 @@ def person_of(rows: StateRows, conf: Configuration, customer_id: str) -> Person:
     given = _identifiers(text for (text,) in rows.db.execute("select text from node where mine").fetchall())
     given |= _told(rows, LEDGER, "id_type, id_value", "customer_id in (select v from customers)")
     given |= _told(rows, IDENTITY_EDGE, _GIVES, f"rule = 'gives' and left_value in ({_MINE})")
-    rows.values("given", kind=[kind for kind, _ in given], v=[value for _, value in given])
+    rows.pairs("given", given)
     others = f"rule = 'gives' and left_value not in ({_MINE}) and ({_GIVES}) in (select (kind, v) from given)"
     shared = _given_by_others(rows, given) | _told(rows, IDENTITY_EDGE, _GIVES, others)
     own = given - shared

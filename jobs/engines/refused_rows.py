@@ -56,10 +56,11 @@ class OfPerson:
         To ask of every row would take longer than all else.
         """
         values = {kind: [value for of, value in self.person.own if of == kind] for kind in self._kinds}
-        every = [value for of_kind in values.values() for value in of_kind]
-        if not every:
+        if not self.person.own:
             return "false", {}
-        written = {form for value in every for form in (value, json.dumps(value, ensure_ascii=False)[1:-1])}
+        written = {
+            form for _, value in self.person.own for form in (value, json.dumps(value, ensure_ascii=False)[1:-1])
+        }
         met = [*map(re.escape, sorted(written)), *map(_last_digits, values.get("phone", []))]
         met += ["(?i:phone-context)", OTHER_LETTERS]  # RFC 3966
         # what JSON writes as a mark and a letter or number

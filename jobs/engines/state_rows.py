@@ -114,6 +114,11 @@ class StateRows:
         self.db.register(f"_{name}", held)
         self.db.execute(f"create or replace table {name} as select * from _{name}")
 
+    def pairs(self, name: str, pairs: Iterable[tuple[str, str]]) -> None:
+        """A table of pairs `kind`, `v` to compare with."""
+        known = list(pairs)
+        self.values(name, kind=[kind for kind, _ in known], v=[value for _, value in known])
+
     def places(self, table: str, condition: str) -> Places:
         """Where the rows that meet a condition lie."""
         found = defaultdict(list)
