@@ -58,9 +58,8 @@ class OfPerson:
         values = {kind: [value for of, value in self.person.own if of == kind] for kind in self._kinds}
         if not self.person.own:
             return "false", {}
-        written = {
-            form for _, value in self.person.own for form in (value, json.dumps(value, ensure_ascii=False)[1:-1])
-        }
+        own = {value for _, value in self.person.own}
+        written = own | {json.dumps(value, ensure_ascii=False)[1:-1] for value in own}
         met = [*map(re.escape, sorted(written)), *map(_last_digits, values.get("phone", []))]
         met += ["(?i:phone-context)", OTHER_LETTERS]  # RFC 3966
         # what JSON writes as a mark and a letter or number
